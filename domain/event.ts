@@ -1,0 +1,37 @@
+/** Who did it, through which request; stored beside every event and never part of a decision. */
+export interface Metadata {
+  /** `user:admin`, `robot:ci`, `anonymous`, or `system` for what Shiplog does by itself. */
+  readonly actor: string;
+  readonly requestId?: string;
+  /** The id of the request or job that all events of one intent share. */
+  readonly correlationId?: string;
+  /** The id of the event that led to this one. */
+  readonly causationId?: string;
+  /** W3C Trace Context, `traceparent`. */
+  readonly traceparent?: string;
+  readonly clientIp?: string;
+  readonly userAgent?: string;
+}
+
+/** What a decider returns: a fact, not yet recorded. */
+export interface DomainEvent {
+  readonly type: string;
+  readonly data: object;
+}
+
+/** An event as the log returns it. */
+export interface RecordedEvent<Event extends DomainEvent = DomainEvent> {
+  /** Strictly increasing in the order in which every reader sees events; gaps carry no meaning. */
+  readonly position: bigint;
+  readonly stream: string;
+  /** 0 for a stream's first event, without gaps. */
+  readonly revision: bigint;
+  /** UUIDv7. */
+  readonly id: string;
+  readonly type: Event['type'];
+  /** The version of the type's schema, from 1. */
+  readonly version: number;
+  readonly data: Event['data'];
+  readonly metadata: Metadata;
+  readonly recordedAt: Date;
+}
