@@ -1,0 +1,34 @@
+import { accessSync, constants } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+/** Where `.ci/install-tools` puts the programs that it builds. */
+export const toolsDirectory = process.env.SHIPLOG_TOOLS ?? join(homedir(), '.cache', 'shiplog', 'tools');
+
+/** The path of the program `name` in the tools' folder or on the PATH. */
+export function findTool(name: string): string | undefined {
+  const folders = [toolsDirectory, ...(process.env.PATH ?? '').split(delimiter)];
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+/**
+ * The path of the program `name`. Without it the test is skipped with the reason and the answer is undefined; under
+ * CI, where everything must be there, the test fails.
+ */
+export function requireTool(t: TestContext, name: string): string | undefined {
+  const path = findTool(name);
+  if (path !== undefined) return path;
+  if (process.env.CI) throw new Error(`${name} is not on this machine; .ci/install-tools installs it`);
+  t.skip(`${name} is not on this machine; .ci/install-tools installs it`);
+  return undefined;
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
