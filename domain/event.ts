@@ -19,8 +19,8 @@ export interface DomainEvent {
   readonly data: object;
 }
 
-/** An event as the log returns it. */
-export interface RecordedEvent<Event extends DomainEvent = DomainEvent> {
+/** What the log adds to a fact. */
+export interface Envelope {
   /** Strictly increasing in the order in which every reader sees events; gaps carry no meaning. */
   readonly position: bigint;
   readonly stream: string;
@@ -28,10 +28,13 @@ export interface RecordedEvent<Event extends DomainEvent = DomainEvent> {
   readonly revision: bigint;
   /** UUIDv7. */
   readonly id: string;
-  readonly type: Event['type'];
   /** The version of the type's schema, from 1. */
   readonly version: number;
-  readonly data: Event['data'];
   readonly metadata: Metadata;
   readonly recordedAt: Date;
 }
+
+/** An event as the log returns it; for a union of events, a union that `type` tells apart. */
+export type RecordedEvent<Event extends DomainEvent = DomainEvent> = Event extends DomainEvent
+  ? Envelope & { readonly type: Event['type']; readonly data: Event['data'] }
+  : never;

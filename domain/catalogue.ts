@@ -1,0 +1,80 @@
+import type { z } from 'zod';
+import { artifactEvent } from './artifact/events.ts';
+import { blobEvent } from './blob/events.ts';
+import type { RecordedEvent } from './event.ts';
+import { projectEvent } from './project/events.ts';
+import { tagEvent } from './tag/events.ts';
+import { userEvent } from './user/events.ts';
+
+/** Brings the data of one version of an event to the next version. */
+export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
+
+export interface CataloguedEvent {
+  readonly type: string;
+  /** The name pattern of the streams that hold it. */
+  readonly stream: string;
+  readonly description: string;
+  readonly schema: z.ZodType<object>;
+  /** The n-th brings version n to n + 1; an event's version is their number plus one. */
+  readonly upcasters: readonly Upcaster[];
+}
+
+export type Catalogue = ReadonlyMap<string, CataloguedEvent>;
+
+/**
+ * What brings stored events up to date, by type. A released schema is never changed: a new shape comes with an
+ * upcaster here and a stored sample of the new version.
+ */
+const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {};
+
+const aggregates = [
+  { stream: 'project/<name>', events: projectEvent.options },
+  { stream: 'user/<name>', events: userEvent.options },
+  { stream: 'blob/<digest>', events: blobEvent.options },
+  { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
+  { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
+] as const;
+
+/** Every type of event that Shiplog has ever recorded. */
+export const catalogue: Catalogue = new Map(
+  aggregates.flatMap(({ stream, events }) =>
+    events.map((event): [string, CataloguedEvent] => {
+      const type = event.shape.type.value;
+      const { description = '' } = event.meta() ?? {};
+      return [
+        type,
+        { type, stream, description, schema: event.shape.data, upcasters: upcasters[type] ?? [] },
+      ];
+    }),
+  ),
+);
+
+/** The version that new events of `type` get. @throws Error for a type that is not in the catalogue. */
+export function currentVersion(of: Catalogue, type: string): number {
+  return entryOf(of, type).upcasters.length + 1;
+}
+
+/**
+ * The event with its data in the current version of its type's schema.
+ * @throws Error for an unknown type or a version from the future: a reader that skipped it would lie.
+ */
+export function upcast(of: Catalogue, event: RecordedEvent): RecordedEvent {
+  const { upcasters } = entryOf(of, event.type);
+  const current = upcasters.length + 1;
+  if (event.version === current) return event;
+  if (event.version > current) {
+    throw new Error(
+      `${event.type} at position ${event.position} has version ${event.version}, newer than ${current}`,
+    );
+  }
+  const data = upcasters
+    .slice(event.version - 1)
+    .reduce((older, upcaster) => upcaster(older), event.data as Record<string, unknown>);
+  return { ...event, version: current, data };
+}
+
+function entryOf(of: Catalogue, type: string): CataloguedEvent {
+  const entry = of.get(type);
+  if (entry === undefined) throw new Error(`the event type ${type} is not in the catalogue`);
+  return entry;
+}

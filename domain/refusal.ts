@@ -1,0 +1,25 @@
+import type { Digest } from './digest.ts';
+
+/** Every state of the world that can forbid a command; `gateway/errors.ts` has an answer for each. */
+export type Reason =
+  | { readonly kind: 'project-unknown'; readonly project: string }
+  | { readonly kind: 'project-exists'; readonly project: string }
+  | { readonly kind: 'user-exists'; readonly username: string }
+  | { readonly kind: 'references-unknown'; readonly repository: string; readonly digests: readonly Digest[] }
+  | {
+      readonly kind: 'reference-size-differs';
+      readonly digest: Digest;
+      readonly claimed: number;
+      readonly size: number;
+    }
+  | { readonly kind: 'manifest-invalid'; readonly fault: string };
+
+/** The domain says no. Nothing between a decider and the gateway catches it. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly reason: Reason;
+  constructor(reason: Reason) {
+    super(reason.kind);
+    this.reason = reason;
+  }
+}
