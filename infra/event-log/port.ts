@@ -27,7 +27,7 @@ export interface StreamSlice {
   readonly revision: bigint | 'none';
 }
 
-/** Whole appends larger than this are refused with `AppendTooLarge`, on every engine. */
+/** An append whose events have more bytes than this together, as UTF-8 JSON, is refused with `AppendTooLarge`. */
 export const maxEventBytes = 6 * 1024 * 1024;
 export const maxEventsPerAppend = 1000;
 
