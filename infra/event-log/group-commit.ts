@@ -68,7 +68,8 @@ export function takeBatch(waiting: Group[]): Group[] {
   let full = false;
   for (const group of waiting) {
     full ||=
-      batch.length > 0 && (events + group.entries.length > maxBatchEvents || bytes + group.bytes > maxBatchBytes);
+      batch.length > 0 &&
+      (events + group.entries.length > maxBatchEvents || bytes + group.bytes > maxBatchBytes);
     if (!full && group.entries.every(fits)) {
       batch.push(group);
       events += group.entries.length;

@@ -45,7 +45,8 @@ export async function openPostgresLog(database: Database): Promise<EventLog> {
       const { rows } = await database.pool.query(prepared);
       return rows;
     } catch (error) {
-      if (isOutage(error)) throw new LogUnavailable('PostgreSQL does not answer the event log', { cause: error });
+      if (isOutage(error))
+        throw new LogUnavailable('PostgreSQL does not answer the event log', { cause: error });
       throw error;
     }
   }

@@ -1,0 +1,81 @@
+import { type Kysely, sql } from 'kysely';
+import type { DomainEvent, RecordedEvent } from '../../domain/event.ts';
+
+/**
+ * A read model: tables in a schema of their own, and what each event does to them. The rows follow from the events
+ * alone (no clock, no randomness, no look outside), so that a rebuild yields the same rows.
+ */
+export interface Projection<Event extends DomainEvent = DomainEvent> {
+  readonly name: string;
+  /** A changed shape or a changed `apply` is a new version: it is built beside the old one. */
+  readonly version: number;
+  readonly handles: readonly Event['type'][];
+  /** Creates the tables; each has a primary key. */
+  create(db: ViewDatabase): Promise<void>;
+  /**
+   * Applies events in the order of their positions, in the transaction that also commits the checkpoint. In a
+   * rebuild they come by the thousand: a statement per batch, never one per event.
+   */
+  apply(tables: ViewTables, events: readonly RecordedEvent<Event>[]): Promise<void>;
+}
+
+/** A projection whatever its events; `handles` sees to it that `apply` gets only those. */
+// biome-ignore lint/suspicious/noExplicitAny: a list of projections has no common event type.
+export type AnyProjection = Projection<any>;
+
+// biome-ignore lint/suspicious/noExplicitAny: the tables' types belong to each projection's own queries.
+export type ViewDatabase = Kysely<any>;
+
+/** The schema that holds a projection's tables. */
+export const schemaOf = ({ name, version }: Pick<AnyProjection, 'name' | 'version'>): string =>
+  `${name}_v${version}`;
+
+/** A projection's tables for its queries: `Database` says what they hold. */
+export const viewOf = <Database>(kysely: ViewDatabase, projection: Pick<AnyProjection, 'name' | 'version'>) =>
+  kysely.withSchema(schemaOf(projection)) as Kysely<Database>;
+
+/** A projection's tables while events are applied: one statement a call, whatever the number of rows. */
+export class ViewTables {
+  readonly #db: ViewDatabase;
+  readonly #schema: string;
+
+  constructor(db: ViewDatabase, schema: string) {
+    this.#db = db;
+    this.#schema = schema;
+  }
+
+  /** Inserts `rows` into `table`; a row whose `key` is there already replaces the old one. */
+  async write(table: string, key: readonly string[], rows: readonly object[]): Promise<void> {
+    if (rows.length === 0) return;
+    const columns = Object.keys(rows[0] ?? {});
+    const others = columns.filter((column) => !key.includes(column));
+    const onConflict =
+      others.length === 0
+        ? sql`NOTHING`
+        : sql`UPDATE SET ${sql.join(others.map((column) => sql`${sql.ref(column)} = excluded.${sql.ref(column)}`))}`;
+    const names = sql.join(columns.map((column) => sql.ref(column)));
+    await sql`
+      INSERT INTO ${this.#name(table)} (${names})
+      SELECT ${names} FROM json_populate_recordset(NULL::${this.#name(table)}, ${JSON.stringify(rows)}::json)
+      ON CONFLICT (${sql.join(key.map((column) => sql.ref(column)))}) DO ${onConflict}`.execute(this.#db);
+  }
+
+  /** Deletes the rows of `table` whose `key` columns equal those of one of `rows`. */
+  async remove(table: string, key: readonly string[], rows: readonly object[]): Promise<void> {
+    if (rows.length === 0) return;
+    const same = key.map((column) => sql`stored.${sql.ref(column)} = gone.${sql.ref(column)}`);
+    await sql`
+      DELETE FROM ${this.#name(table)} stored
+      USING json_populate_recordset(NULL::${this.#name(table)}, ${JSON.stringify(rows)}::json) gone
+      WHERE ${sql.join(same, sql` AND `)}`.execute(this.#db);
+  }
+
+  #name(table: string) {
+    return sql.table(`${this.#schema}.${table}`);
+  }
+}
+
+/** The last of `events` for each key: what came before it makes no difference to a row that it sets whole. */
+export const lastPerKey = <Event>(events: readonly Event[], keyOf: (event: Event) => string): Event[] => [
+  ...new Map(events.map((event) => [keyOf(event), event])).values(),
+];

@@ -1,0 +1,32 @@
+import type { AnyProjection } from '../database/projection.ts';
+
+export type ViewName = Pick<AnyProjection, 'name' | 'version'>;
+
+/** What the gateway asks of the read models beyond their queries. */
+export interface Views {
+  /**
+   * Resolves when each of `views` shows all events up to `position`, whichever process applies them.
+   * @throws ViewsBehind after the configured wait, or at once when one of them has stopped before `position`.
+   */
+  reached(position: bigint, views: readonly ViewName[]): Promise<void>;
+
+  /** Every projection that this version of Shiplog serves, in the order of their names. */
+  status(): Promise<readonly ProjectionStatus[]>;
+}
+
+export interface ProjectionStatus {
+  readonly name: string;
+  readonly version: number;
+  /** All events up to this position are applied. */
+  readonly position: bigint;
+  /** Events applied since the views were created; two readings tell the rate. */
+  readonly applied: bigint;
+  /** The position of the event that it cannot apply and that it waits before, or null while it runs. */
+  readonly stoppedAt: bigint | null;
+  readonly lastError: string | null;
+}
+
+/** The event is recorded, but a view that must show it does not yet. */
+export class ViewsBehind extends Error {
+  override readonly name = 'ViewsBehind';
+}

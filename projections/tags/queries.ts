@@ -1,0 +1,35 @@
+import type { Kysely } from 'kysely';
+import type { Digest } from '../../domain/digest.ts';
+import type { TagsDatabase } from './projection.ts';
+
+/** The digest that the tag points at. */
+export async function findTag(
+  db: Kysely<TagsDatabase>,
+  repository: string,
+  tag: string,
+): Promise<Digest | undefined> {
+  const row = await db
+    .selectFrom('tags')
+    .select('digest')
+    .where('repository', '=', repository)
+    .where('tag', '=', tag)
+    .executeTakeFirst();
+  return row?.digest as Digest | undefined;
+}
+
+/** Up to `limit` tags after `last`, which need not exist, in byte order. */
+export async function listTags(
+  db: Kysely<TagsDatabase>,
+  repository: string,
+  { last, limit }: { readonly last: string; readonly limit: number },
+): Promise<string[]> {
+  const rows = await db
+    .selectFrom('tags')
+    .select('tag')
+    .where('repository', '=', repository)
+    .where('tag', '>', last)
+    .orderBy('tag')
+    .limit(limit)
+    .execute();
+  return rows.map(({ tag }) => tag);
+}

@@ -1,0 +1,16 @@
+import type { Kysely } from 'kysely';
+import type { UsersDatabase } from './projection.ts';
+
+export interface LoginUser {
+  readonly username: string;
+  readonly administrator: boolean;
+  /** argon2id in PHC string format. */
+  readonly passwordHash: string;
+}
+
+export const findLoginUser = (db: Kysely<UsersDatabase>, username: string): Promise<LoginUser | undefined> =>
+  db
+    .selectFrom('users')
+    .select(['username', 'administrator', 'password_hash as passwordHash'])
+    .where('username', '=', username)
+    .executeTakeFirst();
