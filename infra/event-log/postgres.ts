@@ -1,6 +1,7 @@
 import type { QueryResultRow } from 'pg';
 import type { RecordedEvent } from '../../domain/event.ts';
-import { type Database, isOutage } from '../database/connect.ts';
+import type { Database } from '../database/connect.ts';
+import { isOutage } from '../database/outage.ts';
 import { batchOf, type Group, groupOf, takeBatch } from './group-commit.ts';
 import { type Append, type EventLog, LogUnavailable, RevisionConflict } from './port.ts';
 import { postgresSchema } from './postgres-schema.ts';

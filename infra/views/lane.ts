@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import type { Catalogue } from '../../domain/catalogue.ts';
 import type { RecordedEvent } from '../../domain/event.ts';
-import { isOutage } from '../database/connect.ts';
+import { isOutage } from '../database/outage.ts';
 import type { ViewDatabase } from '../database/projection.ts';
 import { applyBatch, CheckpointMoved, kyselyOn, type Member } from './apply.ts';
 import { recordStop } from './checkpoints.ts';

@@ -1,0 +1,127 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Catalogue, currentVersion, upcast } from '../domain/catalogue.ts';
+import type { Decider } from '../domain/decider.ts';
+import type { DomainEvent, Metadata, RecordedEvent } from '../domain/event.ts';
+import { type Append, type EventLog, RevisionConflict } from '../infra/event-log/port.ts';
+
+/** A command on one stream, ready to be decided on what the stream holds. */
+export interface Decision<State> {
+  readonly stream: string;
+  decide(history: readonly RecordedEvent[]): {
+    readonly events: readonly DomainEvent[];
+    readonly state: State;
+  };
+}
+
+/** `state` is what `command` leaves behind, whether or not it made something happen. */
+export const decision = <State, Command, Event extends DomainEvent>(
+  stream: string,
+  decider: Decider<State, Command, Event>,
+  command: Command,
+): Decision<State> => ({
+  stream,
+  decide(history) {
+    const before = (history as readonly unknown[] as readonly Event[]).reduce(
+      decider.evolve,
+      decider.initial,
+    );
+    const events = decider.decide(before, command);
+    return { events, state: events.reduce(decider.evolve, before) };
+  },
+});
+
+type States<Decisions extends readonly Decision<unknown>[]> = {
+  [Index in keyof Decisions]: Decisions[Index] extends Decision<infer State> ? State : never;
+};
+
+export interface Recorded<Decisions extends readonly Decision<unknown>[]> {
+  /** A view that has reached this position shows what the decisions left behind, also where nothing was appended. */
+  readonly position: bigint;
+  readonly states: States<Decisions>;
+}
+
+/**
+ * Decides and appends, as one where the engine can, else in the given order.
+ * @throws Refusal from a decider. @throws RevisionConflict when rivals win every one of the attempts.
+ * @throws LogUnavailable
+ */
+export type Recorder = <const Decisions extends readonly Decision<unknown>[]>(
+  metadata: Metadata,
+  ...decisions: Decisions
+) => Promise<Recorded<Decisions>>;
+
+const maxAttempts = 12;
+const maxPauseMs = 100;
+
+export interface RecordPorts {
+  readonly log: EventLog;
+  readonly catalogue: Catalogue;
+  /** A new UUIDv7. */
+  readonly newEventId: () => string;
+}
+
+export function recorder({ log, catalogue, newEventId }: RecordPorts): Recorder {
+  const turns = new Map<string, Promise<unknown>>();
+
+  return (metadata, ...decisions) => {
+    const streams = decisions.map(({ stream }) => stream);
+    return inTurn(turns, streams, () => retryOnConflict(() => attempt(metadata, decisions)));
+  };
+
+  async function attempt<const Decisions extends readonly Decision<unknown>[]>(
+    metadata: Metadata,
+    decisions: Decisions,
+  ): Promise<Recorded<Decisions>> {
+    const slices = await Promise.all(decisions.map(({ stream }) => log.readStream(stream)));
+    const appends: Append[] = [];
+    let position = 0n;
+    const states = decisions.map(({ stream, decide }, index) => {
+      const slice = slices[index];
+      const history = slice?.events.map((event) => upcast(catalogue, event)) ?? [];
+      const { events, state } = decide(history);
+      const last = history.at(-1)?.position ?? 0n;
+      if (last > position) position = last;
+      if (events.length > 0) {
+        appends.push({ stream, expectedRevision: slice?.revision ?? 'none', events: events.map(newEvent) });
+      }
+      return state;
+    });
+    if (appends.length > 0) position = await log.appendMany(appends);
+    return { position, states: states as States<Decisions> };
+
+    function newEvent({ type, data }: DomainEvent) {
+      return { id: newEventId(), type, version: currentVersion(catalogue, type), data, metadata };
+    }
+  }
+}
+
+/** The one place that retries: whoever lost the race decides again on what the winner left. */
+async function retryOnConflict<Result>(attempt: () => Promise<Result>): Promise<Result> {
+  for (let attempts = 1; ; attempts += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof RevisionConflict) || attempts === maxAttempts) throw error;
+      await sleep(Math.random() * Math.min(2 ** attempts, maxPauseMs));
+    }
+  }
+}
+
+/**
+ * Runs `work` after all earlier work of this process on any of `streams`: rivals within a process would only
+ * conflict and decide again, so that a thousand pushes of one tag would cost half a million attempts.
+ */
+async function inTurn<Result>(
+  turns: Map<string, Promise<unknown>>,
+  streams: readonly string[],
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const earlier = Promise.allSettled(streams.map((stream) => turns.get(stream)));
+  const turn = earlier.then(work);
+  for (const stream of streams) turns.set(stream, turn);
+  try {
+    return await turn;
+  } finally {
+    for (const stream of streams) if (turns.get(stream) === turn) turns.delete(stream);
+  }
+}

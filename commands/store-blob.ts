@@ -1,0 +1,20 @@
+import { blobDecider, type StoreBlob } from '../domain/blob/decider.ts';
+import { blobStream } from '../domain/blob/events.ts';
+import type { Metadata } from '../domain/event.ts';
+import type { BlobStore } from '../infra/blob-store/port.ts';
+import { decision, type Recorder } from './record.ts';
+
+/**
+ * Records bytes that are durable in the blob store as a blob of the repository. Resolves to the log's position.
+ *
+ * Bytes first, event second: a crash between the two leaves bytes that nothing names, never a blob without bytes.
+ * Where the digest was stored before, the earlier bytes count and these are dropped, after the log has confirmed it.
+ */
+export const storeBlob =
+  ({ record, store }: { readonly record: Recorder; readonly store: Pick<BlobStore, 'delete'> }) =>
+  async (blob: StoreBlob, metadata: Metadata): Promise<bigint> => {
+    const { position, states } = await record(metadata, decision(blobStream(blob.digest), blobDecider, blob));
+    const [{ key }] = states;
+    if (key !== blob.key) await store.delete(blob.key);
+    return position;
+  };

@@ -1,0 +1,86 @@
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
+import { v7 as newRequestId } from 'uuid';
+import { challenge } from './auth/authenticate.ts';
+import { bodyOf, errorHandler, RequestRefused } from './errors.ts';
+import { type AccessPorts, permitter } from './oci/access.ts';
+import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
+import { type ManifestPorts, manifestRoutes } from './oci/manifests.ts';
+import { foldRepositoryName } from './oci/paths.ts';
+import { type TagPorts, tagRoutes } from './oci/tags.ts';
+import { type UploadPorts, uploadRoutes } from './oci/uploads.ts';
+
+export interface AppPorts
+  extends AccessPorts,
+    Omit<BlobPorts, 'permit'>,
+    Omit<UploadPorts, 'permit'>,
+    Omit<ManifestPorts, 'permit'>,
+    Omit<TagPorts, 'permit'> {
+  readonly logger: FastifyBaseLogger;
+  isOutage(error: unknown): boolean;
+  /** Whether the views show at least what the log held at the start; before that a 404 would be a lie. */
+  isReady(): boolean;
+}
+
+/** The HTTP application without its listeners. */
+export function createApp(ports: AppPorts): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: ports.logger,
+    genReqId: () => newRequestId(),
+    rewriteUrl: ({ url = '/' }) => foldRepositoryName(url),
+    exposeHeadRoutes: false,
+    // Headers must come within this time; a body may take as long as it moves.
+    connectionTimeout: 0,
+    requestTimeout: 0,
+    routerOptions: {
+      // Fastify's default of 100 is below the length of a sha512 digest.
+      maxParamLength: 1024,
+      ignoreTrailingSlash: false,
+    },
+    frameworkErrors: (_error, _request, reply: FastifyReply) => {
+      reply
+        .code(400)
+        .send(bodyOf({ status: 400, code: 'NAME_INVALID', message: 'the path cannot be decoded' }));
+    },
+  });
+
+  // Bodies are read by the routes, as streams, whatever their Content-Type says.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+  app.setErrorHandler(errorHandler(ports.isOutage));
+  app.setNotFoundHandler((request, reply) => {
+    const message = `no route for ${request.method} here`;
+    return reply.code(404).send(bodyOf({ status: 404, code: 'UNSUPPORTED', message }));
+  });
+
+  app.register(async (oci) => {
+    const permit = permitter(ports);
+    oci.addHook('onRequest', async (_request, reply) => {
+      reply.header('docker-distribution-api-version', 'registry/2.0');
+      if (ports.isReady()) return;
+      throw new RequestRefused({
+        status: 503,
+        code: 'UNAVAILABLE',
+        message: 'the registry is starting',
+        headers: { 'retry-after': '1' },
+      });
+    });
+    versionRoutes(oci, ports);
+    blobRoutes(oci, { ...ports, permit });
+    uploadRoutes(oci, { ...ports, permit });
+    manifestRoutes(oci, { ...ports, permit });
+    tagRoutes(oci, { ...ports, permit });
+  });
+  return app;
+}
+
+/** distribution-spec, "Determining Support" (end-1). Clients learn here how to log in. */
+function versionRoutes(app: FastifyInstance, { authenticate }: AccessPorts): void {
+  for (const path of ['/v2/', '/v2']) {
+    app.get(path, async (request, reply) => {
+      const principal = await authenticate(request.headers.authorization);
+      if (principal.kind !== 'anonymous') return reply.send({});
+      reply.code(401).header('www-authenticate', challenge);
+      return bodyOf({ status: 401, code: 'UNAUTHORIZED', message: 'authentication required' });
+    });
+  }
+}

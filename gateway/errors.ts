@@ -1,0 +1,143 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type Reason, Refusal } from '../domain/refusal.ts';
+import {
+  BlobNotFound,
+  DigestMismatch,
+  OffsetMismatch,
+  StoreFull,
+  StoreUnavailable,
+  UploadBusy,
+  UploadNotFound,
+} from '../infra/blob-store/port.ts';
+import { AppendTooLarge, LogUnavailable, RevisionConflict } from '../infra/event-log/port.ts';
+import { ViewsBehind } from '../infra/views/port.ts';
+
+/** One answer in the form that distribution-spec ("Error Codes") and Harbor share. */
+export interface Answer {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** One entry each, where the specification wants several; the message stands in every one. */
+  readonly details?: readonly unknown[];
+}
+
+/** A request that is malformed or not allowed, refused at the edge. */
+export class RequestRefused extends Error {
+  override readonly name = 'RequestRefused';
+  readonly answer: Answer;
+  constructor(answer: Answer) {
+    super(answer.message);
+    this.answer = answer;
+  }
+}
+
+const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind }>) => Answer } = {
+  'project-unknown': ({ project }) => ({
+    status: 404,
+    code: 'NAME_UNKNOWN',
+    message: `project ${project} not found`,
+  }),
+  'project-exists': ({ project }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `The project named ${project} already exists`,
+  }),
+  'user-exists': ({ username }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `user ${username} already exists`,
+  }),
+  'references-unknown': ({ repository, digests }) => ({
+    status: 404,
+    code: 'MANIFEST_BLOB_UNKNOWN',
+    message: `the manifest refers to what is not in ${repository}`,
+    details: digests.map((digest) => ({ digest })),
+  }),
+  'reference-size-differs': ({ digest, claimed, size }) => ({
+    status: 400,
+    code: 'MANIFEST_INVALID',
+    message: `the manifest says that ${digest} has ${claimed} bytes, but it has ${size}`,
+  }),
+  'manifest-invalid': ({ fault }) => ({
+    status: 400,
+    code: 'MANIFEST_INVALID',
+    message: `manifest invalid: ${fault}`,
+  }),
+};
+
+const unavailable = (message: string): Answer => ({
+  status: 503,
+  code: 'UNAVAILABLE',
+  message,
+  headers: { 'retry-after': '1' },
+});
+
+/** What the client is told of `error`; undefined for a bug, of which it is told nothing. */
+function answerFor(error: unknown): Answer | undefined {
+  if (error instanceof RequestRefused) return error.answer;
+  if (error instanceof Refusal) {
+    const answer = answers[error.reason.kind] as (reason: Reason) => Answer;
+    return answer(error.reason);
+  }
+  if (error instanceof UploadNotFound) {
+    return { status: 404, code: 'BLOB_UPLOAD_UNKNOWN', message: 'blob upload unknown to registry' };
+  }
+  if (error instanceof OffsetMismatch) {
+    return { status: 416, code: 'RANGE_INVALID', message: `the upload ends at byte ${error.end}` };
+  }
+  if (error instanceof UploadBusy) {
+    return { status: 416, code: 'RANGE_INVALID', message: 'another request is writing to this upload' };
+  }
+  if (error instanceof DigestMismatch) {
+    return {
+      status: 400,
+      code: 'DIGEST_INVALID',
+      message: `the content has the digest ${error.actual}, not ${error.expected}`,
+    };
+  }
+  if (error instanceof AppendTooLarge) {
+    return { status: 413, code: 'SIZE_INVALID', message: 'the manifest is too large to be recorded' };
+  }
+  if (error instanceof StoreFull) {
+    return { status: 507, code: 'UNAVAILABLE', message: 'the registry has no space left' };
+  }
+  if (error instanceof StoreUnavailable) return unavailable('the blob store is not available');
+  if (error instanceof LogUnavailable) return unavailable('the event log is not available');
+  if (error instanceof RevisionConflict) return unavailable('too many writers at once');
+  if (error instanceof ViewsBehind) return unavailable('the change is recorded but not visible yet');
+  if (error instanceof BlobNotFound) return unavailable('the content is missing from the blob store');
+  return undefined;
+}
+
+/** Node's own refusals (Fastify's too) carry a status; their words are harmless. */
+function refusalOfServer(error: unknown): Answer | undefined {
+  if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
+  const status = Number(error.statusCode);
+  return status >= 400 && status < 500 ? { status, code: 'UNSUPPORTED', message: error.message } : undefined;
+}
+
+export const bodyOf = ({ code, message, details }: Answer) => ({
+  errors: details === undefined ? [{ code, message }] : details.map((detail) => ({ code, message, detail })),
+});
+
+/**
+ * Answers every error of every route.
+ * @param isOutage tells whether an error without a name of its own means that a database is away.
+ */
+export const errorHandler =
+  (isOutage: (error: unknown) => boolean) =>
+  (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const known =
+      answerFor(error) ??
+      refusalOfServer(error) ??
+      (isOutage(error) ? unavailable('the database is not available') : undefined);
+    const answer = known ?? { status: 500, code: 'UNKNOWN', message: 'internal server error' };
+    if (request.raw.destroyed && !request.raw.complete)
+      request.log.info({ err: error }, 'the client went away');
+    else if (answer.status >= 500) request.log.error({ err: error }, 'the request failed');
+    return reply
+      .code(answer.status)
+      .headers(answer.headers ?? {})
+      .send(bodyOf(answer));
+  };

@@ -1,0 +1,62 @@
+import type { FastifyRequest } from 'fastify';
+import { type Action, actorOf, authorize, type Principal } from '../../domain/access/authorize.ts';
+import type { Metadata } from '../../domain/event.ts';
+import { Refusal } from '../../domain/refusal.ts';
+import { projectOf } from '../../domain/repository.ts';
+import { type Authenticate, unauthorized } from '../auth/authenticate.ts';
+import { RequestRefused } from '../errors.ts';
+import { readName } from './paths.ts';
+
+export interface AccessPorts {
+  readonly authenticate: Authenticate;
+  findProject(name: string): Promise<{ readonly public: boolean } | undefined>;
+  /** The trace that the request belongs to (W3C Trace Context), while tracing is on. */
+  currentTraceparent(): string | undefined;
+}
+
+/** What a permitted request may do, and how its events are signed. */
+export interface Permitted {
+  readonly repository: string;
+  readonly principal: Principal;
+  readonly metadata: Metadata;
+}
+
+/** Every `/v2/<name>/…` route passes through here before it does anything else. */
+export type Permit = (request: FastifyRequest, action: Action) => Promise<Permitted>;
+
+/** @throws RequestRefused 400, 401 or 403. @throws Refusal `project-unknown`, for those who may know. */
+export const permitter =
+  ({ authenticate, findProject, currentTraceparent }: AccessPorts): Permit =>
+  async (request, action) => {
+    const repository = readName(request.params);
+    const principal = await authenticate(request.headers.authorization);
+    const name = projectOf(repository);
+    const project = (await findProject(name)) ?? null;
+    if (!authorize(principal, action, { project })) {
+      // Without credentials the answer is the same whether or not the project exists.
+      if (principal.kind === 'anonymous') throw unauthorized('authentication required');
+      throw new RequestRefused({
+        status: 403,
+        code: 'DENIED',
+        message: `no permission to ${action} ${repository}`,
+      });
+    }
+    if (project === null) throw new Refusal({ kind: 'project-unknown', project: name });
+    return { repository, principal, metadata: metadataOf(request, principal, currentTraceparent()) };
+  };
+
+function metadataOf(
+  request: FastifyRequest,
+  principal: Principal,
+  traceparent: string | undefined,
+): Metadata {
+  const userAgent = request.headers['user-agent'];
+  return {
+    actor: actorOf(principal),
+    requestId: request.id,
+    correlationId: request.id,
+    clientIp: request.ip,
+    ...(userAgent !== undefined && { userAgent: userAgent.slice(0, 512) }),
+    ...(traceparent !== undefined && { traceparent }),
+  };
+}

@@ -1,0 +1,64 @@
+import type { FastifyInstance } from 'fastify';
+import type { Digest } from '../../domain/digest.ts';
+import type { BlobStore } from '../../infra/blob-store/port.ts';
+import { RequestRefused } from '../errors.ts';
+import type { Permit } from './access.ts';
+import { readDigest } from './paths.ts';
+import { readRange } from './ranges.ts';
+
+export interface BlobPorts {
+  readonly permit: Permit;
+  readonly store: BlobStore;
+  findBlob(
+    repository: string,
+    digest: Digest,
+  ): Promise<{ readonly digest: Digest; readonly size: number; readonly key: string } | undefined>;
+}
+
+interface BlobPath {
+  Params: { name: string; digest: string };
+}
+
+/** distribution-spec, "Pulling blobs" (end-2). */
+export function blobRoutes(app: FastifyInstance, { permit, store, findBlob }: BlobPorts): void {
+  async function findReadable(repository: string, digest: Digest) {
+    const blob = await findBlob(repository, digest);
+    if (blob !== undefined) return blob;
+    throw new RequestRefused({
+      status: 404,
+      code: 'BLOB_UNKNOWN',
+      message: 'blob unknown to registry',
+      details: [{ digest }],
+    });
+  }
+
+  const headersOf = (digest: Digest) => ({
+    'content-type': 'application/octet-stream',
+    'docker-content-digest': digest,
+    etag: `"${digest}"`,
+    'accept-ranges': 'bytes',
+    // The bytes under a digest never change; what a browser makes of them is not ours to trust.
+    'cache-control': 'max-age=31536000, immutable',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "default-src 'none'",
+  });
+
+  app.head<BlobPath>('/v2/:name/blobs/:digest', async (request, reply) => {
+    const { repository } = await permit(request, 'pull');
+    const { digest, size } = await findReadable(repository, readDigest(request.params.digest));
+    return reply.headers({ ...headersOf(digest), 'content-length': size }).send();
+  });
+
+  app.get<BlobPath>('/v2/:name/blobs/:digest', async (request, reply) => {
+    const { repository } = await permit(request, 'pull');
+    const { digest, size, key } = await findReadable(repository, readDigest(request.params.digest));
+    const range = readRange(request.headers.range, size);
+    reply.headers(headersOf(digest));
+    if (range === undefined) return reply.header('content-length', size).send(await store.open(key));
+    return reply
+      .code(206)
+      .header('content-length', range.end - range.start + 1)
+      .header('content-range', `bytes ${range.start}-${range.end}/${size}`)
+      .send(await store.open(key, range));
+  });
+}
