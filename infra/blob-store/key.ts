@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { algorithmOf, type Digest, hexOf, parseDigest } from '../../domain/digest.ts';
 
-const shape = /^(sha256|sha512)\/([0-9a-f]{2})\/([0-9a-f]+)\/([0-9a-z]{32,40})$/;
+const shape = /^(sha256|sha512)\/([0-9a-f]{2})\/(\2[0-9a-f]+)\/([0-9a-z]{32,40})$/;
 
 /** 32 hex digits that nobody can guess and that are never drawn twice. */
 export const randomName = (): string => randomBytes(16).toString('hex');
@@ -12,8 +12,8 @@ export const keyOf = (digest: Digest, random: string = randomName()): string =>
 
 /** What `key` says, or undefined where it is not one; only a parsed key may become part of a path. */
 export function parseKey(key: string): { readonly digest: Digest; readonly random: string } | undefined {
-  const [, algorithm, fan, hex, random] = shape.exec(key) ?? [];
-  if (hex === undefined || random === undefined || !hex.startsWith(fan ?? '/')) return undefined;
+  const [, algorithm, , hex, random] = shape.exec(key) ?? [];
+  if (hex === undefined || random === undefined) return undefined;
   const digest = parseDigest(`${algorithm}:${hex}`);
   return digest && { digest, random };
 }
