@@ -18,7 +18,15 @@ export const flag = (meaning: string) => z.boolean({ error: 'true or false' }).m
 /** A whole number from `min` to `max`, both included. */
 export function whole(meaning: string, min: number, max: number) {
   const error = `a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error }).meta({ description: meaning });
+  return (
+    z
+      .number({ error })
+      .min(min, { error })
+      .max(max, { error })
+      // Not z.int(), which would keep the rules between keys from running when it fails.
+      .refine(Number.isInteger, { error })
+      .meta({ description: meaning, type: 'integer' })
+  );
 }
 
 /** A number from `min` to `max`, both included. */

@@ -48,11 +48,20 @@ export async function readSettings(path: string): Promise<{ settings: SectionSet
 
   const faults: Fault[] = [];
   let nodes = 0;
+  const unfolding = new Set<string>();
 
   function read(node: Node | null, line: number): Setting | undefined {
     if (++nodes > maxNodes) return undefined;
     const from = { file: path, line };
-    if (isAlias(node)) return read(node.resolve(document) ?? null, line);
+    if (isAlias(node)) {
+      if (unfolding.has(node.source))
+        faults.push(fault(`*${node.source} within itself`, 'an alias that ends', line));
+      if (unfolding.has(node.source)) return undefined;
+      unfolding.add(node.source);
+      const setting = read(node.resolve(document) ?? null, line);
+      unfolding.delete(node.source);
+      return setting;
+    }
     if (isMap<Node, Node | null>(node)) {
       const keys = new Map<string, Setting>();
       for (const { key, value } of node.items) {

@@ -46,8 +46,10 @@ export function defaultOf(schema: Schema): unknown {
   const { def } = schema as z.ZodType;
   if (def.type === 'default' || def.type === 'prefault') return (def as z.core.$ZodDefaultDef).defaultValue;
   if (def.type === 'pipe') return defaultOf((def as z.core.$ZodPipeDef).in);
-  if ('innerType' in def) return defaultOf((def as z.core.$ZodOptionalDef).innerType);
-  return undefined;
+  const described = metaOf(schema).default;
+  if (described === undefined && 'innerType' in def)
+    return defaultOf((def as z.core.$ZodOptionalDef).innerType);
+  return described;
 }
 
 export interface Key {

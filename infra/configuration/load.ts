@@ -3,7 +3,7 @@ import { environmentSettings, fileVariable } from './environment.ts';
 import { ConfigurationError, type Fault, nearest } from './faults.ts';
 import { readSettings } from './file.ts';
 import { interpret, type WrittenSecret } from './interpret.ts';
-import { isNotUsed, isSecret, keysOf, leavesOf, schemaAt, variableOf, written } from './keys.ts';
+import { defaultOf, isNotUsed, isSecret, keysOf, leavesOf, schemaAt, variableOf, written } from './keys.ts';
 import { type Configuration, configurationSchema } from './schema.ts';
 import { resolveSecret, SecretNotFound, type SecretSource, standardSecretSources } from './secret.ts';
 import { find, merge, nameOf, noSettings, type SectionSetting, type Setting } from './settings.ts';
@@ -40,10 +40,15 @@ export async function loadConfiguration({
     ...(parsed.error?.issues ?? []).flatMap((issue) => faultsOf(issue, settings)),
     ...unresolved.filter((fault) => fault !== undefined),
   ];
-  if (!parsed.success || faults.length > 0) throw new ConfigurationError(faults);
+  if (!parsed.success || faults.length > 0) throw new ConfigurationError(withoutRepetition(faults));
   const configuration = withoutUndefined(parsed.data) as typeof parsed.data;
   return { ...configuration, unused: unusedKeys(settings, configuration) };
 }
+
+/** A value can break two checks that expect the same, such as a whole number in a range. */
+const withoutRepetition = (faults: readonly Fault[]): Fault[] => [
+  ...new Map(faults.map((fault) => [`${fault.key}\n${fault.from}\n${fault.expected}`, fault])).values(),
+];
 
 /** `data` and `data_volume` are one key, so the environment overrides either by either. */
 function withoutAliases(ofFile: SectionSetting, ofEnvironment: SectionSetting): SectionSetting {
@@ -88,12 +93,15 @@ function faultsOf(issue: z.core.$ZodIssue, settings: SectionSetting): Fault[] {
 
 /** What was written at `path`, in words, unless it is a secret or may hold one. */
 function shown(setting: Setting | undefined, path: readonly PropertyKey[]): string {
-  if (setting === undefined) return 'nothing';
-  if (setting.kind !== 'text') return `a ${setting.kind}`;
   const schema = schemaAt(configurationSchema, path);
+  if (setting === undefined) {
+    const standard = schema && defaultOf(schema);
+    return standard === undefined ? 'nothing' : `nothing, which means ${standard}`;
+  }
+  if (setting.kind !== 'text') return `a ${setting.kind}`;
   if (schema !== undefined && isSecret(schema)) return 'a value that is not shown';
   // Somebody's user and password in an address that may have none.
-  const text = setting.text.replace(/[^/\s]*@/, '…@');
+  const text = setting.text.replace(/^.*@/s, '…@');
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }
 

@@ -41,9 +41,10 @@ export function find(
   let setting: Setting | undefined = root;
   let above: Origin | undefined;
   for (const step of path) {
+    // The entries of a list that a variable holds are one text.
+    if (setting?.kind === 'text') break;
     if (setting?.kind === 'section') setting = setting.keys.get(String(step));
-    else if (setting?.kind === 'list') setting = setting.entries[Number(step)];
-    else setting = undefined;
+    else setting = setting?.entries[Number(step)];
     if (setting === undefined) break;
     above = setting.from;
   }

@@ -59,7 +59,7 @@ export const databases = {
       url: secret(
         'The PostgreSQL server to use, `postgres://role:password@host:port/database?sslmode=…`, instead of `external_database.harbor`.',
       ).optional(),
-      password: notUsed('The built-in server is reached by this process only, with a password of its own.'),
+      password: notUsed('Nobody but Shiplog logs in to the built-in server.'),
       ...pool,
     },
   ).prefault({}),

@@ -6,9 +6,10 @@ export const server = {
   external_url: origin(
     'The URL by which clients reach the registry when a proxy stands before it; replaces `hostname` and the ports in every link and token realm.',
   ).optional(),
-  data: path(
-    'The directory that holds everything that Shiplog keeps on this machine. Default: `./data`.',
-  ).optional(),
+  // The default is applied after `data` and `data_volume` have become one.
+  data: path('The directory that holds everything that Shiplog keeps on this machine.')
+    .meta({ default: './data' })
+    .optional(),
   data_volume: path("Harbor's name for `data`.").optional(),
   harbor_admin_password: secret(
     'The password of the user `admin` when it is created, on the first start only.',

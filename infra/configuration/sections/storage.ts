@@ -47,7 +47,7 @@ export const storage = {
           .optional(),
         secure: flag('Whether to use HTTPS when `regionendpoint` does not say.').default(true),
         forcepathstyle: flag('Whether the bucket is part of the path and not of the host name.').optional(),
-        accesskey: secret('The access key; without it the credentials of the machine’s role.').optional(),
+        accesskey: secret('The access key.').optional(),
         secretkey: secret('The secret of `accesskey`.').optional(),
         sessiontoken: secret('The session token of temporary credentials.').optional(),
         rootdirectory: text('A prefix for all keys in the bucket.').optional(),
