@@ -1,0 +1,80 @@
+import type { z } from 'zod';
+import { notUsed, notUsedSection } from '../fields.ts';
+
+const redisIndexes = [
+  'registry_db_index',
+  'jobservice_db_index',
+  'trivy_db_index',
+  'harbor_db_index',
+  'cache_layer_db_index',
+  'chartmuseum_db_index',
+  'clair_db_index',
+];
+const noScanner = 'Shiplog does not scan yet.';
+const noRedis = 'Shiplog keeps caches and locks in its own process and in PostgreSQL.';
+const ipFamily = 'The address in `http.address` decides between IPv4 and IPv6.';
+
+/** The sections of harbor.yml, up to Harbor 2.15, that nothing of Shiplog reads. */
+export const harborOnly = {
+  _version: notUsed('The release of the template that the file was made from.'),
+  ip_family: notUsedSection(ipFamily, [], {
+    ipv4: notUsedSection(ipFamily, ['enabled']),
+    ipv6: notUsedSection(ipFamily, ['enabled']),
+  }),
+  internal_tls: notUsedSection('Shiplog is one program; there is no traffic between components.', [
+    'enabled',
+    'dir',
+    'strong_ssl_ciphers',
+    'verify_client_cert',
+  ]),
+  upload_purging: notUsedSection('Uploads that nobody continues are not removed yet.', [
+    'enabled',
+    'age',
+    'interval',
+    'dryrun',
+  ]),
+  trivy: notUsedSection(noScanner, [
+    'ignore_unfixed',
+    'skip_update',
+    'skip_java_db_update',
+    'offline_scan',
+    'insecure',
+    'security_check',
+    'timeout',
+    'db_repository',
+    'java_db_repository',
+    'github_token',
+  ]),
+  clair: notUsedSection(noScanner, ['updaters_interval']),
+  jobservice: notUsedSection('There are no background jobs yet.', [
+    'max_job_workers',
+    'max_job_duration_hours',
+    'job_loggers',
+    'logger_sweeper_duration',
+  ]),
+  notification: notUsedSection('There are no webhooks yet.', [
+    'webhook_job_max_retry',
+    'webhook_job_http_client_timeout',
+  ]),
+  chart: notUsedSection('Charts are OCI artifacts; there is no ChartMuseum.', ['absolute_url']),
+  chartmuseum: notUsedSection('Charts are OCI artifacts; there is no ChartMuseum.', ['absolute_url']),
+  external_redis: notUsedSection(
+    noRedis,
+    [...redisIndexes, 'host', 'port', 'username', 'password', 'sentinel_master_set', 'idle_timeout_seconds'],
+    { tlsOptions: notUsedSection(noRedis, ['enable', 'rootCA']) },
+  ),
+  redis: notUsedSection(noRedis, redisIndexes),
+  uaa: notUsedSection('There is no login by UAA.', ['ca_file']),
+  proxy: notUsedSection('Nothing of Shiplog goes through a proxy yet.', [
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+    'components',
+  ]),
+  network: notUsedSection('There are no webhooks yet.', ['allow_private_network_access']),
+  cache: notUsedSection('What is cached, and for how long, is not configurable.', [
+    'enabled',
+    'expire_hours',
+  ]),
+  core: notUsedSection('There is one way to count quotas.', ['quota_update_provider']),
+} satisfies z.core.$ZodShape;
