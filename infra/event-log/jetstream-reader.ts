@@ -35,7 +35,8 @@ export async function* readMessages(
   streamName: string,
   { from, subject, signal }: ReadRange,
 ): AsyncGenerator<readonly AppendMessage[]> {
-  let next = from;
+  // Sequences start at 1, and the position 0 before the first event has the sequence 0.
+  let next = Math.max(from, 1);
   let last = 0;
   /** Where a message was missing; a new consumer is asked for it once more before it counts as a gap. */
   let missing: number | undefined;
@@ -46,9 +47,9 @@ export async function* readMessages(
       for await (const arrived of pullMessages(connection, streamName, consumer, signal)) {
         const messages: AppendMessage[] = [];
         let lost = false;
-        for (const { sequence, timestampMs, data } of arrived) {
+        for (const message of arrived) {
+          const { sequence } = message;
           if (sequence < next) continue;
-          const message = decodeMessage(sequence, timestampMs, data);
           const follows = subject === undefined ? sequence === next : message.previous === last;
           lost = !follows && missing !== next;
           if (lost) break;
@@ -82,7 +83,7 @@ async function createConsumer(
     stream_name: streamName,
     config: {
       deliver_policy: 'by_start_sequence',
-      opt_start_seq: Math.max(from, 1),
+      opt_start_seq: from,
       ack_policy: 'none',
       replay_policy: 'instant',
       inactive_threshold: nanos(consumerInactiveMs),
@@ -99,20 +100,14 @@ function deleteConsumer(connection: JetStreamConnection, streamName: string, con
   connection.ask(`$JS.API.CONSUMER.DELETE.${streamName}.${consumer}`, {}).catch(() => undefined);
 }
 
-interface Delivery {
-  readonly sequence: number;
-  readonly timestampMs: number;
-  readonly data: Uint8Array;
-}
-
 /** The reply subject of a delivery tells where it lies (ADR-15 of NATS, both forms). */
-function deliveryOf({ reply = '', data }: Msg): Delivery {
+function messageOf({ reply = '', data }: Msg): AppendMessage {
   const tokens = reply.split('.');
   // $JS.ACK.<stream>.<consumer>.<delivered>.<sequence>.<consumer sequence>.<nanoseconds>.<pending>, and in the
   // longer form a domain and an account stand after $JS.ACK.
   const at = tokens.length > 9 ? 7 : 5;
   const nanoseconds = tokens[at + 2] ?? '';
-  return { sequence: Number(tokens[at]), timestampMs: Number(nanoseconds.slice(0, -6)), data };
+  return decodeMessage(Number(tokens[at]), Number(nanoseconds.slice(0, -6)), data);
 }
 
 async function* pullMessages(
@@ -120,8 +115,8 @@ async function* pullMessages(
   streamName: string,
   consumer: string,
   signal: AbortSignal,
-): AsyncGenerator<readonly Delivery[]> {
-  let arrived: Delivery[] = [];
+): AsyncGenerator<readonly AppendMessage[]> {
+  let arrived: AppendMessage[] = [];
   let failure: Error | undefined;
   let remaining = 0;
   let receivedInPull = 0;
@@ -147,7 +142,8 @@ async function* pullMessages(
   const subscription = connection.subscribe(inbox, (message) => {
     heardAt = Date.now();
     if (message.subject === inbox) return onStatus(message);
-    arrived.push(deliveryOf(message));
+    // Decoded at once, because its bytes are a part of a larger buffer that would be held as well.
+    arrived.push(messageOf(message));
     remaining--;
     receivedInPull++;
     wake();
