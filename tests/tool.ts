@@ -1,4 +1,4 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, realpathSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -7,9 +7,16 @@ import type { TestContext } from 'node:test';
 export const toolsDirectory = process.env.SHIPLOG_TOOLS ?? join(homedir(), '.cache', 'shiplog', 'tools');
 
 /** The path of the program `name` in the tools' folder or on the PATH. */
-export function findTool(name: string): string | undefined {
-  const folders = [toolsDirectory, ...(process.env.PATH ?? '').split(delimiter)];
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
+export const findTool = (name: string): string | undefined => findTools(name)[0];
+
+/** The paths of all programs `name`, the one in the tools' folder first; the same file under two paths is one. */
+export function findTools(name: string): string[] {
+  // Debian installs servers where the PATH of a user does not look.
+  const folders = [toolsDirectory, ...(process.env.PATH ?? '').split(delimiter), '/usr/sbin'];
+  const programs = folders.map((folder) => join(folder, name)).filter(isExecutable);
+  return [
+    ...new Map(programs.toReversed().map((program) => [realpathSync(program), program])).values(),
+  ].toReversed();
 }
 
 /**

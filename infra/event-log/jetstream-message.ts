@@ -1,0 +1,110 @@
+import { createHash } from 'node:crypto';
+import type { Metadata, RecordedEvent } from '../../domain/event.ts';
+import { AppendTooLarge, maxEventBytes, maxEventsPerAppend, type NewEvent } from './port.ts';
+
+/** One append as a JetStream message: whole or not there at all, which makes an append of several events atomic. */
+export interface AppendMessage {
+  /** Of the message in the JetStream stream. */
+  readonly sequence: number;
+  readonly stream: string;
+  /** Of the first event. */
+  readonly revision: number;
+  /** The sequence of the message before this one on the same subject, 0 for none. */
+  readonly previous: number;
+  readonly recordedAtMs: number;
+  readonly events: readonly NewEvent[];
+}
+
+/** What the payload of the message holds; `notBefore` is a lower bound of `recordedAtMs`. */
+interface Payload {
+  readonly stream: string;
+  readonly revision: number;
+  readonly previous: number;
+  readonly notBefore: number;
+  readonly events: readonly NewEvent[];
+}
+
+/** `maxEventsPerAppend` is below it, so an event's index in its message always fits. */
+const positionsPerMessage = 1024n;
+
+export const positionOf = (sequence: number, index: number): bigint =>
+  BigInt(sequence) * positionsPerMessage + BigInt(index);
+export const lastPositionOf = ({ sequence, events }: AppendMessage): bigint =>
+  positionOf(sequence, events.length - 1);
+/** The sequence of the message that holds `position`. */
+export const sequenceOf = (position: bigint): number => Number(position / positionsPerMessage);
+/** The revision of the message's last event. */
+export const lastRevisionOf = ({ revision, events }: AppendMessage): number => revision + events.length - 1;
+
+/** Characters of an encoded name that are kept; a longer one is hashed, because a subject is part of every API call. */
+const longestToken = 200;
+
+/**
+ * `stream` as one token of a NATS subject. Bytes that a subject cannot hold, and dots, are written as `%XX`; a long
+ * name becomes `~` and its SHA-256, and no other token has a `~`.
+ */
+export function subjectToken(stream: string): string {
+  const token = encodeURIComponent(stream)
+    .replace(/[.*!~'()]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replace(/%(2F|3A|40)/g, decodeURIComponent);
+  if (token.length <= longestToken) return token;
+  return `~${createHash('sha256').update(stream).digest('hex')}`;
+}
+
+/** `Nats-Msg-Id` of an append: the same events on another stream are another append. */
+export const messageIdOf = (stream: string, events: readonly NewEvent[]): string =>
+  createHash('sha256')
+    .update(JSON.stringify([stream, events.map(({ id }) => id)]))
+    .digest('base64url');
+
+/** The events as JSON text. @throws AppendTooLarge */
+export function encodeEvents(events: readonly NewEvent[]): string {
+  if (events.length === 0) throw new RangeError('an append has at least one event');
+  if (events.length > maxEventsPerAppend)
+    throw new AppendTooLarge(
+      `${events.length} events are more than the ${maxEventsPerAppend} that an append may have`,
+    );
+  let bytes = 0;
+  const items = events.map(({ id, type, version, data, metadata }) => {
+    const json = JSON.stringify(data);
+    bytes += Buffer.byteLength(json);
+    if (bytes > maxEventBytes)
+      throw new AppendTooLarge(`the data of an append are over ${maxEventBytes} bytes`);
+    return `{${JSON.stringify({ id, type, version, metadata }).slice(1, -1)},"data":${json}}`;
+  });
+  return `[${items.join(',')}]`;
+}
+
+export const encodePayload = (head: Omit<Payload, 'events'>, eventsJson: string): Buffer =>
+  Buffer.from(`{${JSON.stringify(head).slice(1, -1)},"events":${eventsJson}}`);
+
+export function decodeMessage(sequence: number, timestampMs: number, payload: Uint8Array): AppendMessage {
+  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  const { stream, revision, previous, notBefore, events }: Payload = JSON.parse(bytes.toString());
+  return {
+    sequence,
+    stream,
+    revision,
+    previous,
+    recordedAtMs: Math.max(timestampMs, notBefore),
+    events,
+  };
+}
+
+export function recordedEvents(message: AppendMessage): RecordedEvent[] {
+  const { sequence, stream, revision, recordedAtMs } = message;
+  return message.events.map(({ id, type, version, data, metadata }, index) => ({
+    position: positionOf(sequence, index),
+    stream,
+    revision: BigInt(revision + index),
+    id,
+    type,
+    version,
+    data,
+    metadata: metadata as Metadata,
+    recordedAt: new Date(recordedAtMs),
+  }));
+}
+
+/** Milliseconds since 1970 at which a UUIDv7 was made (RFC 9562, section 5.7). */
+export const madeAtMs = (id: string): number => Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16);
