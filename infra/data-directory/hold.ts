@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { appendFile, open, readdir, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -32,6 +32,13 @@ export interface HoldOptions {
   readonly heartbeatMs?: number;
 }
 
+interface Rival {
+  readonly file: string;
+  readonly holder: Holder;
+  /** Whether it has the hold, or contends for it. */
+  readonly held: boolean;
+}
+
 /** Another process holds the directory; the message says which. */
 export class DataDirectoryHeld extends Error {
   override readonly name = 'DataDirectoryHeld';
@@ -46,41 +53,69 @@ export class DataDirectoryHeld extends Error {
   }
 }
 
+/** The second line in the file of a hold; without it the file is of a contender, who may withdraw. */
+const heldMark = 'held\n';
+/** How long to contend with others that have not got it either, such as one that was stopped in between. */
+const contestMs = 3_000;
+
 /**
  * Takes the exclusive hold `name` of the directory `path`, which must exist.
  *
- * Each contender puts a file of its own, under a name that is never used again, and then looks for the files of
- * others; whoever sees a living one withdraws. Of two that come at once at least one sees the other, so there are
- * never two holders, and since a stale file's name never comes back, anyone may delete it at any time: there is no
- * moment in which a slow contender can delete the hold of a new one.
+ * Each contender puts a file of its own, under a name that is never used again, and has the hold when it then sees no
+ * file of another living process. Of two that come at once at least one sees the other, so there are never two
+ * holders; the names are in the order of time, and all but the first withdraw. Since a stale file's name never comes
+ * back, anyone may delete it at any time: there is no moment in which a slow contender deletes the hold of a new one.
  * @throws DataDirectoryHeld
  */
 export async function takeHold(path: string, name: string, options: HoldOptions): Promise<Hold> {
   const heartbeatMs = options.heartbeatMs ?? 5_000;
-  const holder: Holder = {
+  const contestedUntil = performance.now() + contestMs;
+  for (;;) {
+    const holder = describeSelf(options.description);
+    const own = `${name}.${Date.now()}-${process.pid}-${randomBytes(6).toString('hex')}`;
+    await publish(path, own, holder);
+    try {
+      const first = await awaitTurn(path, name, own, holder, heartbeatMs);
+      if (first === undefined) {
+        await appendFile(join(path, own), heldMark);
+        return startHeartbeat(path, own, heartbeatMs, options.onLost);
+      }
+      if (first.held || performance.now() > contestedUntil) throw new DataDirectoryHeld(path, first.holder);
+    } catch (error) {
+      await rm(join(path, own), { force: true });
+      throw error;
+    }
+    await rm(join(path, own), { force: true });
+    await delay(20 + Math.random() * 80);
+  }
+}
+
+function describeSelf(description: string): Holder {
+  return {
     pid: process.pid,
     startTime: processStartTime(process.pid),
     host: hostname(),
     bootId: bootId(),
     pidNamespace: pidNamespace(),
     since: new Date().toISOString(),
-    description: options.description,
+    description,
   };
-  for (let attempt = 1; ; attempt++) {
-    const own = `${name}.${process.pid}-${randomBytes(6).toString('hex')}`;
-    await publish(path, own, holder);
-    try {
-      const rival = await findRival(path, name, own, holder, heartbeatMs);
-      if (rival === undefined) return startHeartbeat(path, own, heartbeatMs, options.onLost);
-      // A rival that is this young may be a contender that withdraws as well: try again, out of step with it.
-      const ageMs = Date.now() - Date.parse(rival.since);
-      if (attempt === 12 || !(ageMs < 5_000)) throw new DataDirectoryHeld(path, rival);
-    } catch (error) {
-      await rm(join(path, own), { force: true });
-      throw error;
-    }
-    await rm(join(path, own), { force: true });
-    await delay(Math.random() * 30 * attempt);
+}
+
+/** Resolves to undefined when nobody else is there, or to one that came first; those that came later withdraw. */
+async function awaitTurn(
+  path: string,
+  name: string,
+  own: string,
+  self: Holder,
+  heartbeatMs: number,
+): Promise<Rival | undefined> {
+  const until = performance.now() + contestMs;
+  for (;;) {
+    const [first] = await findRivals(path, name, own, self, heartbeatMs);
+    if (first === undefined) return undefined;
+    if (first.held || first.file < own || performance.now() > until) return first;
+    await delay(10);
   }
 }
 
@@ -97,25 +132,24 @@ async function publish(path: string, own: string, holder: Holder): Promise<void>
   await rename(draft, join(path, own));
 }
 
-/** A living hold or contender other than `own`; the files of dead ones are deleted on the way. */
-async function findRival(
+/** All living holds and contenders but `own`, in the order of their names; the files of dead ones are deleted. */
+async function findRivals(
   path: string,
   name: string,
   own: string,
   self: Holder,
   heartbeatMs: number,
-): Promise<Holder | undefined> {
-  for (const entry of await readdir(path)) {
-    if (entry === own || entry === `.${own}`) continue;
-    if (entry.startsWith(`.${name}.`)) await sweepDraft(join(path, entry));
-    if (!entry.startsWith(`${name}.`)) continue;
-    const file = join(path, entry);
-    const rival = await readHolder(file);
+): Promise<Rival[]> {
+  const rivals: Rival[] = [];
+  for (const file of (await readdir(path)).sort()) {
+    if (file.startsWith(`.${name}.`)) await sweepDraft(join(path, file));
+    if (file === own || !file.startsWith(`${name}.`)) continue;
+    const rival = await readRival(path, file);
     if (rival === undefined) continue;
-    if (await isAlive(file, rival, self, heartbeatMs)) return rival;
-    await rm(file, { force: true });
+    if (await isAlive(join(path, file), rival.holder, self, heartbeatMs)) rivals.push(rival);
+    else await rm(join(path, file), { force: true });
   }
-  return undefined;
+  return rivals;
 }
 
 /** A draft lives for milliseconds; an old one is from a process that died in between. */
@@ -124,19 +158,21 @@ async function sweepDraft(file: string): Promise<void> {
   if (modified !== undefined && Date.now() - modified > 3_600_000) await rm(file, { force: true });
 }
 
-async function readHolder(file: string): Promise<Holder | undefined> {
+async function readRival(path: string, file: string): Promise<Rival | undefined> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await readFile(join(path, file), 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+  const [holder = ''] = text.split('\n', 1);
   try {
-    return JSON.parse(text) as Holder;
+    return { file, held: text.endsWith(`\n${heldMark}`), holder: JSON.parse(holder) as Holder };
   } catch {
-    // Not ours to judge by content, so it is judged by its heartbeat alone.
-    return { pid: 0, host: 'unknown', since: 'unknown', description: file };
+    // Not to be judged by its content, so it is judged by its heartbeat alone.
+    const unknown = { pid: 0, host: 'unknown', since: 'unknown', description: `see ${file}` };
+    return { file, held: true, holder: unknown };
   }
 }
 
