@@ -1,0 +1,49 @@
+import { type EventData, jsonEvent, type RecordedEvent as StoredEvent } from '@eventstore/db-client';
+import type { Metadata, RecordedEvent } from '../../domain/event.ts';
+import { UnreadableEvent } from './eventstoredb-errors.ts';
+import { AppendTooLarge, maxEventBytes, maxEventsPerAppend, type NewEvent } from './port.ts';
+
+/** What the server keeps as an event's metadata; id and type have fields of their own there. */
+interface Envelope {
+  readonly version: number;
+  readonly metadata: Metadata;
+}
+
+/** @throws AppendTooLarge when the events are over the limits of the port. */
+export function encode(events: readonly NewEvent[]): EventData[] {
+  if (events.length === 0) throw new RangeError('an append has at least one event');
+  if (events.length > maxEventsPerAppend)
+    throw new AppendTooLarge(`${events.length} events are more than ${maxEventsPerAppend}`);
+  const bytes = events.reduce((sum, { data }) => sum + Buffer.byteLength(JSON.stringify(data)), 0);
+  if (bytes > maxEventBytes) throw new AppendTooLarge(`${bytes} bytes are more than ${maxEventBytes}`);
+  return events.map(({ id, type, version, data, metadata }) => {
+    const envelope: Envelope = { version, metadata };
+    return jsonEvent({ id, type, data: data as Record<string, unknown>, metadata: { ...envelope } });
+  });
+}
+
+/** @throws UnreadableEvent */
+export function decode(prefix: string, stored: StoredEvent): RecordedEvent {
+  const { streamId, revision, id, type, data, created, position } = stored;
+  const { version, metadata } = (stored.metadata ?? {}) as Partial<Envelope>;
+  if (position === undefined || version === undefined || metadata === undefined || !stored.isJson)
+    throw new UnreadableEvent(
+      `the event ${revision} of the stream ${streamId} cannot be read as one of Shiplog's`,
+    );
+  return {
+    position: position.commit,
+    stream: streamId.slice(prefix.length),
+    revision,
+    id,
+    type,
+    version,
+    data: data as object,
+    metadata,
+    recordedAt: created,
+  };
+}
+
+/** When a UUIDv7 was made, in milliseconds since 1970; undefined for a UUID of another version. */
+export function madeAtMs(id: string): number | undefined {
+  return id[14] === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : undefined;
+}
