@@ -8,11 +8,16 @@ import type { Configuration } from '../infra/configuration/schema.ts';
 import { holdDataDirectory } from '../infra/data-directory/data-directory.ts';
 import { DataDirectoryHeld } from '../infra/data-directory/hold.ts';
 import { connectDatabase, type Database } from '../infra/database/connect.ts';
-import { type PostgresConnection, runningPostgres, startEmbeddedPostgres } from '../infra/database/embedded-postgres.ts';
+import {
+  type PostgresConnection,
+  runningPostgres,
+  startEmbeddedPostgres,
+} from '../infra/database/embedded-postgres.ts';
 import { openEventStoreLog } from '../infra/event-log/eventstoredb.ts';
 import { openJetStreamLog } from '../infra/event-log/jetstream.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import { openPostgresLog } from '../infra/event-log/postgres.ts';
+import { eventStoreOptions, jetStreamOptions, s3Settings } from './settings.ts';
 
 /** How long a start waits for a database that is not there yet, in milliseconds. */
 const databaseWaitMs = 60_000;
@@ -101,14 +106,20 @@ async function openLog({ event_log }: Configuration, connect: () => Promise<Data
     case 'postgres':
       return openPostgresLog(await connect());
     case 'jetstream':
-      return openJetStreamLog(event_log.jetstream);
+      return openJetStreamLog(await jetStreamOptions(required(event_log.jetstream)));
     case 'eventstoredb':
-      return openEventStoreLog(event_log.eventstoredb);
+      return openEventStoreLog(eventStoreOptions(required(event_log.eventstoredb)));
   }
 }
 
 export function openStore({ data, storage_service }: Configuration): Promise<BlobStore> {
   const { filesystem, s3 } = storage_service;
-  if (s3 !== undefined) return openS3Store(s3);
+  if (s3 !== undefined) return openS3Store(s3Settings(s3));
   return openFilesystemStore({ directory: filesystem?.rootdirectory ?? join(resolve(data), 'blobs') });
+}
+
+/** The configuration's own rules have refused an engine without its section. */
+function required<Section>(section: Section | undefined): Section {
+  if (section === undefined) throw new Error('the engine of the event log has no section of its own');
+  return section;
 }

@@ -30,11 +30,16 @@ const metadata: Metadata = { actor: 'system' };
  * Makes sure that there is an administrator and the public project `library`. Any number of processes may do so at
  * once, and each may die at any line: what is there already is left alone. Resolves to the log's position.
  */
-export async function firstStart(ports: FirstStartPorts, configuredPassword: string | undefined): Promise<bigint> {
+export async function firstStart(
+  ports: FirstStartPorts,
+  configuredPassword: string | undefined,
+): Promise<bigint> {
   const { log, record } = ports;
   const user = await log.readStream(userStream(administrator));
   const asAdministrator =
-    user.revision === 'none' ? await createAdministrator(ports, configuredPassword) : (user.events.at(-1)?.position ?? 0n);
+    user.revision === 'none'
+      ? await createAdministrator(ports, configuredPassword)
+      : (user.events.at(-1)?.position ?? 0n);
 
   const project = await log.readStream(projectStream(firstProject));
   if (project.revision !== 'none') return asAdministrator;

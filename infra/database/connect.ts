@@ -27,7 +27,8 @@ export interface ConnectOptions {
 }
 
 /** Connections to one PostgreSQL database. Its int8 values are bigint. */
-export interface Database<Tables> {
+// biome-ignore lint/suspicious/noExplicitAny: who has tables of their own says so; others do not ask for any.
+export interface Database<Tables = any> {
   readonly pool: pg.Pool;
   /** On the pool. Who has tables of their own says `kysely.$extendTables<Tables>()`. */
   readonly kysely: Kysely<Tables>;

@@ -10,7 +10,13 @@ import { clusterPassword, clusterVersion, createCluster, superuser } from './pos
 import { type GuardedProcess, guarded } from './postgres-guard.ts';
 import { clusterName, endOrphans } from './postgres-orphans.ts';
 import { postgresSettings } from './postgres-settings.ts';
-import { prepareAddress, prepareFolder, removeAddress } from './postgres-socket.ts';
+import {
+  prepareAddress,
+  prepareFolder,
+  removeAddress,
+  runningSocketFolder,
+  socketPort,
+} from './postgres-socket.ts';
 
 /** What node-postgres needs to connect. */
 export interface PostgresConnection {
@@ -77,6 +83,17 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
     await hold.release();
     throw error;
   }
+}
+
+/**
+ * How to reach the PostgreSQL that another process runs on `directory`; for tools beside a running server. There is
+ * no such way on Windows, where the port is known to that process alone.
+ */
+export async function runningPostgres(directory: string): Promise<(database: string) => PostgresConnection> {
+  const found = await realpath(directory);
+  const host = await runningSocketFolder(found);
+  const password = (await readFile(join(found, 'password'), 'utf8')).trim();
+  return (database) => ({ host, port: socketPort, user: superuser, password, database });
 }
 
 /** A cluster that is ready to be started, any number of times. */

@@ -13,7 +13,7 @@ export interface PostgresAddress {
 }
 
 /** The port is part of the socket's name; nothing listens on TCP. */
-const socketPort = 5432;
+export const socketPort = 5432;
 /** unix(7): the path and its closing NUL in `sun_path`, 108 bytes on Linux and 104 on macOS and the BSDs. */
 const maxSocketPathBytes = process.platform === 'linux' ? 107 : 103;
 
@@ -29,6 +29,13 @@ export async function prepareAddress(directory: string, account: PostgresAccount
   await prepareFolder(runDirectory, account);
   const folder = fitsSocketPath(runDirectory) ? runDirectory : await shortFolder(runDirectory, account);
   return { host: folder, port: socketPort, socketDirectory: folder };
+}
+
+/** Where a PostgreSQL of `directory` that runs already listens. */
+export async function runningSocketFolder(directory: string): Promise<string> {
+  const runDirectory = join(directory, 'run');
+  if (fitsSocketPath(runDirectory)) return runDirectory;
+  return readFile(join(runDirectory, 'socket-directory'), 'utf8');
 }
 
 /** A folder that is PostgreSQL's alone. */

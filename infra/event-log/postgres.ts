@@ -92,7 +92,9 @@ export async function openPostgresLog(database: Database): Promise<EventLog> {
 
   async function* readUpTo(after: bigint, last: bigint): AsyncGenerator<readonly RecordedEvent[], bigint> {
     let position = after;
-    while (position < last && !closing.signal.aborted) {
+    while (position < last) {
+      // Ending quietly here would look as if there were nothing more.
+      if (closing.signal.aborted) throw new LogUnavailable('the event log is closed');
       const events = (await ask('all', [position, last])).map(recordedFrom);
       const final = events.at(-1);
       if (final === undefined) break;

@@ -25,7 +25,7 @@ export class Progress {
 
   /** Hears what other processes commit, until the returned listener is closed. */
   listen(): Promise<{ close(): Promise<void> }> {
-    return this.#database.listen(progressChannel, (payload) => {
+    return this.#database.listen(progressChannel, (payload: string) => {
       if (payload === '') return;
       for (const [schema, position] of Object.entries(JSON.parse(payload))) {
         this.advance(schema, BigInt(position as string));
