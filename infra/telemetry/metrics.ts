@@ -1,0 +1,132 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/** Everything that Shiplog measures; `registry` renders it for Prometheus. */
+export interface Metrics {
+  readonly registry: Registry;
+  /** Seconds from the request's head to the end of the answer; `route` is the pattern, never the URL. */
+  readonly httpRequestDuration: Histogram<'method' | 'route' | 'code'>;
+  readonly httpRequestsInFlight: Gauge;
+  /** Seconds of appends that succeeded. */
+  readonly logAppendDuration: Histogram;
+  readonly logAppendedEvents: Counter;
+  readonly logConflicts: Counter;
+}
+
+/** The instruments, and the metrics of the process, in a registry of their own. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    httpRequestDuration: new Histogram({
+      name: 'shiplog_http_request_duration_seconds',
+      help: 'Duration of HTTP requests, uploads and downloads included',
+      labelNames: ['method', 'route', 'code'],
+      // From a cached manifest to an upload of gigabytes.
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 300],
+      registers,
+    }),
+    httpRequestsInFlight: new Gauge({
+      name: 'shiplog_http_requests_in_flight',
+      help: 'HTTP requests that are being answered',
+      registers,
+    }),
+    logAppendDuration: new Histogram({
+      name: 'shiplog_log_append_duration_seconds',
+      help: 'Duration of appends to the event log that succeeded',
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+      registers,
+    }),
+    logAppendedEvents: new Counter({
+      name: 'shiplog_log_appended_events_total',
+      help: 'Events in appends that succeeded, repeated appends included',
+      registers,
+    }),
+    logConflicts: new Counter({
+      name: 'shiplog_log_conflicts_total',
+      help: 'Appends that were refused because the stream was not at the expected revision',
+      registers,
+    }),
+  };
+}
+
+/** How long a scrape waits for the log, which may be the very thing that is down. */
+const scrapeWaitMs = 1000;
+
+/** Shows the position of the log's last event; no sample while `head` fails or does not answer within a second. */
+export function exposeLogHead({ registry }: Metrics, head: () => Promise<bigint>): void {
+  new Gauge({
+    name: 'shiplog_log_head_position',
+    help: 'Position of the last event of the log',
+    registers: [registry],
+    async collect() {
+      const position = await within(scrapeWaitMs, head());
+      if (position === undefined) this.remove();
+      else this.set(Number(position));
+    },
+  });
+}
+
+/** What `promise` resolves to; undefined when it rejects or takes longer, since a scrape shows what it can have. */
+async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, undefined);
+  });
+  try {
+    return await Promise.race([promise.catch(() => undefined), timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export interface ProjectionStatus {
+  readonly projection: string;
+  /** The position up to which its rows are. */
+  readonly position: bigint;
+  /** Events of the log that it has not applied; an estimate where positions have gaps. */
+  readonly lagEvents: number;
+  /** Events that it has applied since the process started. */
+  readonly appliedEvents: number;
+  /** Whether it has given up on an event and waits for an operator. */
+  readonly stopped: boolean;
+}
+
+/** Shows the projections that run in this process, as `read` tells at each scrape. */
+export function exposeProjections({ registry }: Metrics, read: () => readonly ProjectionStatus[]): void {
+  const labelNames = ['projection'] as const;
+  const gauge = (name: string, help: string, value: (status: ProjectionStatus) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const status of read()) this.set({ projection: status.projection }, value(status));
+      },
+    });
+
+  gauge('shiplog_projection_position', 'Position up to which the projection is', ({ position }) =>
+    Number(position),
+  );
+  gauge(
+    'shiplog_projection_lag_events',
+    'Events that the projection has not applied',
+    (status) => status.lagEvents,
+  );
+  gauge('shiplog_projection_stopped', '1 when the projection has given up', ({ stopped }) =>
+    stopped ? 1 : 0,
+  );
+  new Counter({
+    name: 'shiplog_projection_events_total',
+    help: 'Events that the projection has applied',
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const { projection, appliedEvents } of read()) this.inc({ projection }, appliedEvents);
+    },
+  });
+}
