@@ -26,6 +26,8 @@ const databaseWaitMs = 60_000;
 export interface Foundation {
   readonly log: EventLog;
   readonly views: Database;
+  /** Resolves when an engine that this process runs is lost for good. */
+  readonly failed: Promise<Error>;
   /** Closes in reverse order what was opened. */
   close(): Promise<void>;
 }
@@ -37,67 +39,54 @@ export interface OpenOptions {
   readonly as: 'server' | 'tool';
 }
 
-type Close = () => Promise<unknown>;
-
 /** Opens the databases and the event log. @throws DataDirectoryHeld for a second server on one data directory. */
-export async function openFoundation({ configuration, logger, as }: OpenOptions): Promise<Foundation> {
-  const closers: Close[] = [];
-  const close = async (): Promise<void> => {
-    for (const closer of closers.reverse().splice(0)) await closer();
+export async function openFoundation(options: OpenOptions): Promise<Foundation> {
+  const { configuration, logger } = options;
+  await using opening = new AsyncDisposableStack();
+  const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
+  const builtIn = await openBuiltInPostgres(options, opening, fail);
+
+  const connect = async (purpose: 'views' | 'log'): Promise<Database> => {
+    const { pool } = await postgresPool(configuration, purpose);
+    const database = await connectDatabase({
+      ...(builtIn === undefined ? {} : { connection: builtIn(`shiplog_${purpose}`) }),
+      pool,
+      applicationName: `shiplog ${purpose}`,
+      waitMs: databaseWaitMs,
+      createIfMissing: true,
+      onWait: (message) => logger.warn(message),
+    });
+    opening.defer(() => database.close());
+    return database;
   };
-  try {
-    const builtIn = await openBuiltInPostgres(configuration, logger, as, closers);
-    const connect = async (purpose: 'views' | 'log'): Promise<Database> => {
-      const { pool } = await postgresPool(configuration, purpose);
-      const { connectionString, max = 10 } = pool;
-      const target = builtIn
-        ? { connection: builtIn(`shiplog_${purpose}`) }
-        : connectionString === undefined
-          ? { connection: { ...pool, database: pool.database ?? 'shiplog' } }
-          : { url: connectionString };
-      const database = await connectDatabase({
-        ...target,
-        poolSize: max,
-        applicationName: `shiplog ${purpose}`,
-        waitMs: databaseWaitMs,
-        createIfMissing: true,
-        onWait: (message) => logger.warn(message),
-      });
-      closers.push(() => database.close());
-      return database;
-    };
-    const views = await connect('views');
-    const log = await openLog(configuration, () => connect('log'));
-    closers.push(() => log.close());
-    return { log, views, close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
+  const views = await connect('views');
+  const log = await openLog(configuration, () => connect('log'));
+  opening.defer(() => log.close());
+
+  const open = opening.move();
+  return { log, views, failed, close: () => open.disposeAsync() };
 }
 
 /** Where the data directory holds the databases: how to reach each by name; undefined where they are elsewhere. */
 async function openBuiltInPostgres(
-  configuration: Configuration,
-  logger: Logger,
-  as: OpenOptions['as'],
-  closers: Close[],
+  { configuration, logger, as }: OpenOptions,
+  opening: AsyncDisposableStack,
+  fail: (error: Error) => void,
 ): Promise<((database: string) => PostgresConnection) | undefined> {
   const { builtIn } = await postgresPool(configuration, 'views');
   const directory = join(resolve(configuration.data), 'postgres');
   try {
-    const hold = await holdDataDirectory(configuration.data, {
-      description: `${as === 'server' ? 'a server' : 'a tool'} for ${configuration.hostname}`,
-      onLost: (error) => logger.fatal(error),
-    });
-    closers.push(() => hold.release());
+    const description = as === 'server' ? `serving ${configuration.hostname}` : 'a tool of Shiplog';
+    const hold = await holdDataDirectory(configuration.data, { description, onLost: fail });
+    opening.defer(() => hold.release());
   } catch (error) {
     if (as === 'server' || !(error instanceof DataDirectoryHeld)) throw error;
     return builtIn ? runningPostgres(directory) : undefined;
   }
   if (!builtIn) return undefined;
   const postgres = await startEmbeddedPostgres({ directory, logger });
-  closers.push(() => postgres.stop());
+  opening.defer(() => postgres.stop());
+  void postgres.exited.then((error) => error && fail(error));
   return postgres.connection;
 }
 

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -26,6 +27,9 @@ export function passwordFile(path: string) {
       await rm(path, { force: true });
       return undefined;
     },
+
+    /** The path, while there is such a file. */
+    path: async (): Promise<string | undefined> => (existsSync(path) ? path : undefined),
 
     dropPassword: (): Promise<void> => rm(path, { force: true }),
   };

@@ -42,7 +42,7 @@ test('projections are shown as they are at each scrape, and those that are gone 
   const metrics = createMetrics();
   const tags = { projection: 'tags', position: 7n, lagEvents: 3, appliedEvents: 5, stopped: false };
   let running = [tags, { ...tags, projection: 'artifacts', stopped: true }];
-  exposeProjections(metrics, () => running);
+  exposeProjections(metrics, async () => running);
   const samples = async () =>
     (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith('shiplog_projection_'));
 

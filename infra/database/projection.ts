@@ -79,3 +79,10 @@ export class ViewTables {
 export const lastPerKey = <Event>(events: readonly Event[], keyOf: (event: Event) => string): Event[] => [
   ...new Map(events.map((event) => [keyOf(event), event])).values(),
 ];
+
+/** `invalid_catalog_name`, `invalid_schema_name`, `undefined_table`: the views' database or a view was dropped. */
+const missing = new Set(['3D000', '3F000', '42P01']);
+
+/** Whether a query failed because its view is not there now; it is being built, or a replay will build it. */
+export const isBeingBuilt = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && missing.has(String(error.code));

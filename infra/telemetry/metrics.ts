@@ -87,14 +87,18 @@ export interface ProjectionStatus {
   readonly position: bigint;
   /** Events of the log that it has not applied; an estimate where positions have gaps. */
   readonly lagEvents: number;
-  /** Events that it has applied since the process started. */
+  /** Events that it has applied since its rows were built. */
   readonly appliedEvents: number;
   /** Whether it has given up on an event and waits for an operator. */
   readonly stopped: boolean;
 }
 
-/** Shows the projections that run in this process, as `read` tells at each scrape. */
-export function exposeProjections({ registry }: Metrics, read: () => readonly ProjectionStatus[]): void {
+/** Shows the projections as `read` tells at each scrape; no samples while it fails or does not answer within a second. */
+export function exposeProjections(
+  { registry }: Metrics,
+  read: () => Promise<readonly ProjectionStatus[]>,
+): void {
+  const readInTime = async () => (await within(scrapeWaitMs, read())) ?? [];
   const labelNames = ['projection'] as const;
   const gauge = (name: string, help: string, value: (status: ProjectionStatus) => number) =>
     new Gauge({
@@ -102,9 +106,10 @@ export function exposeProjections({ registry }: Metrics, read: () => readonly Pr
       help,
       labelNames,
       registers: [registry],
-      collect() {
+      async collect() {
+        const statuses = await readInTime();
         this.reset();
-        for (const status of read()) this.set({ projection: status.projection }, value(status));
+        for (const status of statuses) this.set({ projection: status.projection }, value(status));
       },
     });
 
@@ -124,9 +129,10 @@ export function exposeProjections({ registry }: Metrics, read: () => readonly Pr
     help: 'Events that the projection has applied',
     labelNames,
     registers: [registry],
-    collect() {
+    async collect() {
+      const statuses = await readInTime();
       this.reset();
-      for (const { projection, appliedEvents } of read()) this.inc({ projection }, appliedEvents);
+      for (const { projection, appliedEvents } of statuses) this.inc({ projection }, appliedEvents);
     },
   });
 }

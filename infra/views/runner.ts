@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import type { Catalogue } from '../../domain/catalogue.ts';
+import type { RecordedEvent } from '../../domain/event.ts';
 import type { Database } from '../database/connect.ts';
 import { type AnyProjection, schemaOf } from '../database/projection.ts';
 import type { EventLog } from '../event-log/port.ts';
@@ -28,6 +29,8 @@ export interface ViewsOptions {
   readonly onStop: (stop: Stop) => void;
   /** The database or the log is away; the runner tries again by itself. */
   readonly onOutage: (error: unknown) => void;
+  /** Wraps the application of each batch, for instance in a span. */
+  readonly whileApplying?: (events: readonly RecordedEvent[], apply: () => Promise<void>) => Promise<void>;
 }
 
 export interface RunningViews extends Views {
@@ -41,7 +44,7 @@ export interface RunningViews extends Views {
  * views: a session lock lets one of them apply each projection, and another takes over when that session ends.
  */
 export async function runViews(options: ViewsOptions): Promise<RunningViews> {
-  const { log, database, catalogue, projections } = options;
+  const { log, database, catalogue, projections, whileApplying = (_, apply) => apply() } = options;
   const closing = new AbortController();
   const progress = new Progress(database, options.waitMs);
   const stops = new Map<string, bigint>();
@@ -109,7 +112,7 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
     const lane = new Lane({ client, catalogue, members, onStop });
     tell(lane);
     for await (const events of log.subscribe(lane.start, round)) {
-      await lane.apply(events);
+      await whileApplying(events, () => lane.apply(events));
       tell(lane);
       if (lane.members.length < members.length) break;
     }

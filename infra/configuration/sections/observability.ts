@@ -36,9 +36,11 @@ export const observability = {
     location: notUsed(logFiles),
   }).prefault({}),
 
-  metric: section('Prometheus metrics, on a port of their own.', {
-    enabled: flag('Whether there are metrics.').default(false),
-    port: listeningPort('The port, on the address of `http.address`; 0 for any free one.').default(9090),
+  metric: section('Prometheus metrics.', {
+    enabled: flag('Whether there are metrics.').default(true),
+    port: listeningPort(
+      'A port of their own, on the address of `http.address`; without it they are on the port of the API.',
+    ).optional(),
     path: text('The path.', 'a path that begins with /')
       .regex(/^\/[^?#\s]*$/, { error: 'a path that begins with /' })
       .default('/metrics'),

@@ -1,0 +1,134 @@
+import { join, resolve } from 'node:path';
+import type { Logger } from 'pino';
+import { firstStart } from '../commands/first-start.ts';
+import { recorder } from '../commands/record.ts';
+import { catalogue } from '../domain/catalogue.ts';
+import { createApp } from '../gateway/app.ts';
+import { healthRoutes } from '../gateway/health.ts';
+import type { Configuration } from '../infra/configuration/schema.ts';
+import { newEventId } from '../infra/event-log/ids.ts';
+import { hashPassword } from '../infra/password-hash/argon2.ts';
+import { createLogger } from '../infra/telemetry/logger.ts';
+import { measuredLog } from '../infra/telemetry/measured-log.ts';
+import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
+import { runViews } from '../infra/views/runner.ts';
+import { projections } from '../projections/projections.ts';
+import { appPorts } from './app-ports.ts';
+import { openFoundation, openStore } from './compose.ts';
+import { requireConfiguration } from './configuration.ts';
+import { listenAsConfigured } from './listen.ts';
+import { passwordFile } from './password-file.ts';
+import { serverMetrics } from './server-metrics.ts';
+import { startFailure } from './start-failure.ts';
+import { version } from './version.ts';
+import { welcome } from './welcome.ts';
+
+/** `shiplog serve`: runs until SIGTERM or SIGINT; exit code 1 when it cannot start or cannot go on. */
+export async function serve(file: string | undefined): Promise<void> {
+  const configuration = await requireConfiguration(file);
+  const logger = createLogger({ level: configuration.log.level });
+  for (const key of configuration.unused) logger.warn(`${key} is configured, but nothing uses it`);
+
+  const stopping = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      // The second one is from somebody who will not wait.
+      if (stopping.signal.aborted) process.exit(1);
+      logger.info(`${signal}: stopping`);
+      stopping.abort();
+    });
+  }
+  try {
+    await run(configuration, logger, stopping.signal);
+    logger.info('stopped');
+  } catch (error) {
+    const explanation = startFailure(error);
+    if (explanation === undefined) logger.fatal({ err: error }, 'Shiplog cannot go on');
+    else logger.fatal(explanation);
+    process.exitCode = 1;
+  }
+}
+
+async function run(configuration: Configuration, logger: Logger, stopping: AbortSignal): Promise<void> {
+  await using open = new AsyncDisposableStack();
+
+  const tracing = await traceAsConfigured(configuration, logger);
+  open.defer(() => tracing?.stop());
+  const foundation = await openFoundation({ configuration, logger, as: 'server' });
+  open.defer(foundation.close);
+  const store = await openStore(configuration);
+  open.defer(() => store.close());
+
+  const metrics = serverMetrics();
+  const log = measuredLog(foundation.log, metrics.instruments);
+  const record = recorder({ log, catalogue, newEventId });
+  const views = await runViews({
+    log,
+    database: foundation.views,
+    catalogue,
+    projections,
+    waitMs: configuration.views.wait_seconds * 1000,
+    onStop: ({ member, event, error }) =>
+      logger.error(
+        { err: error, projection: member.projection.name, position: String(event.position), event: event.type },
+        'a projection cannot apply an event and has stopped before it',
+      ),
+    onOutage: (error) => logger.warn({ err: error }, 'the views cannot be brought forward now'),
+    whileApplying: (events, apply) =>
+      // A batch can belong to many requests; its span goes to the first that is traced.
+      continueTrace(events.find(({ metadata }) => metadata.traceparent)?.metadata ?? {}, () =>
+        inSpan('project', { 'shiplog.events': events.length }, apply),
+      ),
+  });
+  open.defer(() => views.close());
+  metrics.expose(log, views);
+
+  const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
+  let ready = false;
+  const app = createApp({
+    ...appPorts({ logger, record, store, database: foundation.views, views, isReady: () => ready }),
+  });
+  healthRoutes(app, {
+    log: async () => void (await log.head()),
+    views: async () => {
+      if (!ready) throw new Error('the views are being brought up to date');
+      await foundation.views.pool.query('SELECT 1');
+    },
+  });
+  const listeners = await listenAsConfigured(configuration, app, metrics.render);
+  open.defer(listeners.close);
+
+  await firstStart({ log, record, hashPassword, ...first }, configuration.harbor_admin_password?.reveal());
+  await views.caughtUp();
+  ready = true;
+  logger.info({ version, engine: log.engine, store: store.product }, `ready at ${listeners.url}`);
+  if (process.stdout.isTTY) console.log(welcome({ ...listeners, passwordFile: await first.path() }));
+
+  const failure = await Promise.race([foundation.failed, aborted(stopping)]);
+  ready = false;
+  if (failure !== undefined) throw failure;
+}
+
+const aborted = (signal: AbortSignal): Promise<undefined> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve(undefined);
+    signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  });
+
+async function traceAsConfigured({ trace }: Configuration, logger: Logger) {
+  const { enabled, otel, sample_rate, namespace, attributes } = trace;
+  if (!enabled || otel === undefined) return undefined;
+  return startTracing({
+    endpoint: otel.endpoint,
+    urlPath: otel.url_path,
+    sampleRate: sample_rate,
+    insecure: otel.insecure,
+    timeoutMs: otel.timeout * 1000,
+    compression: otel.compression,
+    serviceName: 'shiplog',
+    version,
+    namespace,
+    attributes,
+    report: (problem) => logger.warn(`traces: ${problem}`),
+  });
+}
