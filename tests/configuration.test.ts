@@ -162,7 +162,6 @@ test('variables are read by the type of their key', async () => {
       SHIPLOG_EVENT_LOG_ENGINE: 'JetStream',
       SHIPLOG_EVENT_LOG_JETSTREAM_SERVERS: 'nats://a:4222, tls://b:4222',
       SHIPLOG_EVENT_LOG_JETSTREAM_STREAM: '0123',
-      SHIPLOG_DATABASE_CONN_MAX_LIFETIME: '1h30m',
     },
   });
   assert.equal(configuration.http.port, 0);
@@ -172,7 +171,6 @@ test('variables are read by the type of their key', async () => {
   assert.equal(configuration.event_log.engine, 'jetstream');
   assert.deepEqual(configuration.event_log.jetstream?.servers, ['nats://a:4222', 'tls://b:4222']);
   assert.equal(configuration.event_log.jetstream?.stream, '0123');
-  assert.equal(configuration.database.conn_max_lifetime, 5_400_000);
 });
 
 test('an empty variable is as if it were not set', async (t) => {
@@ -232,7 +230,7 @@ test('all faults of the file, the environment, secrets and rules are reported at
     'log: { level: loud }',
     'metric: { enabled: maybe }',
     'trace: { enabled: true }',
-    'database: { conn_max_lifetime: 5 minutes }',
+    'database: { max_open_conns: many }',
     'storage_service: { s3: { bucket: [a] } }',
   ].join('\n');
   const environment = {
@@ -243,7 +241,7 @@ test('all faults of the file, the environment, secrets and rules are reported at
     SHIPLOG_HOSTNAME: 'https://registry',
   };
   assert.deepEqual((await faults(load(t, yaml, environment))).sort(), [
-    'database.conn_max_lifetime (shiplog.yml, line 8): found "5 minutes"; expected a duration such as 300ms, 90s, 5m or 168h',
+    'database.max_open_conns (shiplog.yml, line 8): found "many"; expected a whole number from 0 to 10000',
     'event_log.jetstream.servers (SHIPLOG_EVENT_LOG_JETSTREAM_SERVERS): found nothing; expected at least one server, since event_log.engine is jetstream',
     'external_url (shiplog.yml, line 4): found "registry.example.com"; expected a URL of scheme, host and port, such as https://registry.example.com:8443',
     'harbor_admin_password (SHIPLOG_HARBOR_ADMIN_PASSWORD): found the environment variable NOT_THERE, which is not set; expected a secret: the value, file:/path or env:NAME',
@@ -432,6 +430,14 @@ test('YAML that cannot be read is a fault with its line', async (t) => {
   assert.match((await faults(load(t, '- a\n'))).join(), /found a list; expected keys and their values/);
   assert.match((await faults(load(t, Buffer.from([0x61, 0xff])))).join(), /found bytes that are not UTF-8/);
   assert.match((await faults(load(t, '? [a]\n: b\n'))).join(), /found a key that is not text/);
+});
+
+test('of a file that cannot be read only that is said, and what is wrong with names of variables', async (t) => {
+  const environment = { SHIPLOG_HTTPS_CERTIFICATE: '/tls.crt', SHIPLOG_HTPT_PORT: '1' };
+  assert.deepEqual(await faults(load(t, 'https:\n  private_key: [\n', environment)), [
+    '(shiplog.yml, line 3): found a YAML error: Flow sequence in block collection must be sufficiently indented and end with a ]; expected valid YAML',
+    'SHIPLOG_HTPT_PORT: found an unknown environment variable; did you mean SHIPLOG_HTTP_PORT?',
+  ]);
 });
 
 test('a file of aliases that unfold without end is refused', async (t) => {

@@ -54,7 +54,7 @@ file overrides the default. Keys that Harbor has too have Harbor's names, so a \
 - A **secret** is the value itself, \`file:/path\` for the content of a file (without one newline at its end), or
   \`env:NAME\` for the value of another environment variable. Secrets are never printed.
 - In a variable, a list is written with commas (\`a,b\`), and names with values as \`name=value,name=value\`.
-- A duration is written as \`300ms\`, \`90s\`, \`5m\` or \`168h\`. Paths are relative to the working directory.
+- Paths are relative to the working directory.
 - Variables that Kubernetes sets for a service called \`shiplog\` (\`SHIPLOG_PORT=tcp://…\`) are left aside.
 `;
 

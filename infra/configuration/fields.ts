@@ -63,25 +63,6 @@ export const origin = (meaning: string) => {
     .meta({ description: meaning });
 };
 
-const units = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
-const durationPart = /(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g;
-
-/** A duration as Go writes it (`300ms`, `2h45m`, `0`), read as milliseconds; a negative one is 0. */
-export const duration = (meaning: string) =>
-  z
-    .string({ error: durationExpected })
-    .regex(/^(0|-?(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+)$/, { error: durationExpected })
-    .transform((written) =>
-      written.startsWith('-')
-        ? 0
-        : [...written.matchAll(durationPart)].reduce(
-            (sum, [, count, unit]) => sum + Number(count) * units[unit as keyof typeof units],
-            0,
-          ),
-    )
-    .meta({ description: meaning });
-const durationExpected = 'a duration such as 300ms, 90s, 5m or 168h';
-
 /** In an environment variable the entries are separated by commas. */
 export const list = (meaning: string, entry: z.ZodString) =>
   z.array(entry, { error: 'a list' }).meta({ description: meaning });

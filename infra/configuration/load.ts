@@ -27,6 +27,8 @@ export async function loadConfiguration({
   const path = file ?? (environment[fileVariable] || undefined);
   const ofFile = path === undefined ? { settings: noSettings, faults: [] } : await readSettings(path);
   const ofEnvironment = environmentSettings(configurationSchema, environment);
+  // What is missing cannot be told before the file can be read.
+  if (ofFile.faults.length > 0) throw new ConfigurationError([...ofFile.faults, ...ofEnvironment.faults]);
   const settings = merge(withoutAliases(ofFile.settings, ofEnvironment.settings), ofEnvironment.settings);
 
   const { value, secrets } = interpret(configurationSchema, settings);
@@ -35,7 +37,6 @@ export async function loadConfiguration({
 
   const parsed = configurationSchema.safeParse(value);
   const faults = [
-    ...ofFile.faults,
     ...ofEnvironment.faults,
     ...(parsed.error?.issues ?? []).flatMap((issue) => faultsOf(issue, settings)),
     ...unresolved.filter((fault) => fault !== undefined),

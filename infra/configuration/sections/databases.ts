@@ -1,7 +1,6 @@
 import type { z } from 'zod';
 import {
   choice,
-  duration,
   hostname,
   notUsed,
   notUsedSection,
@@ -13,24 +12,24 @@ import {
   whole,
 } from '../fields.ts';
 
+const idle = 'Idle connections are closed after a time that is not configurable.';
+
 const pool = {
   max_open_conns: whole(
-    'The most connections that one process opens to it. 0, which means no limit to Harbor, is the default here.',
+    'The most connections that the queries of one process share; 0, which means no limit to Harbor, is 10. To the built-in server at most 40.',
     0,
     10_000,
   )
     .default(10)
     .transform((most) => most || 10),
-  conn_max_lifetime: duration('The age at which a connection is replaced; 0 for never.').prefault('0'),
-  conn_max_idle_time: duration('How long a connection may be idle before it is closed; 0 for ever.').prefault(
-    '30s',
-  ),
-  max_idle_conns: notUsed('Idle connections are closed by age (`conn_max_idle_time`), not by number.'),
   wait_seconds: whole(
-    'How long a query waits at most for a connection, in seconds; 0 for ever.',
+    'How long Shiplog waits at its start for a server that is not there yet, in seconds.',
     0,
     3600,
   ).default(10),
+  max_idle_conns: notUsed(idle),
+  conn_max_lifetime: notUsed('Connections are kept while they work.'),
+  conn_max_idle_time: notUsed(idle),
 };
 
 const externalDatabase = (purpose: string) =>
@@ -41,7 +40,7 @@ const externalDatabase = (purpose: string) =>
     username: text('The role to log in as; required.'),
     password: secret('The password of the role.').optional(),
     ssl_mode: choice(
-      '`disable`: no TLS; `require`: TLS with any certificate; `verify-ca`: one that a known authority signed; `verify-full`: and that names `host`.',
+      '`disable`: no TLS; `require`: TLS, with any certificate unless `ssl_ca` is given; `verify-ca`: one that a known authority signed; `verify-full`: and that names `host`.',
       ['disable', 'require', 'verify-ca', 'verify-full'],
     ).default('disable'),
     ssl_ca: path(

@@ -5,6 +5,8 @@ const server = z.string({ error: 'nats://host:port' }).regex(/^((nats|tls|ws|wss
   error: 'nats://host:port, with user and password in keys of their own',
 });
 
+const streamExpected = 'letters, digits, - and _';
+
 export const eventLog = {
   event_log: section('Where the events are recorded.', {
     engine: choice('The product that holds the event log.', [
@@ -14,10 +16,14 @@ export const eventLog = {
     ]).default('postgres'),
     jetstream: section('NATS JetStream, for the engine `jetstream`.', {
       servers: list('The servers, `nats://host:port`; `tls://` for TLS.', server).optional(),
-      stream: text('The name of the JetStream stream.', 'a name without spaces, dots, *, > and slashes')
-        .regex(/^[^\s.*>/\\]+$/, { error: 'a name without spaces, dots, *, > and slashes' })
+      stream: text('The name of the JetStream stream.', streamExpected)
+        .regex(/^[A-Za-z0-9_-]+$/, { error: streamExpected })
         .default('SHIPLOG'),
-      replicas: whole('On how many servers every event is stored.', 1, 5).default(1),
+      replicas: whole(
+        'On how many servers every event is stored; without it 1 for a new stream, and as it is for one that exists.',
+        1,
+        5,
+      ).optional(),
       user: text('The user to log in as.').optional(),
       password: secret('The password of `user`.').optional(),
       token: secret('A token, instead of user and password.').optional(),

@@ -7,6 +7,7 @@ const redisIndexes = [
   'trivy_db_index',
   'harbor_db_index',
   'cache_layer_db_index',
+  'cache_db_index',
   'chartmuseum_db_index',
   'clair_db_index',
 ];
@@ -14,7 +15,7 @@ const noScanner = 'Shiplog does not scan yet.';
 const noRedis = 'Shiplog keeps caches and locks in its own process and in PostgreSQL.';
 const ipFamily = 'The address in `http.address` decides between IPv4 and IPv6.';
 
-/** The sections of harbor.yml, up to Harbor 2.15, that nothing of Shiplog reads. */
+/** The sections of harbor.yml, of Harbor 1.8 to 2.15, that nothing of Shiplog reads. */
 export const harborOnly = {
   _version: notUsed('The release of the template that the file was made from.'),
   ip_family: notUsedSection(ipFamily, [], {
@@ -45,7 +46,7 @@ export const harborOnly = {
     'java_db_repository',
     'github_token',
   ]),
-  clair: notUsedSection(noScanner, ['updaters_interval']),
+  clair: notUsedSection(noScanner, ['updaters_interval', 'http_proxy', 'https_proxy', 'no_proxy']),
   jobservice: notUsedSection('There are no background jobs yet.', [
     'max_job_workers',
     'max_job_duration_hours',

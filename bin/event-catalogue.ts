@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { type CataloguedEvent, catalogue } from '../domain/catalogue.ts';
+
+interface Property {
+  readonly type?: string | readonly string[];
+  readonly description?: string;
+  readonly items?: Property;
+}
+
+/** `docs/events.md`: every event that Shiplog records, as its schemas say. */
+export function eventCatalogue(): string {
+  const byStream = Map.groupBy(catalogue.values(), ({ stream }) => stream);
+  const sections = [...byStream].map(([stream, events]) => `## \`${stream}\`\n\n${events.map(describe).join('\n')}`);
+  return `# Events
+
+<!-- Written by \`npm run docs\` from the schemas in \`domain/\`. -->
+
+Everything that changes the registry is one of these events. They are recorded as written here, in streams named as
+the headings say, and are never changed: a new shape of an event is a new version, and older versions are brought up
+to date when they are read.
+
+Beside its data every event has a \`position\` in the log, the \`stream\` and its \`revision\` there, an \`id\` (UUIDv7),
+its \`type\` and \`version\`, the time \`recordedAt\`, and \`metadata\`: \`actor\`, \`requestId\`, \`correlationId\`,
+\`causationId\`, \`traceparent\`, \`clientIp\`, \`userAgent\`.
+
+${sections.join('\n')}`;
+}
+
+function describe({ type, description, schema, upcasters }: CataloguedEvent): string {
+  const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'output' }) as {
+    properties?: Readonly<Record<string, Property>>;
+    required?: readonly string[];
+  };
+  const rows = Object.entries(properties).map(
+    ([name, property]) =>
+      `| \`${name}\`${required.includes(name) ? '' : ' (optional)'} | ${typeOf(property)} | ${property.description ?? ''} |`,
+  );
+  return `### ${type}, version ${upcasters.length + 1}
+
+${description}
+
+| field | type | meaning |
+| --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+const typeOf = ({ type, items }: Property): string =>
+  type === 'array' ? `array of ${items === undefined ? 'values' : typeOf(items)}` : String(type ?? 'value');

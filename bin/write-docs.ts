@@ -1,0 +1,7 @@
+import { writeFile } from 'node:fs/promises';
+import { configurationReference } from '../infra/configuration/describe.ts';
+import { eventCatalogue } from './event-catalogue.ts';
+
+/** `npm run docs`: writes the pages that follow from the code. */
+await writeFile(new URL('../docs/configuration.md', import.meta.url), configurationReference());
+await writeFile(new URL('../docs/events.md', import.meta.url), eventCatalogue());
