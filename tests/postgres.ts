@@ -27,16 +27,32 @@ after(async () => {
 });
 
 /**
- * A fresh, empty database, which is dropped after the test. All tests of a file share one PostgreSQL, which is started
- * for the first of them; a test that stops or kills PostgreSQL starts one of its own.
+ * A fresh, empty database. All tests of a file share one PostgreSQL, which is started for the first of them; a test
+ * that stops or kills PostgreSQL starts one of its own.
  */
 export async function startPostgres(t: TestContext): Promise<TestPostgres> {
   server ??= startServer();
   const running = await server;
+  await dropFinished(running);
   const name = `test_${++databases}`;
   await administer(running, `create database ${name}`);
-  t.after(() => administer(running, `drop database if exists ${name} with (force)`));
+  t.after(() => finished.add(name));
   return { server: running, connection: (database = name) => running.connection(database) };
+}
+
+/** Databases of tests that have ended; dropped later, since a test closes its connections after this one's `after`. */
+const finished = new Set<string>();
+
+async function dropFinished(running: EmbeddedPostgres): Promise<void> {
+  for (const name of finished) {
+    finished.delete(name);
+    try {
+      await administer(running, `drop database ${name} with (force)`);
+    } catch (error) {
+      // It goes with the server at the latest.
+      process.emitWarning(`${name} is left: ${(error as Error).message}`);
+    }
+  }
 }
 
 async function startServer(): Promise<EmbeddedPostgres> {
