@@ -34,7 +34,14 @@ export interface Engines {
 }
 
 /** Everything that the gateway asks for: commands, queries and the waits between them. */
-export function appPorts({ logger, record, store, database, views, isReady }: Engines): AppPorts {
+export function appPorts({
+  logger,
+  record,
+  store,
+  database,
+  views,
+  isReady,
+}: Engines): Omit<AppPorts, 'metrics'> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);

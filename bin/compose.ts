@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { openFilesystemStore } from '../infra/blob-store/filesystem.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import { openS3Store } from '../infra/blob-store/s3.ts';
-import { postgresPool } from '../infra/configuration/postgres-pool.ts';
+import { type DatabaseOptions, databaseOptions } from '../infra/configuration/database-options.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { holdDataDirectory } from '../infra/data-directory/data-directory.ts';
 import { DataDirectoryHeld } from '../infra/data-directory/hold.ts';
@@ -18,9 +18,6 @@ import { openJetStreamLog } from '../infra/event-log/jetstream.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import { openPostgresLog } from '../infra/event-log/postgres.ts';
 import { eventStoreOptions, jetStreamOptions, s3Settings } from './settings.ts';
-
-/** How long a start waits for a database that is not there yet, in milliseconds. */
-const databaseWaitMs = 60_000;
 
 /** The engines, open. */
 export interface Foundation {
@@ -47,12 +44,11 @@ export async function openFoundation(options: OpenOptions): Promise<Foundation> 
   const builtIn = await openBuiltInPostgres(options, opening, fail);
 
   const connect = async (purpose: 'views' | 'log'): Promise<Database> => {
-    const { pool } = await postgresPool(configuration, purpose);
+    const options = await databaseOptions(configuration, purpose);
     const database = await connectDatabase({
-      ...(builtIn === undefined ? {} : { connection: builtIn(`shiplog_${purpose}`) }),
-      pool,
+      ...options,
+      ...(isBuiltIn(options) && builtIn !== undefined && { connection: builtIn(`shiplog_${purpose}`) }),
       applicationName: `shiplog ${purpose}`,
-      waitMs: databaseWaitMs,
       createIfMissing: true,
       onWait: (message) => logger.warn(message),
     });
@@ -73,7 +69,7 @@ async function openBuiltInPostgres(
   opening: AsyncDisposableStack,
   fail: (error: Error) => void,
 ): Promise<((database: string) => PostgresConnection) | undefined> {
-  const { builtIn } = await postgresPool(configuration, 'views');
+  const builtIn = isBuiltIn(await databaseOptions(configuration, 'views'));
   const directory = join(resolve(configuration.data), 'postgres');
   try {
     const description = as === 'server' ? `serving ${configuration.hostname}` : 'a tool of Shiplog';
@@ -112,3 +108,6 @@ function required<Section>(section: Section | undefined): Section {
   if (section === undefined) throw new Error('the engine of the event log has no section of its own');
   return section;
 }
+
+const isBuiltIn = ({ url, connection }: DatabaseOptions): boolean =>
+  url === undefined && connection === undefined;

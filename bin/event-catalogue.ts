@@ -10,7 +10,9 @@ interface Property {
 /** `docs/events.md`: every event that Shiplog records, as its schemas say. */
 export function eventCatalogue(): string {
   const byStream = Map.groupBy(catalogue.values(), ({ stream }) => stream);
-  const sections = [...byStream].map(([stream, events]) => `## \`${stream}\`\n\n${events.map(describe).join('\n')}`);
+  const sections = [...byStream].map(
+    ([stream, events]) => `## \`${stream}\`\n\n${events.map(describe).join('\n')}`,
+  );
   return `# Events
 
 <!-- Written by \`npm run docs\` from the schemas in \`domain/\`. -->

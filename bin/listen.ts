@@ -31,7 +31,11 @@ interface ListenOptions {
 /** Serves `app` on one address and port. Rejects with Node's error where the port is taken or forbidden. */
 async function listen(app: FastifyInstance, { address, port, tls }: ListenOptions): Promise<Listener> {
   await app.ready();
-  const settings = { headersTimeout: headersTimeoutMs, requestTimeout: 0, keepAliveTimeout: keepAliveTimeoutMs };
+  const settings = {
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: 0,
+    keepAliveTimeout: keepAliveTimeoutMs,
+  };
   const server: Server =
     tls === undefined
       ? createHttpServer(settings, app.routing)
@@ -95,7 +99,8 @@ export async function listenAsConfigured(
   const tls = https && { certificate: https.certificate, privateKey: https.private_key };
   const httpsPort = tls && (await open(app, { address, port: https.port, tls }));
 
-  const bound = httpsPort === undefined ? `http://${hostname}:${httpPort}` : `https://${hostname}:${httpsPort}`;
+  const bound =
+    httpsPort === undefined ? `http://${hostname}:${httpPort}` : `https://${hostname}:${httpsPort}`;
   const url = new URL(external_url ?? bound);
   const opened = opening.move();
   return {

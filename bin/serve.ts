@@ -70,7 +70,12 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
     waitMs: configuration.views.wait_seconds * 1000,
     onStop: ({ member, event, error }) =>
       logger.error(
-        { err: error, projection: member.projection.name, position: String(event.position), event: event.type },
+        {
+          err: error,
+          projection: member.projection.name,
+          position: String(event.position),
+          event: event.type,
+        },
         'a projection cannot apply an event and has stopped before it',
       ),
     onOutage: (error) => logger.warn({ err: error }, 'the views cannot be brought forward now'),
@@ -87,6 +92,7 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   let ready = false;
   const app = createApp({
     ...appPorts({ logger, record, store, database: foundation.views, views, isReady: () => ready }),
+    metrics: metrics.http,
   });
   healthRoutes(app, {
     log: async () => void (await log.head()),

@@ -15,7 +15,7 @@ export async function jetStreamOptions(
   return {
     servers,
     streamName: stream,
-    replicas,
+    ...(replicas !== undefined && { replicas }),
     connection: {
       ...(user !== undefined && { user }),
       ...(password !== undefined && { pass: password.reveal() }),

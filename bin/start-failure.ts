@@ -1,8 +1,8 @@
+import { StoreFull, StoreUnavailable } from '../infra/blob-store/port.ts';
 import { DataDirectoryUnusable } from '../infra/data-directory/data-directory.ts';
 import { DataDirectoryHeld } from '../infra/data-directory/hold.ts';
 import { DatabaseUnavailable, DatabaseUnusable } from '../infra/database/outage.ts';
 import { PostgresUnusable } from '../infra/database/postgres-binaries.ts';
-import { StoreFull, StoreUnavailable } from '../infra/blob-store/port.ts';
 import { LogUnavailable } from '../infra/event-log/port.ts';
 
 const explained = [
@@ -24,7 +24,8 @@ export function startFailure(error: unknown): string | undefined {
     case 'EADDRINUSE':
       return `another program listens on ${address}:${port}; stop it, or set http.port (SHIPLOG_HTTP_PORT)`;
     case 'EACCES':
-      if (port !== undefined) return `this user may not listen on ${address}:${port}; set http.port to one above 1023`;
+      if (port !== undefined)
+        return `this user may not listen on ${address}:${port}; set http.port to one above 1023`;
       return `no access to ${path ?? 'a file'}`;
     case 'EADDRNOTAVAIL':
       return `this machine has no address ${address}; set http.address (SHIPLOG_HTTP_ADDRESS)`;

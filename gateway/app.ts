@@ -2,12 +2,14 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRepl
 import { v7 as newRequestId } from 'uuid';
 import { challenge } from './auth/authenticate.ts';
 import { bodyOf, errorHandler, RequestRefused } from './errors.ts';
+import { type HttpMetrics, measureRequests } from './metrics/http.ts';
 import { type AccessPorts, permitter } from './oci/access.ts';
 import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
 import { type ManifestPorts, manifestRoutes } from './oci/manifests.ts';
 import { foldRepositoryName } from './oci/paths.ts';
 import { type TagPorts, tagRoutes } from './oci/tags.ts';
 import { type UploadPorts, uploadRoutes } from './oci/uploads.ts';
+import { traceRequests } from './tracing.ts';
 
 export interface AppPorts
   extends AccessPorts,
@@ -16,6 +18,7 @@ export interface AppPorts
     Omit<ManifestPorts, 'permit'>,
     Omit<TagPorts, 'permit'> {
   readonly logger: FastifyBaseLogger;
+  readonly metrics: HttpMetrics;
   isOutage(error: unknown): boolean;
   /** Whether the views show at least what the log held at the start; before that a 404 would be a lie. */
   isReady(): boolean;
@@ -43,6 +46,8 @@ export function createApp(ports: AppPorts): FastifyInstance {
     },
   });
 
+  measureRequests(app, ports.metrics);
+  traceRequests(app);
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
