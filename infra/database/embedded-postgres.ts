@@ -269,7 +269,8 @@ async function waitUntilReady(
     const waitsFor = recovering ? message : `it does not answer yet (${message})`;
     const now = performance.now();
     // 28: the password or pg_hba.conf is not what Shiplog made; waiting does not help.
-    const hopeless = code?.startsWith('28') || (await isSettled(ended));
+    const hopeless = code?.startsWith('28');
+    if (await isSettled(ended)) throw await ended;
     if (hopeless || now - startedAt > (recovering ? recoveredWithinMs : readyWithinMs)) throw failure;
     if (now - toldAt > 5_000) {
       toldAt = now;

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { chown, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { PostgresAccount } from './postgres-account.ts';
 import { type PostgresBinaries, PostgresUnusable } from './postgres-binaries.ts';
 import { guarded } from './postgres-guard.ts';
@@ -28,7 +28,7 @@ export async function clusterPassword(
     }
   }
   const password = randomBytes(24).toString('base64url');
-  const draft = `${file}.${randomBytes(6).toString('hex')}`;
+  const draft = `${file}.new-${randomBytes(6).toString('hex')}`;
   const handle = await open(draft, 'wx', 0o600);
   try {
     await handle.writeFile(`${password}\n`);
@@ -54,6 +54,7 @@ export async function createCluster(
   account: PostgresAccount,
 ): Promise<void> {
   await removeDrafts(cluster);
+  await removeDrafts(passwordFile);
   const draft = `${cluster}.new-${randomBytes(6).toString('hex')}`;
   await mkdir(draft, { mode: 0o700 });
   if (account.owner !== undefined) await chown(draft, account.owner.uid, account.owner.gid);
@@ -100,9 +101,9 @@ export async function clusterVersion(cluster: string): Promise<number | undefine
   throw new PostgresUnusable(`${cluster} is in the way: it is not empty, and it is no PostgreSQL cluster`);
 }
 
-async function removeDrafts(cluster: string): Promise<void> {
-  const folder = dirname(cluster);
-  const prefix = `${cluster.slice(folder.length + 1)}.new-`;
+async function removeDrafts(path: string): Promise<void> {
+  const folder = dirname(path);
+  const prefix = `${basename(path)}.new-`;
   for (const entry of await readdir(folder)) {
     if (!entry.startsWith(prefix)) continue;
     await rm(join(folder, entry), { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });

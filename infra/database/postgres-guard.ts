@@ -44,6 +44,7 @@ exec 3<&-
 wait "$pid"
 code=$?
 kill -s KILL "$reader"
+wait "$reader"
 exit "$code"
 `;
 

@@ -29,6 +29,7 @@ export function postgresSettings(
     // Nothing follows this server by its write-ahead log; rebuilt tables need not be written to it.
     wal_level: 'minimal',
     max_wal_senders: '0',
+    max_logical_replication_workers: '0',
 
     timezone: 'UTC',
     log_timezone: 'UTC',

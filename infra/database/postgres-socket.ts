@@ -1,4 +1,4 @@
-import { chmod, chown, lstat, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,8 +41,9 @@ export async function runningSocketFolder(directory: string): Promise<string> {
 /** A folder that is PostgreSQL's alone. */
 export async function prepareFolder(folder: string, { owner }: PostgresAccount): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (owner !== undefined) await chown(folder, owner.uid, owner.gid);
-  await chmod(folder, 0o700);
+  const { uid, mode } = await stat(folder);
+  if ((mode & 0o777) !== 0o700) await chmod(folder, 0o700);
+  if (owner !== undefined && uid !== owner.uid) await chown(folder, owner.uid, owner.gid);
 }
 
 /** The folder is written down, so that a start after a crash uses it again rather than leave one more behind. */

@@ -266,8 +266,9 @@ test('kill -9 during initdb leaves nothing half-made, and no process', async (t)
   for (let round = 0; round < 8; round++) {
     const parent = startScript(t, 'run-postgres.ts', [directory]);
     // From before initdb starts to after it has ended, wherever that is on this machine.
-    while ((await processesOf(directory)).length === 0) await delay(5);
-    await delay(Math.random() * 900);
+    // The parent itself is one of them, from its command line.
+    while ((await processesOf(directory)).length < 2) await delay(5);
+    await delay(Math.random() * 700);
     await parent.kill();
   }
   await untilNoProcessOf(directory);
@@ -275,6 +276,22 @@ test('kill -9 during initdb leaves nothing half-made, and no process', async (t)
   assert.deepEqual(await query(postgres.connection('postgres'), 'select 1'), [1]);
   const left = (await readdir(directory)).filter((entry) => entry.startsWith('cluster.'));
   assert.deepEqual(left, []);
+});
+
+test('kill -9 at any moment of a start leaves no process, and the next start works', async (t) => {
+  if (!needsProc(t)) return;
+  const directory = await freshDirectory(t);
+  await (await start(t, directory)).stop();
+  for (let round = 0; round < 10; round++) {
+    const parent = startScript(t, 'run-postgres.ts', [directory]);
+    // The parent itself is one of them, from its command line.
+    while ((await processesOf(directory)).length < 2) await delay(1);
+    await delay(Math.random() * 100);
+    await parent.kill();
+    if (round % 2 === 0) await untilNoProcessOf(directory);
+  }
+  const postgres = await start(t, directory);
+  assert.deepEqual(await query(postgres.connection('postgres'), 'select 1'), [1]);
 });
 
 test('of two that start on one directory one is refused, and the other is not disturbed', async (t) => {
