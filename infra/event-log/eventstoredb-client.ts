@@ -9,7 +9,7 @@ interface Internals {
 
 export interface Connection {
   readonly client: EventStoreDBClient;
-  /** Cancels what is under way and closes the channel. */
+  /** Closes the channel; reads and subscriptions that were not left before may go on. */
   close(): Promise<void>;
 }
 
@@ -40,13 +40,32 @@ export function connect(connectionString: string): Connection {
 
   return {
     client,
-    async close() {
-      await client.dispose();
-      await internals.getChannel().then(
+    // Not `dispose`, which waits for ever for a stream that the server has ended and nobody has read to its end.
+    close: () =>
+      internals.getChannel().then(
         (channel) => channel.close(),
         // A cluster that cannot be found has no channel to close.
         () => undefined,
-      );
-    },
+      ),
   };
+}
+
+/** What a read and a subscription of the client have in common. */
+export interface ClientStream<Entry> {
+  read(): Entry | null;
+  resume(): unknown;
+  on(event: 'readable' | 'end', listener: () => void): unknown;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  removeAllListeners(event: 'readable'): unknown;
+}
+
+/**
+ * Leaves a stream to itself: cancels it, and lets it flow so that it comes to its end, without which the client would
+ * hold it for ever. A listener for its errors has to stay, or a connection that breaks later ends the process.
+ */
+export function leave(stream: ClientStream<unknown>, cancel: () => Promise<void>): void {
+  stream.removeAllListeners('readable');
+  stream.resume();
+  // It fails where the stream has never been opened.
+  cancel().catch(() => undefined);
 }

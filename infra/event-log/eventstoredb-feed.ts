@@ -1,5 +1,7 @@
 import type { AllStreamRecordedEvent, AllStreamSubscription, Position } from '@eventstore/db-client';
 import type { RecordedEvent } from '../../domain/event.ts';
+import { type ClientStream, leave } from './eventstoredb-client.ts';
+import { LogUnavailable } from './port.ts';
 
 /** Bounds of one batch; the last event may exceed `maxBatchBytes`, and an event is always handed over whole. */
 const maxBatchEvents = 1000;
@@ -84,8 +86,14 @@ export async function* batchesOf({ subscribe, decode, signal, idleMs }: Feed): A
   subscription.on('error', fail);
   subscription.on('end', () => fail(new Error('the server has ended the subscription')));
   subscription.on('readable', fill);
-  const abort = () => wake?.();
-  signal.addEventListener('abort', abort);
+  const end = () => {
+    clearTimeout(idle);
+    signal.removeEventListener('abort', end);
+    leave(subscription, () => subscription.unsubscribe());
+    wake?.();
+  };
+  // Not only when the consumer comes back: it may take its time, or never come.
+  signal.addEventListener('abort', end);
 
   try {
     while (!signal.aborted) {
@@ -103,12 +111,7 @@ export async function* batchesOf({ subscribe, decode, signal, idleMs }: Feed): A
       }
     }
   } finally {
-    clearTimeout(idle);
-    signal.removeEventListener('abort', abort);
-    subscription.removeListener('readable', fill);
-    subscription.destroy();
-    // It fails where the subscription has never been opened.
-    subscription.unsubscribe().catch(() => undefined);
+    end();
   }
 }
 
@@ -116,3 +119,50 @@ const emptyBatch = (): Batch => ({ events: [], resumeAt: undefined, bytes: 0 });
 const hasNews = ({ events, resumeAt }: Batch): boolean => events.length > 0 || resumeAt !== undefined;
 const isFull = ({ events, bytes }: Batch): boolean =>
   events.length >= maxBatchEvents || bytes >= maxBatchBytes;
+
+/**
+ * The entries of a read. It fails when the server is silent for `idleMs` and when `closed` aborts; the consumer is
+ * taken to come back at once.
+ */
+export async function* entriesOf<Entry>(
+  read: ClientStream<Entry> & { cancel(): Promise<void> },
+  idleMs: number,
+  closed: AbortSignal,
+): AsyncGenerator<Entry, void> {
+  let ended = false;
+  let failure: unknown;
+  let wake: (() => void) | undefined;
+  const fail = (error: unknown) => {
+    failure ??= error;
+    wake?.();
+  };
+  const idle = setTimeout(() => fail(new LogUnavailable(`no answer within ${idleMs} ms`)), idleMs);
+  const close = () => fail(new LogUnavailable('the log was closed'));
+  closed.addEventListener('abort', close);
+  read.on('error', fail);
+  read.on('end', () => {
+    ended = true;
+    wake?.();
+  });
+  read.on('readable', () => wake?.());
+  try {
+    while (failure === undefined) {
+      const entry = read.read();
+      if (entry !== null) {
+        idle.refresh();
+        yield entry;
+      } else if (ended) {
+        return;
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    }
+    throw failure;
+  } finally {
+    clearTimeout(idle);
+    closed.removeEventListener('abort', close);
+    leave(read, () => read.cancel());
+  }
+}

@@ -15,7 +15,7 @@ import type { RecordedEvent } from '../../domain/event.ts';
 import { type Connection, connect } from './eventstoredb-client.ts';
 import { decode, encode, madeAtMs } from './eventstoredb-envelope.ts';
 import { isMisaligned, mayPass, translate } from './eventstoredb-errors.ts';
-import { batchesOf } from './eventstoredb-feed.ts';
+import { batchesOf, entriesOf } from './eventstoredb-feed.ts';
 import {
   type Append,
   type EventLog,
@@ -312,25 +312,8 @@ class EventStoreLog implements EventLog {
     }
   }
 
-  /** The entries of a read that ends; it fails when the server is silent for too long, and when the log is closed. */
-  async *#entries<Entry>(read: StreamingRead<Entry>): AsyncGenerator<Entry, void> {
-    const stop = (reason: string) => read.destroy(new LogUnavailable(reason));
-    const close = () => stop('the log was closed');
-    const idle = setTimeout(() => stop(`no answer within ${this.#timeoutMs} ms`), this.#timeoutMs);
-    this.#ended.signal.addEventListener('abort', close);
-    // The listener stays: a connection that breaks after the read was left is then nobody's unhandled error.
-    read.on('error', () => undefined);
-    try {
-      for await (const entry of read) {
-        idle.refresh();
-        yield entry;
-      }
-    } finally {
-      clearTimeout(idle);
-      this.#ended.signal.removeEventListener('abort', close);
-      // It fails where the read has never been opened.
-      read.cancel().catch(() => undefined);
-    }
+  #entries<Entry>(read: StreamingRead<Entry>): AsyncGenerator<Entry, void> {
+    return entriesOf<Entry>(read, this.#timeoutMs, this.#ended.signal);
   }
 
   /** Asks again where another node has become the leader: the client has turned to it by then. */
