@@ -143,7 +143,11 @@ async function* pullMessages(
     heardAt = Date.now();
     if (message.subject === inbox) return onStatus(message);
     // Decoded at once, because its bytes are a part of a larger buffer that would be held as well.
-    arrived.push(messageOf(message));
+    try {
+      arrived.push(messageOf(message));
+    } catch (cause) {
+      return fail(new Error(`a message of ${streamName} is not an append of Shiplog`, { cause }));
+    }
     remaining--;
     receivedInPull++;
     wake();

@@ -70,6 +70,8 @@ interface StreamHead {
   readonly revision: number;
 }
 
+const noStream: StreamHead = { sequence: 0, revision: -1 };
+
 /**
  * The event log on one NATS JetStream stream (server 2.9 or later), which is created where it is missing.
  *
@@ -223,8 +225,10 @@ class JetStreamLog implements EventLog {
       if (repeated !== undefined) return repeated;
     }
     const cached = this.#heads.get(stream);
-    let head = cached ?? (await this.#readHead(stream));
-    let isCurrent = cached === undefined;
+    // Who expects no stream is mostly right, and the server says so when not.
+    const supposed = cached ?? (expected === 'none' ? noStream : undefined);
+    let head = supposed ?? (await this.#readHead(stream));
+    let isCurrent = supposed === undefined;
     for (let attempt = 1; attempt <= attemptsPerAppend; attempt++) {
       if (expected !== 'any' && head.revision !== revisionNumber(expected)) {
         if (!isCurrent) head = await this.#readHead(stream);
@@ -342,9 +346,7 @@ class JetStreamLog implements EventLog {
 
   async #readHead(stream: string): Promise<StreamHead> {
     const [last] = await this.#messagesBack(stream, Number.MAX_SAFE_INTEGER, 1);
-    return last === undefined
-      ? { sequence: 0, revision: -1 }
-      : { sequence: last.sequence, revision: lastRevisionOf(last) };
+    return last === undefined ? noStream : { sequence: last.sequence, revision: lastRevisionOf(last) };
   }
 
   /** The messages of a range that exists. @throws LogUnavailable when it is not read to its end. */
