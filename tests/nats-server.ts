@@ -34,6 +34,10 @@ export async function startNatsServer(program: string, maxPayload = '8MB'): Prom
     const child = spawn(program, ['-c', join(folder, 'nats.conf'), '--ports_file_dir', folder], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
+    // A test run that dies leaves no server behind.
+    const killWithUs = () => child.kill('SIGKILL');
+    process.once('exit', killWithUs);
+    child.once('exit', () => process.off('exit', killWithUs));
     return { child, log: tailOf(child) };
   };
 

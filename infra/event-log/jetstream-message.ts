@@ -36,6 +36,9 @@ export const sequenceOf = (position: bigint): number => Number(position / positi
 /** The revision of the message's last event. */
 export const lastRevisionOf = ({ revision, events }: AppendMessage): number => revision + events.length - 1;
 
+/** A batch that has reached this many ends with the message that is in it. */
+const eventsPerBatch = 1000;
+
 /** Characters of an encoded name that are kept; a longer one is hashed, because a subject is part of every API call. */
 const longestToken = 200;
 
@@ -108,3 +111,28 @@ export function recordedEvents(message: AppendMessage): RecordedEvent[] {
 
 /** Milliseconds since 1970 at which a UUIDv7 was made (RFC 9562, section 5.7). */
 export const madeAtMs = (id: string): number => Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16);
+
+/** The position of `events` when they are what `message` holds. */
+export function positionIfSame(message: AppendMessage, events: readonly NewEvent[]): bigint | undefined {
+  const same =
+    message.events.length === events.length &&
+    message.events.every(({ id }, index) => id === events[index]?.id);
+  return same ? lastPositionOf(message) : undefined;
+}
+
+/** The events of `messages` after a position, in batches of bounded count. */
+export function* batchesOf(
+  messages: readonly AppendMessage[],
+  after: bigint,
+): Generator<readonly RecordedEvent[]> {
+  let batch: RecordedEvent[] = [];
+  for (const message of messages) {
+    if (lastPositionOf(message) <= after) continue;
+    batch.push(...recordedEvents(message).filter(({ position }) => position > after));
+    if (batch.length >= eventsPerBatch) {
+      yield batch;
+      batch = [];
+    }
+  }
+  if (batch.length > 0) yield batch;
+}

@@ -9,6 +9,8 @@ const messagesPerPull = 1000;
 const pullBytesToSpare = 64 * 1024;
 const pullExpiresMs = 30_000;
 const heartbeatMs = 5_000;
+/** A read of what exists gives up when nothing arrives for so long. */
+const stalledAfterMs = 30_000;
 /** A reader that is slower than this between two pulls gets a new consumer, which costs one more request. */
 const consumerInactiveMs = 60_000;
 
@@ -71,6 +73,32 @@ export async function* readMessages(
       deleteConsumer(connection, streamName, consumer);
     }
   }
+}
+
+/**
+ * The messages from one sequence to another, which exists.
+ * @throws LogUnavailable when it is not read to its end, also when `signal` is the reason.
+ */
+export async function* readMessagesUpTo(
+  connection: JetStreamConnection,
+  streamName: string,
+  { last, signal, ...range }: ReadRange & { readonly last: number },
+): AsyncGenerator<readonly AppendMessage[]> {
+  const stall = new AbortController();
+  const ending = AbortSignal.any([signal, stall.signal]);
+  let timer = setTimeout(() => stall.abort(), stalledAfterMs);
+  try {
+    for await (const messages of readMessages(connection, streamName, { ...range, signal: ending })) {
+      clearTimeout(timer);
+      yield messages.filter(({ sequence }) => sequence <= last);
+      if ((messages.at(-1)?.sequence ?? 0) >= last) return;
+      timer = setTimeout(() => stall.abort(), stalledAfterMs);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+  const reason = signal.aborted ? 'the log was closed' : 'JetStream delivered nothing for a while';
+  throw new LogUnavailable(`${reason} before the end of a read`);
 }
 
 async function createConsumer(
@@ -143,7 +171,11 @@ async function* pullMessages(
     heardAt = Date.now();
     if (message.subject === inbox) return onStatus(message);
     // Decoded at once, because its bytes are a part of a larger buffer that would be held as well.
-    arrived.push(messageOf(message));
+    try {
+      arrived.push(messageOf(message));
+    } catch (cause) {
+      return fail(new Error(`a message of ${streamName} is not an append of Shiplog`, { cause }));
+    }
     remaining--;
     receivedInPull++;
     wake();

@@ -4,18 +4,20 @@ import type { RecordedEvent } from '../../domain/event.ts';
 import { JetStreamConnection, JetStreamRefusal } from './jetstream-connection.ts';
 import {
   type AppendMessage,
+  batchesOf,
   encodeEvents,
   encodePayload,
   lastPositionOf,
   lastRevisionOf,
   madeAtMs,
   messageIdOf,
+  positionIfSame,
   positionOf,
   recordedEvents,
   sequenceOf,
   subjectToken,
 } from './jetstream-message.ts';
-import { readMessages } from './jetstream-reader.ts';
+import { readMessages, readMessagesUpTo } from './jetstream-reader.ts';
 import { prepareStream } from './jetstream-stream.ts';
 import {
   type Append,
@@ -50,14 +52,12 @@ const smallestMaxPayload = maxEventBytes + 1024 * 1024;
 const headerBytesToSpare = 1024;
 
 const cachedHeads = 10_000;
-const eventsPerBatch = 1000;
 /** A race for a stream is lost this often before the append gives up. */
 const attemptsPerAppend = 100;
 /** Messages of a stream that are fetched one by one, from its end, before a consumer is made for the rest. */
 const stepsBack = 16;
 /** Messages of a stream in which an append that expects nothing looks for itself, when its ids are old. */
 const messagesLookedBack = 256;
-const stalledAfterMs = 30_000;
 
 /** JetStream's `errors.json`. */
 const wrongLastSequence = [10071, 10164];
@@ -69,6 +69,8 @@ interface StreamHead {
   readonly sequence: number;
   readonly revision: number;
 }
+
+const noStream: StreamHead = { sequence: 0, revision: -1 };
 
 /**
  * The event log on one NATS JetStream stream (server 2.9 or later), which is created where it is missing.
@@ -223,8 +225,10 @@ class JetStreamLog implements EventLog {
       if (repeated !== undefined) return repeated;
     }
     const cached = this.#heads.get(stream);
-    let head = cached ?? (await this.#readHead(stream));
-    let isCurrent = cached === undefined;
+    // Who expects no stream is mostly right, and the server says so when not.
+    const supposed = cached ?? (expected === 'none' ? noStream : undefined);
+    let head = supposed ?? (await this.#readHead(stream));
+    let isCurrent = supposed === undefined;
     for (let attempt = 1; attempt <= attemptsPerAppend; attempt++) {
       if (expected !== 'any' && head.revision !== revisionNumber(expected)) {
         if (!isCurrent) head = await this.#readHead(stream);
@@ -342,34 +346,20 @@ class JetStreamLog implements EventLog {
 
   async #readHead(stream: string): Promise<StreamHead> {
     const [last] = await this.#messagesBack(stream, Number.MAX_SAFE_INTEGER, 1);
-    return last === undefined
-      ? { sequence: 0, revision: -1 }
-      : { sequence: last.sequence, revision: lastRevisionOf(last) };
+    return last === undefined ? noStream : { sequence: last.sequence, revision: lastRevisionOf(last) };
   }
 
-  /** The messages of a range that exists. @throws LogUnavailable when it is not read to its end. */
+  /** @throws LogUnavailable also when the log is closed before the end of the range. */
   async *#messagesUpTo(
     last: number,
     from: number,
     subject?: string,
   ): AsyncGenerator<readonly AppendMessage[]> {
-    const stall = new AbortController();
-    const signal = AbortSignal.any([this.#closing.signal, stall.signal]);
-    const range = { from, signal, ...(subject !== undefined && { subject }) };
-    let timer = setTimeout(() => stall.abort(), stalledAfterMs);
-    try {
-      for await (const messages of readMessages(this.#connection, this.#streamName, range)) {
-        clearTimeout(timer);
-        this.#noteTime(messages);
-        yield messages.filter(({ sequence }) => sequence <= last);
-        if ((messages.at(-1)?.sequence ?? 0) >= last) return;
-        timer = setTimeout(() => stall.abort(), stalledAfterMs);
-      }
-    } finally {
-      clearTimeout(timer);
+    const range = { from, last, signal: this.#closing.signal, ...(subject !== undefined && { subject }) };
+    for await (const messages of readMessagesUpTo(this.#connection, this.#streamName, range)) {
+      this.#noteTime(messages);
+      yield messages;
     }
-    const reason = this.#closing.signal.aborted ? 'the log was closed' : 'JetStream does not deliver';
-    throw new LogUnavailable(`${reason} before the end of a read`);
   }
 
   async #inTurn<Result>(stream: string, work: () => Promise<Result>): Promise<Result> {
@@ -414,24 +404,3 @@ class JetStreamLog implements EventLog {
 }
 
 const revisionNumber = (expected: bigint | 'none'): number => (expected === 'none' ? -1 : Number(expected));
-
-/** The position of `events` when they are what `message` holds. */
-function positionIfSame(message: AppendMessage, events: readonly NewEvent[]): bigint | undefined {
-  const same =
-    message.events.length === events.length &&
-    message.events.every(({ id }, index) => id === events[index]?.id);
-  return same ? lastPositionOf(message) : undefined;
-}
-
-function* batchesOf(messages: readonly AppendMessage[], after: bigint): Generator<readonly RecordedEvent[]> {
-  let batch: RecordedEvent[] = [];
-  for (const message of messages) {
-    if (lastPositionOf(message) <= after) continue;
-    batch.push(...recordedEvents(message).filter(({ position }) => position > after));
-    if (batch.length >= eventsPerBatch) {
-      yield batch;
-      batch = [];
-    }
-  }
-  if (batch.length > 0) yield batch;
-}
