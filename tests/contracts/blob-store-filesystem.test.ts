@@ -9,6 +9,8 @@ async function startFilesystem(t: TestContext): Promise<StoreUnderTest> {
   t.after(() => rm(directory, { recursive: true, force: true }));
   return {
     settings: { kind: 'filesystem', directory },
+    kills: 12,
+    largeBytes: 5 * 1024 ** 3,
 
     async plantStrays() {
       const hex = 'ab'.repeat(32);

@@ -23,6 +23,8 @@ async function startS3(t: TestContext): Promise<StoreUnderTest | undefined> {
   const earlier = await multipartsBelow(directory);
   return {
     settings,
+    kills: 8,
+    largeBytes: 1024 ** 3,
 
     async plantStrays() {
       const hex = 'ab'.repeat(32);

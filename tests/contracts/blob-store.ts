@@ -15,10 +15,15 @@ import {
 } from '../../infra/blob-store/port.ts';
 import { bytesOf, digestOfGenerated, generated } from '../generated-bytes.ts';
 import { openStore, type StoreSettings } from './blob-store-child.ts';
+import { storeLarge, surviveKills } from './blob-store-crash.ts';
 
 /** An empty store of one test. */
 export interface StoreUnderTest {
   readonly settings: StoreSettings;
+  /** How often a process is killed at work. */
+  readonly kills: number;
+  /** The size of the large blob where there is time and room for it. */
+  readonly largeBytes: number;
   /** Puts things among the blobs that no Shiplog wrote. */
   plantStrays(): Promise<void>;
   /** The names of all that the medium holds, also of what no method of the store shows. */
@@ -510,5 +515,20 @@ export function blobStoreContract(product: string, start: StartStore): void {
       if (finished.status === 'rejected') continue;
       assert.equal(digestOf(await read(store, finished.value.key)), finished.value.digest);
     }
+  });
+
+  rule(
+    'whatever a killed process had stored is whole, and what it left can be swept',
+    async (t, store, run) => {
+      await surviveKills(t, store, run.settings, run.kills);
+      assert.deepEqual(await collect(store.listUploads()), []);
+      for (const key of await keysOf(store)) await store.delete(key);
+      assert.deepEqual(await run.everything(), []);
+    },
+  );
+
+  rule('a large blob passes through without being held in memory', async (t, _, run) => {
+    const large = process.env.CI || process.env.SHIPLOG_TEST_LARGE === '1';
+    await storeLarge(t, run.settings, large ? run.largeBytes : 256 * MiB);
   });
 }
