@@ -10,6 +10,7 @@ import {
   StoreUnavailable,
   type Upload,
   type UploadAttributes,
+  UploadBusy,
   UploadNotFound,
 } from './port.ts';
 import type { S3Objects } from './s3-objects.ts';
@@ -89,7 +90,7 @@ export async function extend(
     state = next;
   };
 
-  const tail = before.tail === null ? nothing : await objects.get(tailName(before.id, before.tail));
+  const tail = await readTail(objects, before);
   const kept = hashes.take(before.id, before.revision);
   const hash = kept ?? (before.parts.length === 0 ? createHash('sha256').update(tail) : undefined);
   let partsEnd = before.size - tail.length;
@@ -173,7 +174,7 @@ export async function finishSmall(
   state: UploadState,
   digest: Digest,
 ): Promise<StoredBlob> {
-  const bytes = state.tail === null ? nothing : await objects.get(tailName(state.id, state.tail));
+  const bytes = await readTail(objects, state);
   const actual = digestOf(bytes, digest);
   if (actual !== digest) {
     await discard(objects, hashes, state);
@@ -231,7 +232,7 @@ export async function finishLarge(
 async function complete(objects: S3Objects, state: UploadState): Promise<void> {
   const etags = [...state.parts];
   if (state.tail !== null) {
-    const tail = await objects.get(tailName(state.id, state.tail));
+    const tail = await readTail(objects, state);
     etags.push(await objects.putPart(dataName(state.data), state.multipart ?? '', etags.length + 1, tail));
   }
   await objects.completeParts(dataName(state.data), state.multipart ?? '', etags);
@@ -286,10 +287,12 @@ async function abortAll(objects: S3Objects, { data, multipart }: UploadState): P
 /** Removes what the upload wrote about itself; resolves to whether there was anything. */
 export async function clear(objects: S3Objects, id: string): Promise<boolean> {
   const names = await namesOf(objects, id);
-  const last = [stateName(id), cancelledName(id)];
-  await Promise.all(names.filter((name) => !last.includes(name)).map((name) => objects.remove(name)));
-  // Without them nobody would know what else to remove.
-  for (const name of last) if (names.includes(name)) await objects.remove(name);
+  const [state, cancelled] = [stateName(id), cancelledName(id)];
+  const rest = names.filter((name) => name !== state && name !== cancelled);
+  // The state first, which must not tell of a tail that is gone; what was cancelled last, which tells what to remove.
+  if (names.includes(state)) await objects.remove(state);
+  await Promise.all(rest.map((name) => objects.remove(name)));
+  if (names.includes(cancelled)) await objects.remove(cancelled);
   return names.length > 0;
 }
 
@@ -310,6 +313,13 @@ async function namesOf(objects: S3Objects, id: string): Promise<readonly string[
 }
 
 const tailName = (id: string, tail: string) => `${folderOf(id)}tail-${tail}`;
+
+async function readTail(objects: S3Objects, { id, tail }: UploadState): Promise<Buffer> {
+  if (tail === null) return nothing;
+  const bytes = await ifFound(objects.get(tailName(id, tail)));
+  if (bytes === undefined) throw new UploadBusy(`another process is at work on the upload ${id}`);
+  return bytes;
+}
 
 export function digestOf(bytes: Uint8Array, like: Digest): Digest {
   return finish(createHash(algorithmOf(like)).update(bytes), like);

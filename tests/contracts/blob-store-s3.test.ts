@@ -1,0 +1,69 @@
+import { randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { after, type TestContext } from 'node:test';
+import { Client } from 'minio';
+import type { S3Settings } from '../../infra/blob-store/s3.ts';
+import { type MinioServer, startMinio } from '../minio-server.ts';
+import { requireTool } from '../tool.ts';
+import { blobStoreContract, collect, type StoreUnderTest } from './blob-store.ts';
+
+let server: Promise<MinioServer> | undefined;
+after(async () => (await server)?.stop());
+
+async function startS3(t: TestContext): Promise<StoreUnderTest | undefined> {
+  const program = requireTool(t, 'minio');
+  if (program === undefined) return undefined;
+  server ??= startMinio(program);
+  const { settings: shared, directory } = await server;
+  // A prefix of its own keeps the tests apart on one server.
+  const settings = { ...shared, kind: 's3', prefix: `${randomUUID()}/`, partSize: 5 * 1024 * 1024 } as const;
+  const { bucket, prefix } = settings;
+  const client = clientOf(settings);
+  const earlier = await multipartsBelow(directory);
+  return {
+    settings,
+    kills: 8,
+    largeBytes: 1024 ** 3,
+
+    async plantStrays() {
+      const hex = 'ab'.repeat(32);
+      const random = '0'.repeat(32);
+      for (const name of [
+        `blobs/md5/ab/${hex}/${random}`,
+        `blobs/sha256/cd/${hex}/${random}`,
+        `blobs/sha256/ab/${hex.toUpperCase()}/${random}`,
+        `blobs/sha256/ab/${hex}/${random}.tmp`,
+        `blobs/sha256/ab/${hex}/${random}/more`,
+        'blobs/object',
+        'uploads/object',
+        'uploads/folder/state.json',
+        'object',
+      ])
+        await client.putObject(bucket, prefix + name, 'stray');
+    },
+
+    async everything() {
+      const objects = await collect(client.listObjectsV2(bucket, prefix, true));
+      const multiparts = await multipartsBelow(directory);
+      return [
+        ...objects.map(({ name }) => name ?? ''),
+        ...multiparts.filter((multipart) => !earlier.includes(multipart)),
+      ];
+    },
+  };
+}
+
+/** Read from the server's disk, since MinIO lists the multipart uploads of a whole name only. */
+async function multipartsBelow(directory: string): Promise<readonly string[]> {
+  const folder = join(directory, '.minio.sys', 'multipart');
+  const names = await readdir(folder, { recursive: true });
+  return names.filter((name) => name.endsWith('xl.meta'));
+}
+
+function clientOf({ endpoint, accessKey, secretKey, region }: S3Settings): Client {
+  const { hostname, port } = new URL(`http://${endpoint}`);
+  return new Client({ endPoint: hostname, port: Number(port), useSSL: false, accessKey, secretKey, region });
+}
+
+blobStoreContract('s3', startS3);
