@@ -104,11 +104,15 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const listeners = await listenAsConfigured(configuration, app, metrics.render);
   open.defer(listeners.close);
 
+  const isFirstStart = (await log.head()) === 0n;
   await firstStart({ log, record, hashPassword, ...first }, configuration.harbor_admin_password?.reveal());
   await views.caughtUp();
   ready = true;
   logger.info({ version, engine: log.engine, store: store.product }, `ready at ${listeners.url}`);
-  if (process.stdout.isTTY) console.log(welcome({ ...listeners, passwordFile: await first.path() }));
+  const greeting = welcome({ ...listeners, passwordFile: await first.path() });
+  if (process.stdout.isTTY) console.log(greeting);
+  // Standard output belongs to the log there, but whoever starts it for the first time has to learn of the password.
+  else if (isFirstStart) console.error(greeting);
 
   const failure = await Promise.race([foundation.failed, aborted(stopping)]);
   ready = false;

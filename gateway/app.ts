@@ -1,4 +1,9 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  LogController,
+} from 'fastify';
 import { v7 as newRequestId } from 'uuid';
 import { challenge } from './auth/authenticate.ts';
 import { bodyOf, errorHandler, RequestRefused } from './errors.ts';
@@ -29,6 +34,8 @@ export function createApp(ports: AppPorts): FastifyInstance {
   const app = Fastify({
     loggerInstance: ports.logger,
     genReqId: () => newRequestId(),
+    // One line a request, when it is answered; see `logRequests`.
+    logController: new LogController({ disableRequestLogging: true }),
     rewriteUrl: ({ url = '/' }) => foldRepositoryName(url),
     exposeHeadRoutes: false,
     // Headers must come within this time; a body may take as long as it moves.
@@ -47,6 +54,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
   });
 
   measureRequests(app, ports.metrics);
+  logRequests(app);
   traceRequests(app);
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
   app.removeAllContentTypeParsers();
@@ -76,6 +84,25 @@ export function createApp(ports: AppPorts): FastifyInstance {
     tagRoutes(oci, { ...ports, permit });
   });
   return app;
+}
+
+/** The access log. What probes and scrapers ask every few seconds is of interest to nobody. */
+function logRequests(app: FastifyInstance): void {
+  const quiet = new Set(['/healthz', '/readyz', '/metrics']);
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, originalUrl, ip, headers } = request;
+    request.log[quiet.has(originalUrl) ? 'debug' : 'info'](
+      {
+        method,
+        url: originalUrl,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        ip,
+        userAgent: headers['user-agent'],
+      },
+      'request',
+    );
+  });
 }
 
 /** distribution-spec, "Determining Support" (end-1). Clients learn here how to log in. */
