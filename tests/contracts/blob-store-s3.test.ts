@@ -7,6 +7,7 @@ import type { S3Settings } from '../../infra/blob-store/s3.ts';
 import { type MinioServer, startMinio } from '../minio-server.ts';
 import { requireTool } from '../tool.ts';
 import { blobStoreContract, collect, type StoreUnderTest } from './blob-store.ts';
+import { s3Faults } from './blob-store-s3-faults.ts';
 
 let server: Promise<MinioServer> | undefined;
 after(async () => (await server)?.stop());
@@ -67,3 +68,4 @@ function clientOf({ endpoint, accessKey, secretKey, region }: S3Settings): Clien
 }
 
 blobStoreContract('s3', startS3);
+s3Faults(startS3);
