@@ -1,65 +1,90 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { until } from './until.ts';
 
 export interface NatsServer {
   readonly port: number;
-  readonly version: string;
   /** Stops it with SIGKILL and starts it on the same files and port. */
   restart(): Promise<void>;
   /** Stops it and removes its files. */
   stop(): Promise<void>;
 }
 
-/** A server with JetStream on a free port of 127.0.0.1. `maxPayload` is 8MB, which the log asks for, by default. */
-export async function startNatsServer(program: string, maxPayload = '8MB'): Promise<NatsServer> {
+export interface NatsServerSettings {
+  /** As the server's configuration writes it; 8MB, which the log asks for, by default. */
+  readonly maxPayload?: string;
+  /** A part of the server's configuration. */
+  readonly cluster?: string;
+}
+
+/** `2.15.2` and the like, as a number a minor version: 2.15 is 2015. */
+export function natsVersion(program: string): { readonly text: string; readonly number: number } {
+  const output = execFileSync(program, ['--version'], { encoding: 'utf8' });
+  const [, text = '0.0.0', major, minor] = /v((\d+)\.(\d+)\.\d+)/.exec(output) ?? [];
+  return { text, number: Number(major) * 1000 + Number(minor) };
+}
+
+/** A server with JetStream on a free port of 127.0.0.1. */
+export async function startNatsServer(
+  program: string,
+  { maxPayload = '8MB', cluster = '' }: NatsServerSettings = {},
+): Promise<NatsServer> {
   const folder = await mkdtemp(join(tmpdir(), 'shiplog-nats-'));
-  const { stdout } = await promisify(execFile)(program, ['--version']);
-  const version = /v(\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? '0.0.0';
-  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const port = await freePort();
   // Before 2.10 the server does not know this setting, and syncs every two minutes.
-  const sync = major > 2 || minor >= 10 ? 'sync_interval: always' : '';
-  const configure = (port: number | string) =>
-    writeFile(
-      join(folder, 'nats.conf'),
-      `listen: "127.0.0.1:${port}"\nmax_payload: ${maxPayload}\n` +
-        `jetstream { store_dir: "${join(folder, 'jetstream')}", max_file_store: 4GB\n${sync} }\n`,
-    );
-  const start = async () => {
-    const child = spawn(program, ['-c', join(folder, 'nats.conf'), '--ports_file_dir', folder], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    // A test run that dies leaves no server behind.
-    const killWithUs = () => child.kill('SIGKILL');
-    process.once('exit', killWithUs);
-    child.once('exit', () => process.off('exit', killWithUs));
-    return { child, log: tailOf(child) };
-  };
-
-  await configure(-1);
-  let { child, log } = await start();
-  const port = await portOf(folder, child, log);
-  // From now on always the same one.
-  await configure(port);
-
+  const sync = natsVersion(program).number >= 2010 ? 'sync_interval: always' : '';
+  await writeFile(
+    join(folder, 'nats.conf'),
+    `server_name: "node${port}"\nlisten: "127.0.0.1:${port}"\nmax_payload: ${maxPayload}\n` +
+      `jetstream { store_dir: "${join(folder, 'jetstream')}", max_file_store: 4GB\n${sync} }\n${cluster}\n`,
+  );
+  let child = launch(program, folder);
+  await listening(port, child);
   return {
     port,
-    version,
     async restart() {
-      await kill(child);
-      ({ child, log } = await start());
-      await until('the NATS server listens again', () => listens(port, child, log));
+      await kill(child.process);
+      child = launch(program, folder);
+      await listening(port, child);
     },
     async stop() {
-      await kill(child);
+      await kill(child.process);
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** A port that nothing listened on a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+interface Launched {
+  readonly process: ChildProcess;
+  /** The last lines that the server wrote. */
+  tail(): string;
+}
+
+function launch(program: string, folder: string): Launched {
+  const child = spawn(program, ['-c', join(folder, 'nats.conf')], { stdio: ['ignore', 'ignore', 'pipe'] });
+  // A test run that dies leaves no server behind.
+  const killWithUs = () => child.kill('SIGKILL');
+  process.once('exit', killWithUs);
+  child.once('exit', () => process.off('exit', killWithUs));
+  let tail = '';
+  child.stderr.on('data', (chunk) => {
+    tail = (tail + chunk).slice(-2000);
+  });
+  return { process: child, tail: () => tail };
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -69,37 +94,20 @@ async function kill(child: ChildProcess): Promise<void> {
   await exit;
 }
 
-/** The last lines that the server wrote, for the message of an error. */
-function tailOf(child: ChildProcess): () => string {
-  let tail = '';
-  child.stderr?.on('data', (chunk) => {
-    tail = (tail + chunk).slice(-2000);
-  });
-  return () => tail;
-}
-
-async function portOf(folder: string, child: ChildProcess, log: () => string): Promise<number> {
-  let port = 0;
-  await until('the NATS server tells its port', async () => {
-    if (child.exitCode !== null) throw new Error(`the NATS server ended: ${log()}`);
-    const file = join(folder, `nats-server_${child.pid}.ports`);
-    const text = await readFile(file, 'utf8').catch(() => '');
-    port = Number(/"nats:\/\/[^"]*:(\d+)"/.exec(text)?.[1] ?? 0);
-    return port > 0;
-  });
-  return port;
-}
-
-async function listens(port: number, child: ChildProcess, log: () => string): Promise<boolean> {
-  if (child.exitCode !== null) throw new Error(`the NATS server ended: ${log()}`);
-  const socket = connect(port, '127.0.0.1');
-  try {
-    // The first line that it says.
-    await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => Promise.reject(new Error()))]);
-    return true;
-  } catch {
-    return false;
-  } finally {
+const listening = (port: number, child: Launched): Promise<void> =>
+  until('the NATS server listens', async () => {
+    if (child.process.exitCode !== null) throw new Error(`the NATS server ended: ${child.tail()}`);
+    const socket = connect(port, '127.0.0.1');
+    // It speaks first.
+    const spoke = once(socket, 'data').then(
+      () => true,
+      () => false,
+    );
+    const closed = once(socket, 'close').then(
+      () => false,
+      () => false,
+    );
+    const answer = await Promise.race([spoke, closed]);
     socket.destroy();
-  }
-}
+    return answer;
+  });

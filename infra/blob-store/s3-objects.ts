@@ -138,14 +138,17 @@ export function connectObjects(settings: S3Settings) {
 
     /** What has a name that begins with `start`, in the order of the names. */
     async *list(start: string): AsyncGenerator<StoredObject> {
-      try {
-        for await (const item of client.listObjectsV2(bucket, prefix + start, true)) {
-          const { name, size, lastModified } = item as StoredObject;
-          yield { name: name.slice(prefix.length), size, lastModified };
-        }
-      } catch (error) {
-        throw s3Failure(error);
-      }
+      let next = '';
+      do {
+        // Page by page, since the client's own stream can not repeat a request.
+        const page = await repeatedly(() =>
+          client.listObjectsV2Query(bucket, prefix + start, next, '', 1000, ''),
+        );
+        for (const { name, size, lastModified } of page.objects)
+          if (name !== undefined && lastModified)
+            yield { name: String(name).slice(prefix.length), size, lastModified };
+        next = page.isTruncated ? String(page.nextContinuationToken) : '';
+      } while (next !== '');
     },
 
     beginParts: (name: string): Promise<string> =>

@@ -22,7 +22,9 @@ export interface UploadState extends UploadAttributes {
   readonly revision: string;
   /** The random part of the data object's name, and of the key that it may get. */
   readonly data: string;
-  /** S3's id of the multipart upload, once there is a whole part. */
+  /** Whether a multipart upload may have begun; known before it does, so that none is ever forgotten. */
+  readonly begun: boolean;
+  /** S3's id of the multipart upload, once there is a part. */
   readonly multipart: string | null;
   /** The ETags of the parts. */
   readonly parts: readonly string[];
@@ -49,7 +51,7 @@ const nothing = Buffer.alloc(0);
 export const newUpload = (id: string, { repository, startedBy }: UploadAttributes): UploadState => ({
   ...{ id, repository, startedBy },
   ...{ revision: randomUUID(), data: randomName() },
-  ...{ multipart: null, parts: [], tail: null, size: 0 },
+  ...{ begun: false, multipart: null, parts: [], tail: null, size: 0 },
   lastActivityAt: new Date().toISOString(),
 });
 
@@ -95,23 +97,19 @@ export async function extend(
   const hash = kept ?? (before.parts.length === 0 ? createHash('sha256').update(tail) : undefined);
   let partsEnd = before.size - tail.length;
 
+  let multipart = before.multipart;
   const sendPart = async (part: Buffer) => {
-    if (state.multipart === null) {
-      // A process that died may have begun it without the time to say so.
-      const begun = kept === undefined && (await objects.findParts(dataName(state.data)));
-      await save({ multipart: begun || (await objects.beginParts(dataName(state.data))) });
-    }
+    const name = dataName(state.data);
     if (state.parts.length === maxParts)
       throw new StoreUnavailable(`an upload has at most ${maxParts} parts of ${partSize} bytes`);
-    const etag = await objects.putPart(
-      dataName(state.data),
-      state.multipart ?? '',
-      state.parts.length + 1,
-      part,
-    );
+    if (!state.begun) await save({ begun: true });
+    // Begun before, by a process that died before it could say under which id.
+    if (before.begun) multipart ??= (await objects.findParts(name)) ?? null;
+    multipart ??= await objects.beginParts(name);
+    const etag = await objects.putPart(name, multipart, state.parts.length + 1, part);
     const oldTail = state.tail;
     partsEnd += part.length;
-    await save({ parts: [...state.parts, etag], tail: null, size: partsEnd });
+    await save({ multipart, parts: [...state.parts, etag], tail: null, size: partsEnd });
     if (oldTail !== null) await objects.remove(tailName(state.id, oldTail));
   };
 
@@ -182,10 +180,8 @@ export async function finishSmall(
   }
   const key = keyOf(digest);
   await objects.put(blobName(key), bytes);
-  const kept = hashes.take(state.id, state.revision);
-  await leave(objects, state.id, async () => {
-    if (state.multipart !== null || kept === undefined) await abortAll(objects, state);
-  });
+  hashes.drop(state.id);
+  await leave(objects, state);
   return { digest, size: bytes.length, key };
 }
 
@@ -225,7 +221,7 @@ export async function finishLarge(
   await objects.put(`${folderOf(state.id)}${commitPrefix}${key}`, nothing);
   await objects.put(blobName(key), nothing);
   await confirm(objects, state, key);
-  await leave(objects, state.id);
+  await leave(objects, state);
   return { digest, size, key };
 }
 
@@ -269,7 +265,8 @@ export async function discard(objects: S3Objects, hashes: HashStates, state: Upl
   await clear(objects, id);
 }
 
-async function abortAll(objects: S3Objects, { data, multipart }: UploadState): Promise<void> {
+async function abortAll(objects: S3Objects, { data, begun, multipart }: UploadState): Promise<void> {
+  if (!begun) return;
   const name = dataName(data);
   let id = multipart ?? (await objects.findParts(name));
   // More than the one of the state, if a process died right after it began one; the bound is for a store whose
@@ -297,10 +294,11 @@ export async function clear(objects: S3Objects, id: string): Promise<boolean> {
 }
 
 /** As `clear`, once the blob is safe: what stays behind is swept like any abandoned upload. */
-async function leave(objects: S3Objects, id: string, before?: () => Promise<void>): Promise<void> {
+async function leave(objects: S3Objects, state: UploadState): Promise<void> {
   try {
-    await before?.();
-    await clear(objects, id);
+    // What began before the first part was there, and never got one.
+    if (state.parts.length === 0) await abortAll(objects, state);
+    await clear(objects, state.id);
   } catch (error) {
     if (!(error instanceof StoreUnavailable)) throw error;
   }

@@ -21,7 +21,8 @@ export class JetStreamRefusal extends LogUnavailable {
 
 export const noMessageFound = 10037;
 
-const requestTimeoutMs = 10_000;
+/** A cluster that elects a leader answers nothing for some seconds. */
+const requestTimeoutMs = 5_000;
 
 interface StoredMessage {
   readonly seq: number;

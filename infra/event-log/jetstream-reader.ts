@@ -8,7 +8,7 @@ const messagesPerPull = 1000;
 /** On top of the largest message, for its subject and the reply subject, which JetStream counts too. */
 const pullBytesToSpare = 64 * 1024;
 const pullExpiresMs = 30_000;
-const heartbeatMs = 5_000;
+const heartbeatMs = 2_000;
 /** A read of what exists gives up when nothing arrives for so long. */
 const stalledAfterMs = 30_000;
 /** A reader that is slower than this between two pulls gets a new consumer, which costs one more request. */

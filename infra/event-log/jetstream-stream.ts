@@ -11,6 +11,12 @@ import type { JetStreamLogOptions } from './jetstream.ts';
 import type { JetStreamConnection } from './jetstream-connection.ts';
 import { LogUnavailable } from './port.ts';
 
+/**
+ * In an older cluster two appends at one expected sequence can both be taken when they are in flight together, so that
+ * a revision is there twice: https://github.com/nats-io/nats-server/issues/4320 and pull request 5794.
+ */
+const oldestReplicating = { major: 2, minor: 11 };
+
 const hourMs = 60 * 60 * 1000;
 
 /** What keeps every message for ever: a stream that differs in one of these would lose events. */
@@ -29,13 +35,15 @@ const keepsAll = {
 
 /**
  * Creates the JetStream stream where it is missing, and brings the replicas and the duplicate window of an existing
- * one to what is asked for. @throws LogUnavailable when the stream that is there could lose events.
+ * one to what is asked for.
+ * @throws LogUnavailable when the stream that is there could lose events, or the server is too old for replicas.
  */
 export async function prepareStream(
   connection: JetStreamConnection,
   { streamName: name, replicas, duplicateWindowMs }: JetStreamLogOptions,
 ): Promise<{ readonly duplicateWindowMs: number }> {
   try {
+    refuseUnsafeReplicas(connection, replicas ?? 1);
     const manager = await connection.client.jetstreamManager();
     const wanted = {
       ...(replicas !== undefined && { num_replicas: replicas }),
@@ -60,11 +68,23 @@ export async function prepareStream(
       ([key, value]) => config[key as keyof StreamConfig] !== value,
     );
     const current = differs ? (await manager.streams.update(name, wanted)).config : config;
+    refuseUnsafeReplicas(connection, current.num_replicas);
     return { duplicateWindowMs: current.duplicate_window / 1_000_000 };
   } catch (error) {
     if (error instanceof LogUnavailable) throw error;
     throw new LogUnavailable(`the JetStream stream ${name} cannot be prepared`, { cause: error });
   }
+}
+
+function refuseUnsafeReplicas({ client }: JetStreamConnection, replicas: number): void {
+  const version = client.info?.version ?? '';
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const { major: oldestMajor, minor: oldestMinor } = oldestReplicating;
+  if (replicas === 1 || major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
+  throw new LogUnavailable(
+    `NATS server ${version} may take conflicting appends to a stream with ${replicas} replicas; ` +
+      `it needs ${oldestMajor}.${oldestMinor} or later, or replicas: 1`,
+  );
 }
 
 async function findOrCreate(

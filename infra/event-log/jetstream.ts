@@ -73,7 +73,7 @@ interface StreamHead {
 const noStream: StreamHead = { sequence: 0, revision: -1 };
 
 /**
- * The event log on one NATS JetStream stream (server 2.9 or later), which is created where it is missing.
+ * The event log on one NATS JetStream stream (server 2.9 or later, with `replicas` 2.11), created where it is missing.
  *
  * An append is one message on the subject of its stream, published at the expected last sequence of that subject. The
  * revision is thus checked by the server, and different streams do not wait for each other.

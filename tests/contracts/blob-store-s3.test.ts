@@ -1,12 +1,17 @@
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, type TestContext } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import { Client } from 'minio';
+import { StoreUnavailable } from '../../infra/blob-store/port.ts';
 import type { S3Settings } from '../../infra/blob-store/s3.ts';
+import { digestOfGenerated, generated } from '../generated-bytes.ts';
 import { type MinioServer, startMinio } from '../minio-server.ts';
 import { requireTool } from '../tool.ts';
-import { blobStoreContract, collect, type StoreUnderTest } from './blob-store.ts';
+import { blobStoreContract, collect, digestOf, read, type StoreUnderTest } from './blob-store.ts';
+import { openStore } from './blob-store-child.ts';
+import { s3Faults } from './blob-store-s3-faults.ts';
 
 let server: Promise<MinioServer> | undefined;
 after(async () => (await server)?.stop());
@@ -67,3 +72,23 @@ function clientOf({ endpoint, accessKey, secretKey, region }: S3Settings): Clien
 }
 
 blobStoreContract('s3', startS3);
+s3Faults(startS3);
+
+test('s3: a store whose server is gone is unavailable, and works when it is back', async (t) => {
+  const run = await startS3(t);
+  if (run === undefined || server === undefined) return;
+  const { kill, restart } = await server;
+  const store = await openStore(run.settings);
+  t.after(() => store.close());
+  const { key, digest } = await store.put(digestOfGenerated(1, 1000), generated(1, 1000));
+  await kill();
+  await Promise.all([
+    assert.rejects(store.put(digest, generated(1, 1000)), StoreUnavailable),
+    assert.rejects(store.open(key), StoreUnavailable),
+    assert.rejects(store.createUpload(randomUUID(), { repository: 'a', startedBy: 'b' }), StoreUnavailable),
+    assert.rejects(collect(store.list()), StoreUnavailable),
+  ]);
+  await restart();
+  assert.equal(digestOf(await read(store, key)), digest);
+  await store.put(digest, generated(1, 1000));
+});

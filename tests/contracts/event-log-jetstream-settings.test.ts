@@ -5,8 +5,8 @@ import { v7 } from 'uuid';
 import { openJetStreamLog } from '../../infra/event-log/jetstream.ts';
 import { encodeEvents, encodePayload } from '../../infra/event-log/jetstream-message.ts';
 import { LogUnavailable } from '../../infra/event-log/port.ts';
-import { startNatsServer } from '../nats-server.ts';
-import { requireTool } from '../tool.ts';
+import { type NatsServerSettings, natsVersion, startNatsServer } from '../nats-server.ts';
+import { findTools, requireTool } from '../tool.ts';
 import { until } from '../until.ts';
 import { anEvent, assertOneHistory, follow, idsOf, readWhole, someEvents } from './event-log-samples.ts';
 
@@ -16,10 +16,13 @@ interface Engine {
   readonly nats: NatsConnection;
 }
 
-async function startEngine(t: TestContext, maxPayload?: string): Promise<Engine | undefined> {
+async function startEngine(t: TestContext, settings?: NatsServerSettings): Promise<Engine | undefined> {
   const program = requireTool(t, 'nats-server');
-  if (program === undefined) return undefined;
-  const server = await startNatsServer(program, maxPayload);
+  return program === undefined ? undefined : startProgram(t, program, settings);
+}
+
+async function startProgram(t: TestContext, program: string, settings?: NatsServerSettings): Promise<Engine> {
+  const server = await startNatsServer(program, settings);
   const servers = [`127.0.0.1:${server.port}`];
   const nats = await connect({ servers });
   t.after(async () => {
@@ -30,7 +33,7 @@ async function startEngine(t: TestContext, maxPayload?: string): Promise<Engine 
 }
 
 test('jetstream: a server that cannot take the largest append is refused by the name of its setting', async (t) => {
-  const engine = await startEngine(t, '1MB');
+  const engine = await startEngine(t, { maxPayload: '1MB' });
   if (engine === undefined) return;
   await assert.rejects(openJetStreamLog({ servers: engine.servers, streamName: 'log' }), (error) => {
     assert.ok(error instanceof LogUnavailable);
@@ -42,6 +45,17 @@ test('jetstream: a server that cannot take the largest append is refused by the 
 test('jetstream: a server that is not there is unavailable', async () => {
   // Port 1 is reserved, and nothing listens there.
   await assert.rejects(openJetStreamLog({ servers: ['127.0.0.1:1'], streamName: 'log' }), LogUnavailable);
+});
+
+test('jetstream: replicas are refused on a server that would take conflicting appends', async (t) => {
+  const old = findTools('nats-server').find((program) => natsVersion(program).number < 2011);
+  if (old === undefined) return t.skip('no nats-server on this machine is older than 2.11');
+  const { servers } = await startProgram(t, old);
+  await assert.rejects(openJetStreamLog({ servers, streamName: 'log', replicas: 3 }), (error) => {
+    assert.ok(error instanceof LogUnavailable);
+    assert.match(error.message, /2\.11/);
+    return true;
+  });
 });
 
 test('jetstream: a stream that could lose events is refused with what is wrong with it', async (t) => {

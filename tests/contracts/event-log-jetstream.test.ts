@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { after, type TestContext } from 'node:test';
-import { type NatsServer, startNatsServer } from '../nats-server.ts';
+import { type NatsServer, natsVersion, startNatsServer } from '../nats-server.ts';
 import { startTcpProxy } from '../tcp-proxy.ts';
 import { findTools, requireTool } from '../tool.ts';
 import { eventLogContract } from './event-log.ts';
@@ -9,7 +8,6 @@ import { openLog } from './event-log-jetstream-client.ts';
 
 // Every server on this machine, since Debian's is years older than the current one.
 for (const program of findTools('nats-server')) {
-  const version = /v[\d.]+/.exec(execFileSync(program, ['--version'], { encoding: 'utf8' }))?.[0];
   let server: Promise<NatsServer> | undefined;
   after(async () => (await server)?.stop());
 
@@ -31,7 +29,9 @@ for (const program of findTools('nats-server')) {
       },
     };
   };
-  eventLogContract(`jetstream on nats-server ${version}`, start, { appendsManyAtomically: false });
+  eventLogContract(`jetstream on nats-server ${natsVersion(program).text}`, start, {
+    appendsManyAtomically: false,
+  });
 }
 
 if (findTools('nats-server').length === 0)
