@@ -1,4 +1,3 @@
-import { SingleBar } from 'cli-progress';
 import { catalogue } from '../domain/catalogue.ts';
 import type { AnyProjection } from '../infra/database/projection.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
@@ -13,6 +12,7 @@ import {
 import { projections } from '../projections/projections.ts';
 import { openFoundation } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
+import { showProgress } from './progress.ts';
 
 /** `shiplog replay`: exit code 1 when a projection cannot apply an event. */
 export async function replay(file: string | undefined, names: readonly string[]): Promise<void> {
@@ -66,7 +66,7 @@ async function rebuild(
       database: views,
       catalogue,
       projections: chosen,
-      onProgress: ({ events, position, head }) => progress.update(events, position, head),
+      onProgress: progress.update,
     });
   } catch (error) {
     if (!(error instanceof RebuildRunning || error instanceof RebuildStopped)) throw error;
@@ -87,31 +87,4 @@ function choose(names: readonly string[]): readonly AnyProjection[] {
     process.exit(1);
   }
   return names.length === 0 ? projections : projections.filter(({ name }) => names.includes(name));
-}
-
-/** A bar with rate and time left on a terminal, a line every few seconds elsewhere. */
-function showProgress() {
-  const bar = new SingleBar({
-    format: 'replaying [{bar}] {percentage}% | {events} events, {rate}/s | {eta_formatted} left',
-    noTTYOutput: true,
-    notTTYSchedule: 5000,
-    hideCursor: true,
-    etaBuffer: 50,
-  });
-  const startedAt = performance.now();
-  const rate = (events: number): number =>
-    Math.round((events * 1000) / Math.max(1, performance.now() - startedAt));
-  let running = false;
-  return {
-    update(events: number, position: bigint, head: bigint): void {
-      const payload = { events, rate: rate(events) };
-      if (!running) bar.start(Number(head), Number(position), payload);
-      running = true;
-      bar.setTotal(Number(head));
-      bar.update(Number(position), payload);
-    },
-    stop(): void {
-      if (running) bar.stop();
-    },
-  };
 }
