@@ -16,10 +16,10 @@ export interface Connection {
 /**
  * A client of `@eventstore/db-client` 6 that cannot end the process or wait for ever: two faults of that release are
  * worked around here, and both would show themselves when the server goes away under load.
- * @throws when `connectionString` is malformed.
+ * @throws TypeError when `connectionString` is malformed.
  */
 export function connect(connectionString: string): Connection {
-  const client = EventStoreDBClient.connectionString(connectionString);
+  const client = clientOf(connectionString);
   const internals = client as unknown as Internals;
 
   // BatchAppend keeps the appends of all clients of the process in one table, which any broken connection empties:
@@ -28,8 +28,8 @@ export function connect(connectionString: string): Connection {
   internals.supports = async () => false;
 
   // The client gives up its channel some microtasks after a call failed, and does not wait for the outcome. An
-  // append that has picked the channel up in between throws where nobody catches it, and so does a discovery that
-  // fails. In a turn of its own, no append is between picking and calling.
+  // append that has picked the channel up in between never settles and its error is nobody's, and so is that of a
+  // discovery that fails. In a turn of its own, no append is between picking and calling.
   const giveUpChannel = internals.handleError;
   internals.handleError = async (connection, error) => {
     setImmediate(() => {
@@ -48,6 +48,17 @@ export function connect(connectionString: string): Connection {
         () => undefined,
       ),
   };
+}
+
+function clientOf(connectionString: string): EventStoreDBClient {
+  try {
+    return EventStoreDBClient.connectionString(connectionString);
+  } catch {
+    // The client's own error quotes the string, and there may be a password in it.
+    throw new TypeError(
+      'the connection string of EventStoreDB is malformed, or a certificate of it is missing',
+    );
+  }
 }
 
 /** What a read and a subscription of the client have in common. */

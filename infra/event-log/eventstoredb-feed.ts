@@ -74,7 +74,8 @@ export async function* batchesOf({ subscribe, decode, signal, idleMs }: Feed): A
     } catch (error) {
       fail(error);
     }
-    if (hasNews(batch)) wake?.();
+    // After a turn, in which more may arrive: or else a consumer that waits would get every event by itself.
+    if (hasNews(batch)) setImmediate(() => wake?.());
   };
 
   const subscription = subscribe((_, position) => {

@@ -44,12 +44,13 @@ export interface EventStoreLogOptions {
  * `@eventstore/db-client`. A position is the commit position of `$all`: the place of the event's own record in the
  * server's transaction file, and so never that of two events.
  *
- * The server refuses appends over its `MaxAppendSize`, 1 MiB by default; set it to 8 MiB (`8388608`) for what the
- * port allows. Till then larger ones are rejected with `AppendTooLarge`.
+ * EventStoreDB refuses appends over its `MaxAppendSize`, 1 MiB by default; set it to 8 MiB (`8388608`) for what the
+ * port allows. Until then larger ones are rejected with `AppendTooLarge`. KurrentDB takes them as it is.
  *
  * An append without an expected revision is recognised as a repeat among the stream's last 2,000 events, and by the
  * server itself beyond those for as long as it remembers the ids; other appends are always recognised.
- * @throws LogUnavailable
+ * @throws LogUnavailable when there is no server.
+ * @throws TypeError when the connection string is malformed.
  */
 export async function openEventStoreLog(options: EventStoreLogOptions): Promise<EventLog> {
   const { connectionString, streamPrefix = 'shiplog-', timeoutMs = 10_000 } = options;
@@ -65,6 +66,8 @@ export async function openEventStoreLog(options: EventStoreLogOptions): Promise<
 
 /** How far the clocks of Shiplog and of the server may be apart where a repeat is looked for. */
 const clockDifferenceMs = 60_000;
+const freshForMs = 500;
+const rememberedAppends = 10_000;
 const lookedBackAt = 2 * maxEventsPerAppend;
 /** Of the 32 events that the server looks at before it may send a checkpoint. */
 const checkpointInterval = 32;
@@ -76,6 +79,8 @@ class EventStoreLog implements EventLog {
   readonly #connection: Connection;
   readonly #prefix: string;
   readonly #timeoutMs: number;
+  /** The first ids of appends of which it is not known whether they happened. */
+  readonly #uncertain = new Set<string>();
   readonly #accepted = new Set<Promise<unknown>>();
   readonly #ended = new AbortController();
   #closing: Promise<void> | undefined;
@@ -166,18 +171,37 @@ class EventStoreLog implements EventLog {
 
   async #append({ stream, expectedRevision, events }: Append): Promise<bigint> {
     const encoded = encode(events);
-    // The server knows by their ids only what was appended since it started.
-    if (expectedRevision === 'any') {
+    if (expectedRevision === 'any' && this.#mayBeForgotten(events)) {
       const repeated = await this.#findRepeat(stream, events);
       if (repeated !== undefined) return repeated;
     }
     try {
       return await this.#ask(() => this.#write(stream, expectedRevision, encoded));
     } catch (error) {
+      if (error instanceof LogUnavailable) this.#remember(events);
       if (!(error instanceof WrongExpectedVersionError)) throw error;
       const repeated = await this.#findRepeat(stream, events);
       if (repeated !== undefined) return repeated;
       throw new RevisionConflict(stream, expectedRevision, { cause: error });
+    }
+  }
+
+  /**
+   * Whether the events may have been appended before the server started, which is all that it knows by their ids. It
+   * takes longer to start than `freshForMs`, but who repeats what has just failed here may do that at once.
+   */
+  #mayBeForgotten([first]: readonly NewEvent[]): boolean {
+    if (first === undefined || this.#uncertain.has(first.id)) return true;
+    const madeAt = madeAtMs(first.id);
+    return madeAt === undefined || Math.abs(Date.now() - madeAt) > freshForMs;
+  }
+
+  #remember([first]: readonly NewEvent[]): void {
+    if (first !== undefined) this.#uncertain.add(first.id);
+    if (this.#uncertain.size <= rememberedAppends) return;
+    for (const oldest of this.#uncertain) {
+      this.#uncertain.delete(oldest);
+      return;
     }
   }
 

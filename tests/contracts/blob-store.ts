@@ -430,22 +430,25 @@ export function blobStoreContract(product: string, start: StartStore): void {
   rule('writers in two stores at once never make a blob of other bytes', async (t, store, run) => {
     const other = await openStore(run.settings);
     t.after(() => other.close());
-    for (const size of [1000, 6 * MiB]) {
-      const id = await begin(store);
-      const slow = held(bytesOf(15, size));
-      const rival = store.appendToUpload(id, 0, slow.source);
-      await slow.begun;
-      const theirs = await Promise.allSettled([other.appendToUpload(id, 0, generated(16, size))]);
-      slow.release();
-      const ours = await Promise.allSettled([rival]);
-      assert.ok([...theirs, ...ours].some(({ status }) => status === 'fulfilled'));
-      await Promise.allSettled([
-        store.finishUpload(id, digestOfGenerated(15, size)),
-        other.finishUpload(id, digestOfGenerated(16, size)),
-      ]);
-      for (const { key, digest } of await collect(store.list()))
-        assert.equal(digestOf(await read(store, key)), digest);
-    }
+    const finishes = [
+      { by: store, seed: 15 },
+      { by: other, seed: 16 },
+    ];
+    for (const size of [1000, 6 * MiB])
+      for (const order of [finishes, finishes.toReversed()]) {
+        const id = await begin(store);
+        const slow = held(bytesOf(15, size));
+        const rival = store.appendToUpload(id, 0, slow.source);
+        await slow.begun;
+        const theirs = await Promise.allSettled([other.appendToUpload(id, 0, generated(16, size))]);
+        slow.release();
+        const ours = await Promise.allSettled([rival]);
+        assert.ok([...theirs, ...ours].some(({ status }) => status === 'fulfilled'));
+        for (const { by, seed } of order)
+          await Promise.allSettled([by.finishUpload(id, digestOfGenerated(seed, size))]);
+        for (const { key, digest } of await collect(store.list()))
+          assert.equal(digestOf(await read(store, key)), digest);
+      }
   });
 
   rule('a late write of another store does not reach a finished blob', async (t, store, run) => {

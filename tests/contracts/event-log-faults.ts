@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
+import type { RecordedEvent } from '../../domain/event.ts';
 import { type EventLog, type ExpectedRevision, LogUnavailable } from '../../infra/event-log/port.ts';
 import { until } from '../until.ts';
 import type { LogRule } from './event-log.ts';
@@ -72,6 +73,22 @@ async function answers(log: EventLog): Promise<boolean> {
   }
 }
 
+/** The whole log, read again from the start where the engine is not well yet after a fault. */
+async function readWholeAfterFault(log: EventLog): Promise<RecordedEvent[]> {
+  let whole: RecordedEvent[] = [];
+  const isRead = async () => {
+    try {
+      whole = await readWhole(log);
+      return true;
+    } catch (error) {
+      if (error instanceof LogUnavailable) return false;
+      throw error;
+    }
+  };
+  await until('the whole log can be read', isRead, 45_000);
+  return whole;
+}
+
 /** The fault that a rule needs; without it the test is skipped with the reason. */
 function available<Fault>(t: TestContext, fault: Fault | undefined, reason: string): fault is Fault {
   if (fault !== undefined) return true;
@@ -95,7 +112,7 @@ export function faultRules(rule: LogRule): void {
       await writers.acknowledgeMore(100);
       await writers.stop();
 
-      const whole = await readWhole(log);
+      const whole = await readWholeAfterFault(log);
       assertOneHistory(whole);
       const positions = new Map(whole.map(({ id, position }) => [id, position]));
       for (const [id, position] of writers.acknowledged) assert.equal(positions.get(id), position);
@@ -156,7 +173,7 @@ export function faultRules(rule: LogRule): void {
     }
     await writers.acknowledgeMore(40);
     await writers.stop();
-    const whole = await readWhole(log);
+    const whole = await readWholeAfterFault(log);
     assertOneHistory(whole);
     assert.equal(whole.length, writers.acknowledged.size * 2);
     await follower.has(whole.length);

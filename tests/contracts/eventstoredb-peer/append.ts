@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type * as streams from '@eventstore/db-client/generated/streams_pb.js';
 import { Metadata, type ServerReadableStream, type sendUnaryData, status } from '@grpc/grpc-js';
 import { shared_pb, streams_pb } from './messages.ts';
@@ -24,6 +25,9 @@ export const append =
       if (bytes > maxAppendBytes) answer(tooLarge(maxAppendBytes));
     });
     call.on('end', async () => {
+      // grpc-js reports the end also when the connection breaks in the middle of the request, and only then that it was
+      // cancelled; the real server does not take half an append for a whole one.
+      await setImmediate();
       if (options === undefined || call.cancelled || bytes > maxAppendBytes) return;
       const name = options.getStreamIdentifier()?.getStreamName_asU8() ?? new Uint8Array();
       const stream = Buffer.from(name).toString('utf8');

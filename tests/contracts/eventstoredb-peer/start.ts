@@ -13,6 +13,8 @@ export interface Peer {
   readonly port: number;
   /** Kills the peer with SIGKILL and starts it on the same folder and port. */
   restart(): Promise<void>;
+  /** Stops the peer with SIGSTOP: its connections stay, and nothing answers until the function that it gives is called. */
+  stall(): () => void;
 }
 
 /** A peer in a temporary folder on a free port, until the test is over. */
@@ -46,6 +48,10 @@ export async function startPeer(t: TestContext, maxAppendBytes?: number): Promis
     async restart() {
       await kill(child);
       ({ child } = await start(port));
+    },
+    stall() {
+      child.kill('SIGSTOP');
+      return () => child.kill('SIGCONT');
     },
   };
 }
