@@ -6,7 +6,7 @@ import Fastify, {
 } from 'fastify';
 import { v7 as newRequestId } from 'uuid';
 import { challenge } from './auth/authenticate.ts';
-import { bodyOf, errorHandler, RequestRefused } from './errors.ts';
+import { errorBody, errorHandler, RequestRefused } from './errors.ts';
 import { type HttpMetrics, measureRequests } from './metrics/http.ts';
 import { type AccessPorts, permitter } from './oci/access.ts';
 import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
@@ -49,7 +49,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     frameworkErrors: (_error, _request, reply: FastifyReply) => {
       reply
         .code(400)
-        .send(bodyOf({ status: 400, code: 'NAME_INVALID', message: 'the path cannot be decoded' }));
+        .send(errorBody({ status: 400, code: 'NAME_INVALID', message: 'the path cannot be decoded' }));
     },
   });
 
@@ -62,7 +62,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
   app.setErrorHandler(errorHandler(ports.isOutage));
   app.setNotFoundHandler((request, reply) => {
     const message = `no route for ${request.method} here`;
-    return reply.code(404).send(bodyOf({ status: 404, code: 'UNSUPPORTED', message }));
+    return reply.code(404).send(errorBody({ status: 404, code: 'UNSUPPORTED', message }));
   });
 
   app.register(async (oci) => {
@@ -112,7 +112,7 @@ function versionRoutes(app: FastifyInstance, { authenticate }: AccessPorts): voi
       const principal = await authenticate(request.headers.authorization);
       if (principal.kind !== 'anonymous') return reply.send({});
       reply.code(401).header('www-authenticate', challenge);
-      return bodyOf({ status: 401, code: 'UNAUTHORIZED', message: 'authentication required' });
+      return errorBody({ status: 401, code: 'UNAUTHORIZED', message: 'authentication required' });
     });
   }
 }

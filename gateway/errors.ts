@@ -117,7 +117,7 @@ function refusalOfServer(error: unknown): Answer | undefined {
   return status >= 400 && status < 500 ? { status, code: 'UNSUPPORTED', message: error.message } : undefined;
 }
 
-export const bodyOf = ({ code, message, details }: Answer) => ({
+export const errorBody = ({ code, message, details }: Answer) => ({
   errors: details === undefined ? [{ code, message }] : details.map((detail) => ({ code, message, detail })),
 });
 
@@ -139,5 +139,5 @@ export const errorHandler =
     return reply
       .code(answer.status)
       .headers(answer.headers ?? {})
-      .send(bodyOf(answer));
+      .send(errorBody(answer));
   };

@@ -10,8 +10,9 @@ import {
   type Upload,
   UploadNotFound,
 } from '../../infra/blob-store/port.ts';
-import { bodyOf } from '../errors.ts';
+import { errorBody } from '../errors.ts';
 import type { Permit, Permitted } from './access.ts';
+import { bodyOf } from './body.ts';
 import { readDigest } from './paths.ts';
 import { readChunkStart } from './ranges.ts';
 
@@ -59,7 +60,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const { 'content-range': range, 'content-length': length } = request.headers;
     const start = readChunkStart(range, length, size);
     if (length === '0' && start === size) return size;
-    return store.appendToUpload(id, start, request.raw);
+    return store.appendToUpload(id, start, bodyOf(request));
   }
 
   const answer = (reply: FastifyReply, status: number, repository: string, id: string, size: number) =>
@@ -72,14 +73,14 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     reply
       .code(416)
       .headers(progressHeaders(repository, id, end))
-      .send(bodyOf({ status: 416, code: 'RANGE_INVALID', message: `the upload ends at byte ${end}` }));
+      .send(errorBody({ status: 416, code: 'RANGE_INVALID', message: `the upload ends at byte ${end}` }));
 
   async function start(request: FastifyRequest<StartPath>, reply: FastifyReply) {
     const permitted = await permit(request, 'push');
     const { repository, metadata } = permitted;
     if (request.query.digest !== undefined) {
       const digest = readDigest(request.query.digest);
-      return complete(reply, permitted, await store.put(digest, request.raw));
+      return complete(reply, permitted, await store.put(digest, bodyOf(request)));
     }
     const id = randomUUID();
     await store.createUpload(id, { repository, startedBy: metadata.actor });
