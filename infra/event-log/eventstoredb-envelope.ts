@@ -1,7 +1,7 @@
 import { type EventData, jsonEvent, type RecordedEvent as StoredEvent } from '@eventstore/db-client';
 import type { Metadata, RecordedEvent } from '../../domain/event.ts';
 import { UnreadableEvent } from './eventstoredb-errors.ts';
-import { AppendTooLarge, maxEventBytes, maxEventsPerAppend, type NewEvent } from './port.ts';
+import { type Append, AppendTooLarge, maxEventBytes, maxEventsPerAppend } from './port.ts';
 
 /** What the server keeps as an event's metadata; id and type have fields of their own there. */
 interface Envelope {
@@ -9,8 +9,13 @@ interface Envelope {
   readonly metadata: Metadata;
 }
 
-/** @throws AppendTooLarge when the events are over the limits of the port. */
-export function encode(events: readonly NewEvent[]): EventData[] {
+/**
+ * @throws AppendTooLarge when the events are over the limits of the port.
+ * @throws RangeError for an append without events, or to a stream whose name UTF-8 would turn into that of another.
+ */
+export function encode({ stream, events }: Append): EventData[] {
+  if (stream === '' || !stream.isWellFormed())
+    throw new RangeError('a stream name is well-formed Unicode and not empty');
   if (events.length === 0) throw new RangeError('an append has at least one event');
   if (events.length > maxEventsPerAppend)
     throw new AppendTooLarge(`${events.length} events are more than ${maxEventsPerAppend}`);

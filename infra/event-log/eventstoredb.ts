@@ -169,8 +169,9 @@ class EventStoreLog implements EventLog {
     }
   }
 
-  async #append({ stream, expectedRevision, events }: Append): Promise<bigint> {
-    const encoded = encode(events);
+  async #append(append: Append): Promise<bigint> {
+    const { stream, expectedRevision, events } = append;
+    const encoded = encode(append);
     if (expectedRevision === 'any' && this.#mayBeForgotten(events)) {
       const repeated = await this.#findRepeat(stream, events);
       if (repeated !== undefined) return repeated;

@@ -119,6 +119,13 @@ test('an event under the prefix that Shiplog has not written is not skipped', as
   assertRecorded(follower.events, 'tag/a', [first]);
 });
 
+test('a stream name that cannot be written as UTF-8 is refused', async (t) => {
+  const log = await open(t, { connectionString: urlOf(await startPeer(t)) });
+  for (const stream of ['', 'tag/\ud83d'])
+    await assert.rejects(log.append(stream, 'none', [anEvent()]), RangeError);
+  assert.equal(await log.head(), 0n);
+});
+
 test('where no server listens the log does not open', async (t) => {
   const { port } = await startPeer(t);
   const nobody = { connectionString: `esdb://127.0.0.2:${port}?tls=false` };
