@@ -364,7 +364,12 @@ class JetStreamLog implements EventLog {
 
   async #inTurn<Result>(stream: string, work: () => Promise<Result>): Promise<Result> {
     const before = this.#queues.get(stream);
-    const running = before === undefined ? work() : before.then(work, work);
+    const afterFailure = (error: unknown) => {
+      // Whoever waits behind an append that timed out would wait for as long again, each in turn.
+      if (error instanceof LogUnavailable) throw error;
+      return work();
+    };
+    const running = before === undefined ? work() : before.then(work, afterFailure);
     this.#queues.set(stream, running);
     try {
       return await running;

@@ -41,8 +41,16 @@ async function startCluster(program: string): Promise<Cluster> {
 
 /** Kills the leader of the stream, which is the node that knows what is being appended. */
 async function restartLeader({ nodes, nats }: Cluster, streamName: string): Promise<void> {
-  const { cluster } = await (await nats.jetstreamManager()).streams.info(streamName);
-  const leader = nodes.find(({ port }) => cluster?.leader === `node${port}`);
+  let leader: NatsServer | undefined;
+  await until('the stream has a leader', async () => {
+    try {
+      const { cluster } = await (await nats.jetstreamManager()).streams.info(streamName);
+      leader = nodes.find(({ port }) => cluster?.leader === `node${port}`);
+    } catch {
+      // It is being elected, and nobody answers meanwhile.
+    }
+    return leader !== undefined;
+  });
   await leader?.restart();
 }
 
