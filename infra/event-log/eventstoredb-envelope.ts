@@ -1,7 +1,8 @@
 import { type EventData, jsonEvent, type RecordedEvent as StoredEvent } from '@eventstore/db-client';
 import type { Metadata, RecordedEvent } from '../../domain/event.ts';
+import { writeEvents } from './append-size.ts';
 import { UnreadableEvent } from './eventstoredb-errors.ts';
-import { type Append, AppendTooLarge, maxEventBytes, maxEventsPerAppend } from './port.ts';
+import type { Append } from './port.ts';
 
 /** What the server keeps as an event's metadata; id and type have fields of their own there. */
 interface Envelope {
@@ -9,19 +10,11 @@ interface Envelope {
   readonly metadata: Metadata;
 }
 
-/**
- * @throws AppendTooLarge when the events are over the limits of the port.
- * @throws RangeError for an append without events, or to a stream whose name UTF-8 would turn into that of another.
- */
-export function encode({ stream, events }: Append): EventData[] {
-  if (stream === '' || !stream.isWellFormed())
-    throw new RangeError('a stream name is well-formed Unicode and not empty');
-  if (events.length === 0) throw new RangeError('an append has at least one event');
-  if (events.length > maxEventsPerAppend)
-    throw new AppendTooLarge(`${events.length} events are more than ${maxEventsPerAppend}`);
-  const bytes = events.reduce((sum, { data }) => sum + Buffer.byteLength(JSON.stringify(data)), 0);
-  if (bytes > maxEventBytes) throw new AppendTooLarge(`${bytes} bytes are more than ${maxEventBytes}`);
-  return events.map(({ id, type, version, data, metadata }) => {
+/** The events as the client takes them. @throws AppendTooLarge @throws RangeError */
+export function encode(append: Append): EventData[] {
+  // The client writes the JSON itself; what is written here only proves that the port's limits hold.
+  writeEvents(append);
+  return append.events.map(({ id, type, version, data, metadata }) => {
     const envelope: Envelope = { version, metadata };
     return jsonEvent({ id, type, data: data as Record<string, unknown>, metadata: { ...envelope } });
   });

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Metadata, RecordedEvent } from '../../domain/event.ts';
-import { AppendTooLarge, maxEventBytes, maxEventsPerAppend, type NewEvent } from './port.ts';
+import { writeEvents } from './append-size.ts';
+import type { Append, NewEvent } from './port.ts';
 
 /** One append as a JetStream message: whole or not there at all, which makes an append of several events atomic. */
 export interface AppendMessage {
@@ -60,20 +61,11 @@ export const messageIdOf = (stream: string, events: readonly NewEvent[]): string
     .update(JSON.stringify([stream, events.map(({ id }) => id)]))
     .digest('base64url');
 
-/** The events as JSON text. @throws AppendTooLarge */
-export function encodeEvents(events: readonly NewEvent[]): string {
-  if (events.length === 0) throw new RangeError('an append has at least one event');
-  if (events.length > maxEventsPerAppend)
-    throw new AppendTooLarge(
-      `${events.length} events are more than the ${maxEventsPerAppend} that an append may have`,
-    );
-  let bytes = 0;
-  const items = events.map(({ id, type, version, data, metadata }) => {
-    const json = JSON.stringify(data);
-    bytes += Buffer.byteLength(json);
-    if (bytes > maxEventBytes)
-      throw new AppendTooLarge(`the data of an append are over ${maxEventBytes} bytes`);
-    return `{${JSON.stringify({ id, type, version, metadata }).slice(1, -1)},"data":${json}}`;
+/** The events as JSON text. @throws AppendTooLarge @throws RangeError */
+export function encodeEvents(append: Append): string {
+  const items = writeEvents(append).written.map(({ id, type, version, data, metadata }) => {
+    const head = JSON.stringify({ id, type, version }).slice(1, -1);
+    return `{${head},"metadata":${metadata},"data":${data}}`;
   });
   return `[${items.join(',')}]`;
 }

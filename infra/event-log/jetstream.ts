@@ -131,14 +131,14 @@ class JetStreamLog implements EventLog {
     events: readonly NewEvent[],
   ): Promise<bigint> {
     this.#refuseWhenClosed();
-    const eventsJson = encodeEvents(events);
+    const eventsJson = encodeEvents({ stream, expectedRevision, events });
     const appending = this.#inTurn(stream, () => this.#append(stream, expectedRevision, events, eventsJson));
     return this.#finishBeforeClose(appending);
   }
 
   async appendMany(appends: readonly Append[]): Promise<bigint> {
     this.#refuseWhenClosed();
-    const encoded = appends.map((append) => ({ ...append, eventsJson: encodeEvents(append.events) }));
+    const encoded = appends.map((append) => ({ ...append, eventsJson: encodeEvents(append) }));
     const appendInOrder = async () => {
       let highest = 0n;
       for (const { stream, expectedRevision, events, eventsJson } of encoded) {

@@ -41,6 +41,8 @@ export async function openPostgresLog(database: Database): Promise<EventLog> {
   let committing: Promise<void> | undefined;
 
   async function ask(name: keyof typeof statements, values: readonly unknown[]): Promise<QueryResultRow[]> {
+    // Appends that were accepted before the end are still finished; `submit` refuses the others.
+    if (closing.signal.aborted && name !== 'append') throw new LogUnavailable('the event log is closed');
     try {
       const prepared = { name: `shiplog-log-${name}`, text: statements[name], values: [...values] };
       const { rows } = await database.pool.query(prepared);
@@ -93,8 +95,6 @@ export async function openPostgresLog(database: Database): Promise<EventLog> {
   async function* readUpTo(after: bigint, last: bigint): AsyncGenerator<readonly RecordedEvent[], bigint> {
     let position = after;
     while (position < last) {
-      // Ending quietly here would look as if there were nothing more.
-      if (closing.signal.aborted) throw new LogUnavailable('the event log is closed');
       const events = (await ask('all', [position, last])).map(recordedFrom);
       const final = events.at(-1);
       if (final === undefined) break;

@@ -128,6 +128,16 @@ export function appendRules(rule: LogRule, { appendsManyAtomically }: LogAbiliti
     assert.equal(await log.head(), 0n);
   });
 
+  rule(
+    'an append without events, or to a name that some engine cannot store, is refused',
+    async ({ log }) => {
+      await assert.rejects(log.append('tag/a', 'none', []), RangeError);
+      for (const stream of ['', 'tag/\0', 'tag/\ud800', `tag/${'x'.repeat(1024)}`])
+        await assert.rejects(log.append(stream, 'none', someEvents(1)), RangeError);
+      assert.equal(await log.head(), 0n);
+    },
+  );
+
   rule('a repeated append is answered as the first was and adds nothing', async ({ log, open }) => {
     const other = await open();
     const appends: Append[] = [

@@ -123,7 +123,7 @@ test('jetstream: a repeat is recognised after the server has forgotten its id', 
   const probe = () => stream.publish('log.probe', probePayload, { msgID: 'probe' });
   const probePayload = encodePayload(
     { stream: 'probe', revision: 0, previous: 0, notBefore: 0 },
-    encodeEvents([anEvent()]),
+    encodeEvents({ stream: 'probe', expectedRevision: 'any', events: [anEvent()] }),
   );
   await probe();
   await until('the server forgot the id', async () => !(await probe()).duplicate);
@@ -183,7 +183,8 @@ test('jetstream: recordedAt is never before what the writer had read, whatever t
   // As if a server had stored it whose clock was an hour ahead.
   const ahead = Date.now() + 60 * 60 * 1000;
   const head = { stream: 'tag/a', revision: 0, previous: 0, notBefore: ahead };
-  await engine.nats.jetstream().publish('log.tag/a', encodePayload(head, encodeEvents([anEvent()])));
+  const events = encodeEvents({ stream: 'tag/a', expectedRevision: 'none', events: [anEvent()] });
+  await engine.nats.jetstream().publish('log.tag/a', encodePayload(head, events));
   await log.append('tag/a', 0n, [anEvent()]);
   await log.append('tag/b', 'none', [anEvent()]);
   const other = await openJetStreamLog(options);
