@@ -52,6 +52,8 @@ async function createAdministrator(ports: FirstStartPorts, configured: string | 
   // Kept before the user exists: a crash in between leaves a password that the next start takes up, while the
   // other order would leave an administrator whose password nobody knows.
   const kept = configured === undefined ? await ports.keptPassword() : undefined;
+  // Of an earlier start that died before anybody got that password.
+  if (configured !== undefined) await ports.dropPassword();
   const password = configured ?? kept ?? ports.newPassword();
   if (configured === undefined && kept === undefined) await ports.keepPassword(password);
   const passwordHash = await ports.hashPassword(password);
