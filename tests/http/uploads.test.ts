@@ -121,7 +121,12 @@ test('one byte and no byte have the same range, since no client reads a negative
   isProgress(await send(server, 'GET', location), 204, location, '0-0');
 });
 
-for (const contentType of ['application/octet-stream', 'application/json', 'text/plain', 'application/x-of-my-own; a=b']) {
+for (const contentType of [
+  'application/octet-stream',
+  'application/json',
+  'text/plain',
+  'application/x-of-my-own; a=b',
+]) {
   test(`the Content-Type ${contentType} changes nothing about a body`, async () => {
     const bytes = Buffer.from(`{"not": json ${contentType}`);
     const headers = { 'content-type': contentType };
