@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { Metadata } from '../domain/event.ts';
 import { projectStream } from '../domain/project/events.ts';
 import { Refusal } from '../domain/refusal.ts';
@@ -15,6 +14,8 @@ const firstProject = 'library';
 export interface FirstStartPorts {
   readonly log: EventLog;
   readonly record: Recorder;
+  /** A password that nobody can guess. */
+  newPassword(): string;
   hashPassword(password: string): Promise<string>;
   /** Keeps the password where only the operator can read it; it is kept durably when this resolves. */
   keepPassword(password: string): Promise<void>;
@@ -51,7 +52,9 @@ async function createAdministrator(ports: FirstStartPorts, configured: string | 
   // Kept before the user exists: a crash in between leaves a password that the next start takes up, while the
   // other order would leave an administrator whose password nobody knows.
   const kept = configured === undefined ? await ports.keptPassword() : undefined;
-  const password = configured ?? kept ?? randomBytes(18).toString('base64url');
+  // Of an earlier start that died before anybody got that password.
+  if (configured !== undefined) await ports.dropPassword();
+  const password = configured ?? kept ?? ports.newPassword();
   if (configured === undefined && kept === undefined) await ports.keepPassword(password);
   const passwordHash = await ports.hashPassword(password);
   const user = { username: administrator, userId: 1, administrator: true, passwordHash };

@@ -4,7 +4,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { TestContext } from 'node:test';
 import { until } from './until.ts';
 
 const program = new URL('../bin/shiplog.ts', import.meta.url).pathname;
@@ -37,6 +36,11 @@ export interface TestServer {
   run(...args: string[]): Promise<{ readonly code: number | null; readonly output: string }>;
 }
 
+/** A test, or a whole file: what `after` is given runs at its end. */
+export interface Scope {
+  after(work: () => Promise<void>): void;
+}
+
 export interface TestServerOptions {
   /** Configuration beyond the data directory and a free port. */
   readonly environment?: NodeJS.ProcessEnv;
@@ -44,8 +48,11 @@ export interface TestServerOptions {
   readonly dataDirectory?: string;
 }
 
-/** Starts a server and resolves when it is ready; it is stopped and its folder removed after the test. */
-export async function startServer(t: TestContext, options: TestServerOptions = {}): Promise<TestServer> {
+/**
+ * Starts a server and resolves when it is ready; it is stopped and its folder removed after the test, or after all
+ * tests of a file for `startServer({ after })` on the file's top level.
+ */
+export async function startServer(t: Scope, options: TestServerOptions = {}): Promise<TestServer> {
   const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), 'shiplog-server-')));
   const lines: LogLine[] = [];
   const environment = { ...environmentFor(dataDirectory), ...options.environment };

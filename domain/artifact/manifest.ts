@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { type Descriptor, descriptor } from '../descriptor.ts';
 import { Refusal } from '../refusal.ts';
+import { parseStrictJson } from './strict-json.ts';
 
 export const mediaTypes = {
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',
@@ -15,14 +16,35 @@ const indexes: readonly string[] = [mediaTypes.ociIndex, mediaTypes.dockerList];
 /** The most descriptors that one manifest may hold; more than any real one has. */
 const maxDescriptors = 10_000;
 
-const annotations = z.record(z.string(), z.string()).optional();
-const referenced = descriptor.extend({ urls: z.array(z.string()).optional() });
+const maxFaults = 5;
+const maxFaultCharacters = 1000;
+
+/** RFC 6838 has no more in a media type; a NUL or half a surrogate pair could not be stored in a view. */
+const mediaTypeText = z
+  .string()
+  .max(255, 'a media type has at most 255 characters')
+  .regex(/^[\x20-\x7e]*$/, 'a media type is written in ASCII');
+/** Custom, because zod would keep one issue for each of the hundreds of thousands that fit into a manifest. */
+const texts = z.custom<readonly string[]>(
+  (value) => Array.isArray(value) && value.every((entry) => typeof entry === 'string'),
+  'expected a list of texts',
+);
+const annotations = z.custom<Record<string, string>>(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    Object.values(value).every((text) => typeof text === 'string'),
+  'expected texts by name',
+);
+const plain = descriptor.extend({ mediaType: mediaTypeText });
+const referenced = plain.extend({ urls: texts.optional() });
 const common = {
   schemaVersion: z.literal(2),
   mediaType: z.string().optional(),
-  artifactType: z.string().max(255).optional(),
-  subject: descriptor.optional(),
-  annotations,
+  artifactType: mediaTypeText.optional(),
+  subject: plain.optional(),
+  annotations: annotations.optional(),
 };
 /** image-spec, "Image Manifest Property Descriptions". */
 const image = z.object({
@@ -65,7 +87,9 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
     return refuse(`the media type ${mediaType ?? '(none)'} is not one of a manifest`);
 
   const parsed = schema.safeParse(document);
-  if (!parsed.success) return refuse(z.prettifyError(parsed.error));
+  if (!parsed.success) {
+    return refuse(z.prettifyError(new z.ZodError(parsed.error.issues.slice(0, maxFaults))));
+  }
   const { data } = parsed;
   if (data.mediaType !== undefined && data.mediaType.toLowerCase() !== mediaType) {
     return refuse(`its mediaType is ${data.mediaType}, its Content-Type ${mediaType}`);
@@ -98,7 +122,7 @@ const bare = ({ mediaType, digest, size }: Descriptor): Descriptor => ({ mediaTy
 
 function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
+    return parseStrictJson(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (error) {
     return refuse(`it is not JSON in UTF-8: ${error instanceof Error ? error.message : error}`);
   }
@@ -110,5 +134,5 @@ function mediaTypeIn(document: unknown): string | undefined {
 }
 
 function refuse(fault: string): never {
-  throw new Refusal({ kind: 'manifest-invalid', fault });
+  throw new Refusal({ kind: 'manifest-invalid', fault: fault.slice(0, maxFaultCharacters) });
 }

@@ -8,6 +8,7 @@ import {
   OffsetMismatch,
   type StoredBlob,
   type Upload,
+  UploadBusy,
   UploadNotFound,
 } from '../../infra/blob-store/port.ts';
 import { errorBody } from '../errors.ts';
@@ -69,11 +70,20 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
       .headers(progressHeaders(repository, id, size))
       .send();
 
-  const refuseOffset = (reply: FastifyReply, repository: string, id: string, { end }: OffsetMismatch) =>
-    reply
+  /** Tells a client whose chunk was not taken where the upload ends, so that it can go on from there. */
+  async function refuseChunk(reply: FastifyReply, repository: string, id: string, error: unknown) {
+    const known = error instanceof OffsetMismatch || error instanceof UploadBusy;
+    if (!known) throw error;
+    const end = error instanceof OffsetMismatch ? error.end : (await store.findUpload(id)).size;
+    const message =
+      error instanceof OffsetMismatch
+        ? `the upload ends at byte ${end}`
+        : 'another request is writing to this upload';
+    return reply
       .code(416)
       .headers(progressHeaders(repository, id, end))
-      .send(errorBody({ status: 416, code: 'RANGE_INVALID', message: `the upload ends at byte ${end}` }));
+      .send(errorBody({ status: 416, code: 'RANGE_INVALID', message }));
+  }
 
   async function start(request: FastifyRequest<StartPath>, reply: FastifyReply) {
     const permitted = await permit(request, 'push');
@@ -101,8 +111,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     try {
       return answer(reply, 202, repository, upload.id, await append(request, upload));
     } catch (error) {
-      if (error instanceof OffsetMismatch) return refuseOffset(reply, repository, upload.id, error);
-      throw error;
+      return refuseChunk(reply, repository, upload.id, error);
     }
   });
 
@@ -111,13 +120,14 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const { repository } = permitted;
     const upload = await findOwn(request, repository);
     const digest: Digest = readDigest(request.query.digest);
+    let stored: StoredBlob;
     try {
       await append(request, upload);
+      stored = await store.finishUpload(upload.id, digest);
     } catch (error) {
-      if (error instanceof OffsetMismatch) return refuseOffset(reply, repository, upload.id, error);
-      throw error;
+      return refuseChunk(reply, repository, upload.id, error);
     }
-    return complete(reply, permitted, await store.finishUpload(upload.id, digest));
+    return complete(reply, permitted, stored);
   });
 
   app.delete<SessionPath>('/v2/:name/blobs/uploads/:session', async (request, reply) => {

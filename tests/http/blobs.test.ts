@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { startServer } from '../server.ts';
+import { digestOf, pushBlob, refusalOf, send } from './client.ts';
+
+const server = await startServer({ after });
+const content = Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz');
+const { digest } = await pushBlob(server, 'library/blobs', content);
+const path = `/v2/library/blobs/blobs/${digest}`;
+const unknown = digestOf('never pushed');
+
+test('a blob is read back byte for byte, with its length, digest and an ETag', async () => {
+  const { status, headers, body } = await send(server, 'GET', path);
+  assert.equal(status, 200);
+  assert.deepEqual(body, content);
+  assert.equal(headers['content-length'], String(content.length));
+  assert.equal(headers['content-type'], 'application/octet-stream');
+  assert.equal(headers['docker-content-digest'], digest);
+  assert.equal(headers.etag, `"${digest}"`);
+  assert.equal(headers['accept-ranges'], 'bytes');
+  assert.equal(headers['docker-distribution-api-version'], 'registry/2.0');
+});
+
+test('a browser is told not to make anything of a blob', async () => {
+  const { headers } = await send(server, 'GET', path);
+  assert.equal(headers['x-content-type-options'], 'nosniff');
+  assert.equal(headers['content-security-policy'], "default-src 'none'");
+});
+
+test('HEAD of a blob has the headers of GET and no body', async () => {
+  const head = await send(server, 'HEAD', path);
+  const get = await send(server, 'GET', path);
+  assert.equal(head.status, 200);
+  assert.equal(head.body.length, 0);
+  const { date: _one, ...ofHead } = head.headers;
+  const { date: _other, ...ofGet } = get.headers;
+  assert.deepEqual(ofHead, ofGet);
+});
+
+test('a blob that was never pushed is unknown, and GET names it', async () => {
+  const get = await send(server, 'GET', `/v2/library/blobs/blobs/${unknown}`);
+  assert.deepEqual(refusalOf(get), [404, 'BLOB_UNKNOWN']);
+  assert.deepEqual(JSON.parse(get.body.toString()).errors[0].detail, { digest: unknown });
+  const head = await send(server, 'HEAD', `/v2/library/blobs/blobs/${unknown}`);
+  assert.deepEqual([head.status, head.body.length], [404, 0]);
+});
+
+test('a blob of another repository is unknown here', async () => {
+  await pushBlob(server, 'library/elsewhere', 'only elsewhere');
+  const other = digestOf('only elsewhere');
+  assert.equal((await send(server, 'HEAD', `/v2/library/elsewhere/blobs/${other}`)).status, 200);
+  assert.equal((await send(server, 'HEAD', `/v2/library/blobs/blobs/${other}`)).status, 404);
+  assert.deepEqual(refusalOf(await send(server, 'GET', `/v2/library/blobs/blobs/${other}`)), [
+    404,
+    'BLOB_UNKNOWN',
+  ]);
+});
+
+test('the same bytes under the name of another algorithm are another blob', async () => {
+  const sha512 = digestOf(content, 'sha512');
+  assert.equal((await send(server, 'HEAD', `/v2/library/blobs/blobs/${sha512}`)).status, 404);
+});
+
+for (const bad of [
+  'sha256:abc',
+  digest.toUpperCase(),
+  `${digest}0`,
+  digest.replace('sha256', 'md5'),
+  digest.replace(':', '-'),
+  'sha256:..%2f..%2fetc%2fpasswd',
+  `${digest}%00`,
+  `${digest}%0d%0a`,
+  'latest',
+]) {
+  test(`GET and HEAD of a blob under ${bad.slice(0, 40)} are refused as a bad digest`, async () => {
+    assert.deepEqual(refusalOf(await send(server, 'GET', `/v2/library/blobs/blobs/${bad}`)), [
+      400,
+      'DIGEST_INVALID',
+    ]);
+    assert.equal((await send(server, 'HEAD', `/v2/library/blobs/blobs/${bad}`)).status, 400);
+  });
+}
+
+const size = content.length;
+const ranges: readonly [header: string, start: number, end: number][] = [
+  ['bytes=0-0', 0, 0],
+  ['bytes=0-9', 0, 9],
+  ['bytes=10-19', 10, 19],
+  [`bytes=${size - 1}-${size - 1}`, size - 1, size - 1],
+  ['bytes=30-', 30, size - 1],
+  ['bytes=0-', 0, size - 1],
+  ['bytes=-1', size - 1, size - 1],
+  ['bytes=-10', size - 10, size - 1],
+  [`bytes=-${size}`, 0, size - 1],
+  ['bytes=-1000', 0, size - 1],
+  ['bytes=30-1000', 30, size - 1],
+  ['bytes=0-18446744073709551616', 0, size - 1],
+];
+for (const [range, start, end] of ranges) {
+  test(`Range: ${range} of ${size} bytes is answered with bytes ${start} to ${end}`, async () => {
+    const { status, headers, body } = await send(server, 'GET', path, { headers: { range } });
+    assert.equal(status, 206);
+    assert.equal(headers['content-range'], `bytes ${start}-${end}/${size}`);
+    assert.equal(headers['content-length'], String(end - start + 1));
+    assert.equal(headers['docker-content-digest'], digest);
+    assert.deepEqual(body, content.subarray(start, end + 1));
+  });
+}
+
+for (const range of [
+  `bytes=${size}-`,
+  `bytes=${size}-${size + 5}`,
+  'bytes=1000-2000',
+  'bytes=20-10',
+  'bytes=-0',
+]) {
+  test(`Range: ${range} of ${size} bytes is not satisfiable, and the answer says how many there are`, async () => {
+    const answer = await send(server, 'GET', path, { headers: { range } });
+    assert.deepEqual(refusalOf(answer), [416, 'RANGE_INVALID']);
+    assert.equal(answer.headers['content-range'], `bytes */${size}`);
+    assert.equal(answer.headers['content-length'], String(answer.body.length));
+  });
+}
+
+for (const range of [
+  'bytes=0-1,5-6',
+  `bytes=${Array(1000).fill('0-').join(',')}`,
+  'bytes=abc',
+  'bytes=-',
+  'bytes=',
+  'items=0-5',
+  '0-5',
+]) {
+  test(`Range: ${range.slice(0, 30)} is left aside and the whole blob is sent once`, async () => {
+    const { status, body } = await send(server, 'GET', path, { headers: { range } });
+    assert.equal(status, 200);
+    assert.deepEqual(body, content);
+  });
+}
+
+test('Range on HEAD is left aside', async () => {
+  const { status, headers } = await send(server, 'HEAD', path, { headers: { range: 'bytes=0-3' } });
+  assert.equal(status, 200);
+  assert.equal(headers['content-length'], String(size));
+});
+
+test('a blob without bytes is an empty 200, and any range of it is not satisfiable', async () => {
+  const empty = await pushBlob(server, 'library/blobs', '');
+  const at = `/v2/library/blobs/blobs/${empty.digest}`;
+  const head = await send(server, 'HEAD', at);
+  assert.deepEqual([head.status, head.headers['content-length']], [200, '0']);
+  const get = await send(server, 'GET', at);
+  assert.deepEqual([get.status, get.headers['content-length'], get.body.length], [200, '0', 0]);
+  for (const range of ['bytes=0-', 'bytes=0-0', 'bytes=-1']) {
+    const answer = await send(server, 'GET', at, { headers: { range } });
+    assert.deepEqual(refusalOf(answer), [416, 'RANGE_INVALID']);
+    assert.equal(answer.headers['content-range'], 'bytes */0');
+  }
+});
