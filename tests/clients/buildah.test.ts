@@ -31,21 +31,6 @@ test('buildah commits images and an index of them, and gets back what it has pus
     assert.equal(await buildah('pull', plainHttp, `docker://${repository}:amd64`), id);
   });
 
-  await t.test('layers that are not compressed stay so', async () => {
-    // Of content that was not pushed before: buildah sends no layer that it knows to be there in another compression.
-    await commit('plain', 'amd64', 'biome.json');
-    const push = ['push', plainHttp, ...creds, '--disable-compression'];
-    await buildah(...push, 'plain', `docker://${repository}:plain`);
-    const answer = await server.fetch('/v2/library/multi/manifests/plain');
-    const { layers } = (await answer.json()) as { layers: { mediaType: string }[] };
-    assert.deepEqual(
-      layers.map(({ mediaType }) => mediaType),
-      ['application/vnd.oci.image.layer.v1.tar'],
-    );
-    await buildah('rmi', '--all', '--force');
-    await buildah('pull', plainHttp, `docker://${repository}:plain`);
-  });
-
   await t.test('an index brings the images of all its platforms, and each can be pulled', async () => {
     await buildah('rmi', '--all', '--force');
     await commit('amd64', 'amd64', 'package.json');

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startServer, type TestServer } from '../server.ts';
@@ -34,6 +35,22 @@ test('skopeo gets back what it has put into the registry', async (t) => {
     const pulled = await get('app:zstd');
     assert.equal(pulled.digest, zstd.digest);
     assert.ok(pulled.blobs.slice(1).every(({ mediaType }) => mediaType.endsWith('tar+zstd')));
+  });
+
+  await t.test('layers that are not compressed stay so', async () => {
+    const folder = `dir:${join(tools.directory, 'plain')}`;
+    await run('skopeo', 'copy', '--dest-decompress', image.name, folder);
+    // Without --preserve-digests skopeo compresses what it sends to a registry.
+    await run('skopeo', 'copy', '--preserve-digests', overHttp.to, ...creds, folder, inRegistry('plain:1.0'));
+    const back = join(tools.directory, 'plain-pulled');
+    await run('skopeo', 'copy', '--preserve-digests', overHttp.from, inRegistry('plain:1.0'), `dir:${back}`);
+    const manifest = await readFile(join(back, 'manifest.json'), 'utf8');
+    assert.equal(manifest, await readFile(join(tools.directory, 'plain', 'manifest.json'), 'utf8'));
+    const { layers } = JSON.parse(manifest) as { layers: { mediaType: string }[] };
+    assert.ok(
+      layers.every(({ mediaType }) => mediaType === 'application/vnd.oci.image.layer.v1.tar'),
+      manifest,
+    );
   });
 
   await t.test('an image in the Docker format comes back in the Docker format', async () => {

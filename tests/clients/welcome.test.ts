@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
@@ -17,9 +18,7 @@ test('the commands of the welcome push a first image as they are printed, also a
   const tools = await startContainerTools(t, ['podman']);
   if (tools === undefined) return;
   const { directory, environment } = tools;
-  // A space, as many a home directory has.
-  const data = join(directory, 'my data');
-  const welcome = await readWelcome(t, data, environment.PATH);
+  const welcome = await readWelcome(t, environment.PATH);
   if (welcome === undefined) return;
   const { url, commands } = welcome;
   assert.equal(commands.length, 5, commands.join('\n'));
@@ -40,17 +39,22 @@ test('the commands of the welcome push a first image as they are printed, also a
 });
 
 /** Starts a server at a terminal, where it welcomes; undefined, and the test skipped, where there is no `script`. */
-async function readWelcome(t: TestContext, data: string, path: string | undefined) {
+async function readWelcome(t: TestContext, path: string | undefined) {
   const script = requireTool(t, 'script');
   if (script === undefined) return undefined;
-  const pidFile = `${data}.pid`;
+  // A space, as many a home directory has.
+  const data = await mkdtemp(join(tmpdir(), 'shiplog welcome-'));
+  const pidFile = join(data, 'pid');
   const server = [process.execPath, program, 'serve'].map((word) => `'${word}'`).join(' ');
   const command = `echo $$ > '${pidFile}'; exec ${server}`;
   const child = spawn(script, ['-qec', command, '/dev/null'], {
     env: { ...environmentFor(data), PATH: path },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
-  t.after(() => end(child, pidFile));
+  t.after(async () => {
+    await end(child, pidFile);
+    await rm(data, { recursive: true, force: true });
+  });
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     output += text.replaceAll('\r', '');
