@@ -50,9 +50,19 @@ export function appPorts({
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const inUsers = viewOf<UsersDatabase>(kysely, users);
 
+  /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
+  const current =
+    <Args extends unknown[], Result>(query: (...args: Args) => Promise<Result>) =>
+    async (...args: Args): Promise<Result> => {
+      views.requireCurrent();
+      const result = await query(...args);
+      views.requireCurrent();
+      return result;
+    };
+
   const contents = {
-    blobSizes: blobSizes.bind(undefined, inBlobs),
-    manifestSizes: manifestSizes.bind(undefined, inArtifacts),
+    blobSizes: current(blobSizes.bind(undefined, inBlobs)),
+    manifestSizes: current(manifestSizes.bind(undefined, inArtifacts)),
   };
   const storing = storeBlob({ record, store });
   const pushing = pushManifest({ record, store, contents });
@@ -63,14 +73,17 @@ export function appPorts({
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
-    authenticate: authenticator({ findAccount: findLoginUser.bind(undefined, inUsers), passwordMatches }),
+    authenticate: authenticator({
+      findAccount: current(findLoginUser.bind(undefined, inUsers)),
+      passwordMatches,
+    }),
 
-    findProject: findProject.bind(undefined, inProjects),
-    findBlob: findBlob.bind(undefined, inBlobs),
-    findManifest: findManifest.bind(undefined, inArtifacts),
-    findTag: findTag.bind(undefined, inTags),
-    listTags: listTags.bind(undefined, inTags),
-    repositoryExists: repositoryExists.bind(undefined, inRepositories),
+    findProject: current(findProject.bind(undefined, inProjects)),
+    findBlob: current(findBlob.bind(undefined, inBlobs)),
+    findManifest: current(findManifest.bind(undefined, inArtifacts)),
+    findTag: current(findTag.bind(undefined, inTags)),
+    listTags: current(listTags.bind(undefined, inTags)),
+    repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
     pushManifest: (push, metadata) => inSpan('push-manifest', {}, () => pushing(push, metadata)),

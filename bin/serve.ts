@@ -98,6 +98,7 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
     log: async () => void (await log.head()),
     views: async () => {
       if (!ready) throw new Error('the views are being brought up to date');
+      views.requireCurrent();
       await foundation.views.pool.query('SELECT 1');
     },
   });

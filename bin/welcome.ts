@@ -28,28 +28,21 @@ export function welcome({ registry, url, plainHttp, passwordFile }: Welcome): st
 function firstPush(registry: string, plainHttp: boolean, passwordFile: string | undefined): string[] {
   const image = `${registry}/library/hello:1.0`;
   const password = passwordFile === undefined ? '' : ` --password-stdin < ${quoted(passwordFile)}`;
-  const build = "printf 'FROM scratch\\nCOPY . /\\n' > Dockerfile";
-  // Docker takes plain HTTP from localhost without a word; podman wants to be told.
-  if (isThere('/var/run/docker.sock') || !isOnPath('podman')) {
-    return [
-      `docker login -u admin${password} ${registry}`,
-      'mkdir hello && cd hello && date > hello.txt',
-      build,
-      `docker build -t ${image} .`,
-      `docker push ${image}`,
-    ];
-  }
-  const tls = plainHttp ? ' --tls-verify=false' : '';
+  // First podman, where both are there: `docker` may be podman under another name, which wants to be told that there
+  // is no TLS, while Docker takes that from localhost without a word and knows no such option.
+  const podman = isOnPath('podman');
+  const program = podman ? 'podman' : 'docker';
+  const tls = podman && plainHttp ? ' --tls-verify=false' : '';
   return [
-    `podman login${tls} -u admin${password} ${registry}`,
-    'mkdir hello && cd hello && date > hello.txt',
-    build,
-    `podman build -t ${image} .`,
-    `podman push${tls} ${image}`,
+    `${program} login${tls} -u admin${password} ${registry}`,
+    // A fresh folder, so that the lines can be run again, and nothing else that lies around gets into the image.
+    'cd "$(mktemp -d)" && date > hello.txt',
+    "printf 'FROM scratch\\nCOPY hello.txt /\\n' > Dockerfile",
+    `${program} build -t ${image} .`,
+    `${program} push${tls} ${image}`,
   ];
 }
 
-const isThere = (path: string): boolean => existsSync(path);
 const isOnPath = (program: string): boolean =>
   (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
 const quoted = (path: string): string =>

@@ -69,7 +69,8 @@ export async function startServer(t: Scope, options: TestServerOptions = {}): Pr
     if (started.stdout === null) throw new Error('the server has no standard output');
     createInterface(started.stdout).on('line', (line) => lines.push(readLine(line)));
     const ready = () => lines.slice(heard).find(({ msg }) => msg?.startsWith('ready at '));
-    await until('the server is ready', () => ready() !== undefined || started.exitCode !== null, 60_000);
+    const ended = () => started.exitCode !== null || started.signalCode !== null;
+    await until('the server is ready', () => ready() !== undefined || ended(), 60_000);
     const line = ready();
     if (line === undefined)
       throw new Error(`the server ended: ${JSON.stringify(lines.slice(heard), null, 1)}`);

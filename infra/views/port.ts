@@ -10,6 +10,13 @@ export interface Views {
    */
   reached(position: bigint, views: readonly ViewName[]): Promise<void>;
 
+  /**
+   * Returns while the views show at least what they have shown before. A crash of their database may have taken back
+   * what they showed last, and who dropped it has taken back everything; until they are at the log's head again an
+   * answer from them could deny what was acknowledged. @throws DatabaseUnavailable
+   */
+  requireCurrent(): void;
+
   /** Every projection that this version of Shiplog serves, in the order of their names. */
   status(): Promise<readonly ProjectionStatus[]>;
 }

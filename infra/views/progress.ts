@@ -46,6 +46,11 @@ export class Progress {
     this.#wake.raise();
   }
 
+  /** The views may have gone back: what is known of them counts no more. */
+  forget(): void {
+    this.#positions.clear();
+  }
+
   positionOf(schema: string): bigint {
     return this.#positions.get(schema) ?? 0n;
   }

@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import type { Catalogue } from '../../domain/catalogue.ts';
 import type { RecordedEvent } from '../../domain/event.ts';
 import type { Database } from '../database/connect.ts';
+import { DatabaseUnavailable } from '../database/outage.ts';
 import { type AnyProjection, schemaOf } from '../database/projection.ts';
 import type { EventLog } from '../event-log/port.ts';
 import { CheckpointMoved, type Member } from './apply.ts';
@@ -17,6 +18,8 @@ const takeoverMs = 1000;
 /** A projection that is further behind than this, in positions, catches up on a connection of its own. */
 const catchUpDistance = 10_000n;
 const outagePauseMs = 500;
+/** How often views that may have gone back are looked at, in milliseconds. */
+const doubtPauseMs = 50;
 
 export interface ViewsOptions {
   readonly log: EventLog;
@@ -50,6 +53,8 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
   const stops = new Map<string, bigint>();
   const catchingUp = new Map<string, Promise<void>>();
   let rejoin = new AbortController();
+  let doubts = 0;
+  let regaining: Promise<void> | undefined;
 
   await createCheckpoints(database.pool);
   const listener = await progress.listen();
@@ -68,27 +73,62 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
       } catch (error) {
         if (closing.signal.aborted) return;
         if (error instanceof CheckpointMoved) continue;
+        doubt();
         options.onOutage(error);
         await pause(outagePauseMs);
       }
     }
   }
 
+  /** The database may come back with older rows than it had: the views' commits are not durable at once. */
+  function doubt(): void {
+    doubts += 1;
+    progress.forget();
+    regaining ??= regain();
+  }
+
+  async function regain(): Promise<void> {
+    let regained = -1;
+    while (regained !== doubts && !closing.signal.aborted) {
+      const seen = doubts;
+      // It is away still, or gone; the next look may find it.
+      if (await isCurrent().catch(() => false)) regained = seen;
+      else await pause(doubtPauseMs);
+    }
+    regaining = undefined;
+  }
+
+  async function isCurrent(): Promise<boolean> {
+    const head = await log.head();
+    const statuses = await readStatus(database.pool, projections);
+    return statuses.every(({ position, stoppedAt }) => position >= head || stoppedAt !== null);
+  }
+
   async function pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: closing.signal }).catch(() => undefined);
   }
 
-  async function onOwnConnection(work: (client: PoolClient) => Promise<void>): Promise<void> {
+  /** `lost` aborts when the connection breaks, which who waits for events would not notice before the next one. */
+  async function onOwnConnection(
+    work: (client: PoolClient, lost: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     const client = await database.pool.connect();
+    const broken = new AbortController();
+    const lose = (): void => {
+      broken.abort(new DatabaseUnavailable('the connection on which the views are brought forward broke'));
+      doubt();
+    };
+    client.once('end', lose);
     try {
-      await work(client);
+      await work(client, broken.signal);
     } finally {
+      client.off('end', lose);
       // Ending the session releases its locks, in whatever state it is.
       client.release(true);
     }
   }
 
-  async function driveTogether(client: PoolClient): Promise<void> {
+  async function driveTogether(client: PoolClient, lost: AbortSignal): Promise<void> {
     await createCheckpoints(client);
     let members: readonly Member[] = [];
     while (!closing.signal.aborted) {
@@ -97,9 +137,10 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
       members = leaveLaggards(client, [...members, ...(await takeOver(client, members))]);
       const everythingIsOurs = members.length + catchingUp.size === projections.length;
       const interruption = everythingIsOurs ? rejoin.signal : AbortSignal.timeout(takeoverMs);
-      const round = AbortSignal.any([closing.signal, interruption]);
+      const round = AbortSignal.any([closing.signal, lost, interruption]);
       if (members.length === 0) await pause(takeoverMs);
       else members = await follow(client, members, round);
+      lost.throwIfAborted();
     }
   }
 
@@ -183,6 +224,10 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
 
   return {
     reached: (position, views) => progress.reached(position, views),
+    requireCurrent() {
+      if (regaining !== undefined)
+        throw new DatabaseUnavailable('the views may be behind what they have shown');
+    },
     status: () => readStatus(database.pool, projections),
 
     async caughtUp() {
@@ -198,6 +243,7 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
       closing.abort();
       await driving;
       await Promise.all(catchingUp.values());
+      await regaining;
       await listener.close();
     },
   };

@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import { requireTool } from '../tool.ts';
+
+const execute = promisify(execFile);
+
+/** Longer than any client takes on a slow machine, so that one that hangs is told from one that is slow. */
+const patienceMs = 120_000;
+
+/** skopeo, podman, buildah and umoci with everything that they keep or read in a folder of the test. */
+export interface ContainerTools {
+  /** For files of the test; removed after it. */
+  readonly directory: string;
+  /** What makes the programs keep to the folder, also where a command is run as a user would type it. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** Runs the program to its end and resolves to its standard output. Rejects, with its errors, when it fails. */
+  run(program: string, ...args: string[]): Promise<string>;
+}
+
+/** Undefined, and the test skipped, where one of `programs` is not on this machine; see `requireTool`. */
+export async function startContainerTools(
+  t: TestContext,
+  programs: readonly string[],
+): Promise<ContainerTools | undefined> {
+  const paths = new Map<string, string>();
+  for (const program of programs) {
+    const path = requireTool(t, program);
+    if (path === undefined) return undefined;
+    paths.set(program, path);
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'shiplog-clients-'));
+  t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
+  const environment = await isolate(directory);
+
+  return {
+    directory,
+    environment,
+    async run(program, ...args) {
+      const path = paths.get(program);
+      if (path === undefined) throw new Error(`${program} was not asked for`);
+      const options = {
+        env: environment,
+        cwd: directory,
+        timeout: patienceMs,
+        killSignal: 'SIGKILL',
+        maxBuffer: 2 ** 26,
+      } as const;
+      return (await execute(path, args, options)).stdout;
+    },
+  };
+}
+
+/**
+ * What also works for root in a container or a sandbox: storage without overlay mounts, and neither namespaces nor
+ * control groups nor systemd's journal.
+ */
+async function isolate(directory: string): Promise<NodeJS.ProcessEnv> {
+  const home = join(directory, 'home');
+  const settings = join(home, '.config', 'containers');
+  const runtime = join(directory, 'run');
+  await mkdir(settings, { recursive: true });
+  await mkdir(runtime, { mode: 0o700 });
+  await writeFile(join(settings, 'policy.json'), '{"default":[{"type":"insecureAcceptAnything"}]}');
+  await writeFile(join(settings, 'registries.conf'), 'unqualified-search-registries = []\n');
+  // buildah refuses to begin where the file that is named is not there.
+  await writeFile(join(home, 'auth.json'), '{"auths":{}}');
+  const storage = { driver: 'vfs', graphroot: join(directory, 'storage'), runroot: join(directory, 'locks') };
+  await writeFile(join(settings, 'storage.conf'), `[storage]\n${toml(storage)}`);
+  const engine = { cgroup_manager: 'cgroupfs', events_logger: 'none', tmp_dir: join(directory, 'libpod') };
+  await writeFile(join(settings, 'containers.conf'), `[engine]\n${toml(engine)}`);
+  return {
+    PATH: process.env.PATH,
+    TERM: 'dumb',
+    LC_ALL: 'C',
+    HOME: home,
+    TMPDIR: directory,
+    XDG_CONFIG_HOME: join(home, '.config'),
+    XDG_DATA_HOME: join(home, '.local', 'share'),
+    XDG_CACHE_HOME: join(home, '.cache'),
+    XDG_RUNTIME_DIR: runtime,
+    REGISTRY_AUTH_FILE: join(home, 'auth.json'),
+    CONTAINERS_CONF: join(settings, 'containers.conf'),
+    CONTAINERS_STORAGE_CONF: join(settings, 'storage.conf'),
+    CONTAINERS_REGISTRIES_CONF: join(settings, 'registries.conf'),
+    BUILDAH_ISOLATION: 'chroot',
+  };
+}
+
+const toml = (values: Readonly<Record<string, string>>): string =>
+  Object.entries(values)
+    .map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`)
+    .join('');
