@@ -45,7 +45,7 @@ test('without a file and variables everything has its default', async () => {
   assert.equal(configuration.https, undefined);
   assert.deepEqual(configuration.event_log, { engine: 'postgres' });
   assert.deepEqual(configuration.storage_service, { redirect: { disable: false } });
-  assert.deepEqual(configuration.metric, { enabled: false, port: 9090, path: '/metrics' });
+  assert.deepEqual(configuration.metric, { enabled: true, path: '/metrics' });
   assert.equal(configuration.views.wait_seconds, 10);
   assert.deepEqual(configuration.unused, []);
 });
@@ -53,11 +53,11 @@ test('without a file and variables everything has its default', async () => {
 test('the file overrides the defaults, and the environment overrides the file, key by key', async (t) => {
   const configuration = await load(t, 'http:\n  address: 0.0.0.0\n  port: 1000\nlog:\n  level: debug\n', {
     SHIPLOG_HTTP_PORT: '2000',
-    SHIPLOG_METRIC_ENABLED: 'true',
+    SHIPLOG_METRIC_ENABLED: 'false',
   });
   assert.deepEqual(configuration.http, { address: '0.0.0.0', port: 2000 });
   assert.equal(configuration.log.level, 'debug');
-  assert.deepEqual(configuration.metric, { enabled: true, port: 9090, path: '/metrics' });
+  assert.deepEqual(configuration.metric, { enabled: false, path: '/metrics' });
 });
 
 test('SHIPLOG_CONFIG names the file when nothing else does', async (t) => {
@@ -265,8 +265,8 @@ const rules: [rule: string, yaml: string, fault: string][] = [
   ],
   [
     'metrics have a port of their own',
-    'http: { port: 9090 }\nmetric: { enabled: true }',
-    'metric.port (shiplog.yml, line 2): found nothing, which means 9090; expected another port than those of http.port and https.port',
+    'http: { port: 9090 }\nmetric: { port: 9090 }',
+    'metric.port (shiplog.yml, line 2): found "9090"; expected another port than those of http.port and https.port',
   ],
   [
     'EventStoreDB needs its connection string',
