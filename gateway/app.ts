@@ -5,6 +5,7 @@ import { bodyOf, errorHandler, RequestRefused } from './errors.ts';
 import { type HttpMetrics, measureRequests } from './metrics/http.ts';
 import { type AccessPorts, permitter } from './oci/access.ts';
 import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
+import { drainRefusedBodies } from './oci/body.ts';
 import { type ManifestPorts, manifestRoutes } from './oci/manifests.ts';
 import { foldRepositoryName } from './oci/paths.ts';
 import { type TagPorts, tagRoutes } from './oci/tags.ts';
@@ -48,6 +49,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
 
   measureRequests(app, ports.metrics);
   traceRequests(app);
+  drainRefusedBodies(app);
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { PushManifest } from '../../commands/push-manifest.ts';
 import { parseManifest } from '../../domain/artifact/manifest.ts';
@@ -8,6 +7,7 @@ import type { Metadata } from '../../domain/event.ts';
 import type { BlobStore } from '../../infra/blob-store/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
+import { bodyStream } from './body.ts';
 import { type Reference, readReference } from './paths.ts';
 
 /** distribution-spec, "Pushing Manifests": a registry takes at least 4 MiB; this one takes no more. Bytes. */
@@ -101,17 +101,16 @@ function digestOf(bytes: Uint8Array, reference: Reference): Digest {
 }
 
 /** @throws RequestRefused 413 as soon as it is certain that the body is too large. */
-async function readManifest({ headers, raw }: FastifyRequest): Promise<Uint8Array> {
+async function readManifest(request: FastifyRequest): Promise<Uint8Array> {
   const tooLarge = new RequestRefused({
     status: 413,
     code: 'SIZE_INVALID',
     message: `a manifest has at most ${maxManifestBytes} bytes`,
-    headers: { connection: 'close' },
   });
-  if (Number(headers['content-length'] ?? 0) > maxManifestBytes) throw tooLarge;
-  const chunks: Buffer[] = [];
+  if (Number(request.headers['content-length'] ?? 0) > maxManifestBytes) throw tooLarge;
+  const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of raw as Readable) {
+  for await (const chunk of bodyStream(request)) {
     size += chunk.length;
     if (size > maxManifestBytes) throw tooLarge;
     chunks.push(chunk);
