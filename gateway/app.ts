@@ -1,4 +1,9 @@
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import { v7 as newRequestId } from 'uuid';
 import { challenge } from './auth/authenticate.ts';
 import { bodyOf, errorHandler, RequestRefused } from './errors.ts';
@@ -40,7 +45,8 @@ export function createApp(ports: AppPorts): FastifyInstance {
       maxParamLength: 1024,
       ignoreTrailingSlash: false,
     },
-    frameworkErrors: (_error, _request, reply: FastifyReply) => {
+    frameworkErrors: (_error, request, reply: FastifyReply) => {
+      markRegistry(request, reply);
       reply
         .code(400)
         .send(bodyOf({ status: 400, code: 'NAME_INVALID', message: 'the path cannot be decoded' }));
@@ -50,6 +56,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
   measureRequests(app, ports.metrics);
   traceRequests(app);
   drainRefusedBodies(app);
+  app.addHook('onRequest', async (request, reply) => markRegistry(request, reply));
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -61,8 +68,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
 
   app.register(async (oci) => {
     const permit = permitter(ports);
-    oci.addHook('onRequest', async (_request, reply) => {
-      reply.header('docker-distribution-api-version', 'registry/2.0');
+    oci.addHook('onRequest', async () => {
       if (ports.isReady()) return;
       throw new RequestRefused({
         status: 503,
@@ -78,6 +84,11 @@ export function createApp(ports: AppPorts): FastifyInstance {
     tagRoutes(oci, { ...ports, permit });
   });
   return app;
+}
+
+/** Classic docker tells a registry by this header, on whatever answer it gets below `/v2`. */
+function markRegistry({ originalUrl }: FastifyRequest, reply: FastifyReply): void {
+  if (/^\/v2(?:[/?]|$)/.test(originalUrl)) reply.header('docker-distribution-api-version', 'registry/2.0');
 }
 
 /** distribution-spec, "Determining Support" (end-1). Clients learn here how to log in. */
