@@ -2,6 +2,7 @@ import Fastify, {
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyReply,
+  type FastifyRequest,
   LogController,
 } from 'fastify';
 import { v7 as newRequestId } from 'uuid';
@@ -10,6 +11,7 @@ import { errorBody, errorHandler, RequestRefused } from './errors.ts';
 import { type HttpMetrics, measureRequests } from './metrics/http.ts';
 import { type AccessPorts, permitter } from './oci/access.ts';
 import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
+import { drainRefusedBodies } from './oci/body.ts';
 import { type ManifestPorts, manifestRoutes } from './oci/manifests.ts';
 import { foldRepositoryName } from './oci/paths.ts';
 import { type TagPorts, tagRoutes } from './oci/tags.ts';
@@ -46,7 +48,8 @@ export function createApp(ports: AppPorts): FastifyInstance {
       maxParamLength: 1024,
       ignoreTrailingSlash: false,
     },
-    frameworkErrors: (_error, _request, reply: FastifyReply) => {
+    frameworkErrors: (_error, request, reply: FastifyReply) => {
+      markRegistry(request, reply);
       reply
         .code(400)
         .send(errorBody({ status: 400, code: 'NAME_INVALID', message: 'the path cannot be decoded' }));
@@ -56,6 +59,8 @@ export function createApp(ports: AppPorts): FastifyInstance {
   measureRequests(app, ports.metrics);
   logRequests(app);
   traceRequests(app);
+  drainRefusedBodies(app);
+  app.addHook('onRequest', async (request, reply) => markRegistry(request, reply));
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -67,8 +72,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
 
   app.register(async (oci) => {
     const permit = permitter(ports);
-    oci.addHook('onRequest', async (_request, reply) => {
-      reply.header('docker-distribution-api-version', 'registry/2.0');
+    oci.addHook('onRequest', async () => {
       if (ports.isReady()) return;
       throw new RequestRefused({
         status: 503,
@@ -103,6 +107,11 @@ function logRequests(app: FastifyInstance): void {
       'request',
     );
   });
+}
+
+/** Classic docker tells a registry by this header, on whatever answer it gets below `/v2`. */
+function markRegistry({ originalUrl }: FastifyRequest, reply: FastifyReply): void {
+  if (/^\/v2(?:[/?]|$)/.test(originalUrl)) reply.header('docker-distribution-api-version', 'registry/2.0');
 }
 
 /** distribution-spec, "Determining Support" (end-1). Clients learn here how to log in. */

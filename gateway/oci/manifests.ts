@@ -7,7 +7,7 @@ import type { Metadata } from '../../domain/event.ts';
 import type { BlobStore } from '../../infra/blob-store/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
-import { bodyOf } from './body.ts';
+import { bodyStream } from './body.ts';
 import { type Reference, readReference } from './paths.ts';
 
 /** distribution-spec, "Pushing Manifests": a registry takes at least 4 MiB; this one takes no more. Bytes. */
@@ -106,12 +106,11 @@ async function readManifest(request: FastifyRequest): Promise<Uint8Array> {
     status: 413,
     code: 'SIZE_INVALID',
     message: `a manifest has at most ${maxManifestBytes} bytes`,
-    headers: { connection: 'close' },
   });
   if (Number(request.headers['content-length'] ?? 0) > maxManifestBytes) throw tooLarge;
-  const chunks: Buffer[] = [];
+  const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of bodyOf(request)) {
+  for await (const chunk of bodyStream(request)) {
     size += chunk.length;
     if (size > maxManifestBytes) throw tooLarge;
     chunks.push(chunk);

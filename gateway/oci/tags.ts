@@ -12,7 +12,12 @@ const page = z.object({
     .regex(/^\d{1,15}$/)
     .transform(Number)
     .optional(),
-  last: z.string().max(128).optional(),
+  // Any place in the order, also between tags, but PostgreSQL takes no text with a NUL.
+  last: z
+    .string()
+    .max(128)
+    .refine((last) => !last.includes('\0'))
+    .optional(),
 });
 
 export interface TagPorts {

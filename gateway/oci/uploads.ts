@@ -13,7 +13,7 @@ import {
 } from '../../infra/blob-store/port.ts';
 import { errorBody } from '../errors.ts';
 import type { Permit, Permitted } from './access.ts';
-import { bodyOf } from './body.ts';
+import { bodyStream } from './body.ts';
 import { readDigest } from './paths.ts';
 import { readChunkStart } from './ranges.ts';
 
@@ -61,7 +61,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const { 'content-range': range, 'content-length': length } = request.headers;
     const start = readChunkStart(range, length, size);
     if (length === '0' && start === size) return size;
-    return store.appendToUpload(id, start, bodyOf(request));
+    return store.appendToUpload(id, start, bodyStream(request));
   }
 
   const answer = (reply: FastifyReply, status: number, repository: string, id: string, size: number) =>
@@ -90,7 +90,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const { repository, metadata } = permitted;
     if (request.query.digest !== undefined) {
       const digest = readDigest(request.query.digest);
-      return complete(reply, permitted, await store.put(digest, bodyOf(request)));
+      return complete(reply, permitted, await store.put(digest, bodyStream(request)));
     }
     const id = randomUUID();
     await store.createUpload(id, { repository, startedBy: metadata.actor });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { type IncomingHttpHeaders, request } from 'node:http';
+import { Agent, type IncomingHttpHeaders, request } from 'node:http';
 import { Readable } from 'node:stream';
 import type { TestServer } from '../server.ts';
 
@@ -43,8 +43,10 @@ export async function send(target: Target, method: string, path: string, sent: S
       (body !== undefined || method !== 'GET') && { 'content-length': Buffer.byteLength(body ?? '') }),
     ...sent.headers,
   };
+  // Kept alive as real clients do, which makes the server say when it closes a connection.
+  const agent = new Agent({ keepAlive: true });
   const answer = await new Promise<Answer>((resolve, reject) => {
-    const outgoing = request({ hostname, port, method, path, headers, agent: false }, async (incoming) => {
+    const outgoing = request({ hostname, port, method, path, headers, agent }, async (incoming) => {
       try {
         const chunks: Buffer[] = [];
         for await (const chunk of incoming) chunks.push(chunk);
@@ -64,7 +66,7 @@ export async function send(target: Target, method: string, path: string, sent: S
       Readable.from(body)
         .on('error', (error) => outgoing.destroy(error))
         .pipe(outgoing);
-  });
+  }).finally(() => agent.destroy());
   if (answer.status >= 400) assertHarmless(method, answer);
   return answer;
 }

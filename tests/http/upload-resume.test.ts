@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
@@ -6,6 +7,7 @@ import { type ClientRequest, request } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startServer, type TestServer } from '../server.ts';
+import { requireTool } from '../tool.ts';
 import { until } from '../until.ts';
 import { digestOf, header, refusalOf, send, startUpload } from './client.ts';
 
@@ -142,3 +144,31 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     );
   });
 }
+
+test('a disk that takes no more is told to the client, and the upload goes on when it does again', async (t) => {
+  const prlimit = requireTool(t, 'prlimit');
+  if (prlimit === undefined) return;
+  const server = await startServer(t);
+  const limitFiles = (bytes: string) =>
+    execFileSync(prlimit, ['--pid', String(server.pid()), `--fsize=${bytes}:unlimited`]);
+  const bytes = randomBytes(8_000_000);
+  const location = await startUpload(server, repository);
+  const whole = `/v2/${repository}/blobs/uploads/?digest=${digestOf(bytes)}`;
+
+  limitFiles('2000000');
+  for (const [method, path] of [
+    ['PATCH', location],
+    ['POST', whole],
+  ] as const) {
+    const answer = await send(server, method, path, { body: bytes });
+    assert.deepEqual(refusalOf(answer), [503, 'UNAVAILABLE']);
+    assert.equal(answer.headers['retry-after'], '1');
+  }
+  await until('the operator can read of it', () => {
+    const told = server.lines.filter(({ level, msg }) => level === 'error' && msg === 'the request failed');
+    return told.length === 2;
+  });
+
+  limitFiles('unlimited');
+  await finish(server, location, bytes);
+});

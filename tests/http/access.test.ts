@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { createProject } from '../../commands/create-project.ts';
+import { createUser } from '../../commands/create-user.ts';
+import { recorder } from '../../commands/record.ts';
+import { catalogue } from '../../domain/catalogue.ts';
+import { newEventId } from '../../infra/event-log/ids.ts';
+import { hashPassword } from '../../infra/password-hash/argon2.ts';
+import { startServer } from '../server.ts';
+import { until } from '../until.ts';
+import { type Answer, digestOf, pushImage, refusalOf, type Sent, send } from './client.ts';
+import { openLogOf } from './server-log.ts';
+
+const server = await startServer({ after });
+const challenge = 'Basic realm="shiplog", charset="UTF-8"';
+const developer = 'dev:päss:wörd';
+
+// There is no API for either yet; a second process on the same log is how they come to be.
+const log = await openLogOf({ after }, server);
+const record = recorder({ log, catalogue, newEventId });
+const passwordHash = await hashPassword('päss:wörd');
+await createUser({ record })(
+  { username: 'dev', userId: 2, administrator: false, passwordHash },
+  { actor: 'system' },
+);
+await createProject({ record })(
+  { name: 'secret', projectId: 2, public: false, owner: 'admin' },
+  { actor: 'system' },
+);
+await until('the views show both', async () => {
+  const [user, project] = await Promise.all([
+    send(server, 'GET', '/v2/', { as: developer }),
+    send(server, 'GET', '/v2/secret/x/tags/list'),
+  ]);
+  return user.status === 200 && !project.body.includes('project secret not found');
+});
+const open = await pushImage(server, 'library/open', '1.0');
+const closed = await pushImage(server, 'secret/closed', '1.0');
+
+const isChallenged = (answer: Answer) => {
+  assert.deepEqual(refusalOf(answer), [401, 'UNAUTHORIZED']);
+  assert.equal(answer.headers['www-authenticate'], challenge);
+  assert.equal(answer.headers['docker-distribution-api-version'], 'registry/2.0');
+};
+const basic = (text: string | Buffer): Sent => ({
+  as: '',
+  headers: { authorization: `Basic ${Buffer.from(text).toString('base64')}` },
+});
+
+for (const path of ['/v2/', '/v2']) {
+  test(`${path} tells who may log in, and challenges who has not`, async () => {
+    isChallenged(await send(server, 'GET', path, { as: '' }));
+    for (const as of [`admin:${server.password}`, developer]) {
+      const { status, headers, body } = await send(server, 'GET', path, { as });
+      assert.deepEqual([status, body.toString()], [200, '{}']);
+      assert.equal(headers['docker-distribution-api-version'], 'registry/2.0');
+      assert.match(headers['content-type'] ?? '', /^application\/json/);
+    }
+  });
+}
+
+const refused: Readonly<Record<string, Sent>> = {
+  'a wrong password': { as: 'admin:wrong' },
+  'no password': { as: 'admin:' },
+  'a password and more': { as: `admin:${server.password}x` },
+  'the password of another user': { as: `dev:${server.password}` },
+  'a user that does not exist': { as: `nobody:${server.password}` },
+  'a user name in another case': { as: `Admin:${server.password}` },
+  'a password without a user': { as: `:${server.password}` },
+  'a password of 10 kB': { as: `admin:${'x'.repeat(8000)}` },
+  'a user name with a NUL': basic(`admin\0:${server.password}`),
+  'a password with a NUL': basic(`admin:${server.password}\0`),
+  'no colon': basic('admin'),
+  'bytes that are not UTF-8': basic(Buffer.from([0xff, 0xfe, 0x3a, 0xff])),
+  'an empty header': { as: '', headers: { authorization: '' } },
+  'no credentials after the scheme': { as: '', headers: { authorization: 'Basic' } },
+  'credentials that are no base64': { as: '', headers: { authorization: 'Basic ***' } },
+  'base64 with text after it': { as: '', headers: { authorization: 'Basic YWRtaW46eA== x' } },
+  'a token': { as: '', headers: { authorization: 'Bearer abc.def.ghi' } },
+  'a scheme that nobody knows': { as: '', headers: { authorization: 'Digest username="admin"' } },
+};
+for (const [fault, sent] of Object.entries(refused)) {
+  test(`${fault} is challenged, also where anyone may read`, async () => {
+    isChallenged(await send(server, 'GET', '/v2/', sent));
+    isChallenged(await send(server, 'GET', '/v2/library/open/manifests/1.0', sent));
+    isChallenged(await send(server, 'POST', '/v2/library/open/blobs/uploads/', sent));
+  });
+}
+
+test('the scheme counts in any case', async () => {
+  const credentials = Buffer.from(`admin:${server.password}`).toString('base64');
+  for (const scheme of ['basic', 'BASIC', 'Basic ']) {
+    const headers = { authorization: `${scheme} ${credentials}` };
+    assert.equal((await send(server, 'GET', '/v2/', { as: '', headers })).status, 200);
+  }
+});
+
+test('an empty user with an empty password is anonymous, as some clients send it', async () => {
+  isChallenged(await send(server, 'GET', '/v2/', basic(':')));
+  assert.equal((await send(server, 'GET', '/v2/library/open/manifests/1.0', basic(':'))).status, 200);
+});
+
+const reads = (project: string, { digest, blob }: typeof open): [method: string, path: string][] => [
+  ['GET', `/v2/${project}/manifests/1.0`],
+  ['HEAD', `/v2/${project}/manifests/1.0`],
+  ['GET', `/v2/${project}/manifests/${digest}`],
+  ['GET', `/v2/${project}/blobs/${blob.digest}`],
+  ['HEAD', `/v2/${project}/blobs/${blob.digest}`],
+  ['GET', `/v2/${project}/tags/list`],
+];
+const session = '0198c9a2-6a0e-4f1e-9a43-7d5a3d9c5a11';
+const writes = (project: string): [method: string, path: string][] => [
+  ['POST', `/v2/${project}/blobs/uploads/`],
+  ['POST', `/v2/${project}/blobs/uploads/?digest=${digestOf('x')}`],
+  ['GET', `/v2/${project}/blobs/uploads/${session}`],
+  ['PATCH', `/v2/${project}/blobs/uploads/${session}`],
+  ['PUT', `/v2/${project}/blobs/uploads/${session}?digest=${digestOf('x')}`],
+  ['DELETE', `/v2/${project}/blobs/uploads/${session}`],
+  ['PUT', `/v2/${project}/manifests/1.0`],
+];
+
+for (const as of ['', developer]) {
+  const who = as === '' ? 'anyone' : 'a user who is no administrator';
+
+  test(`${who} may read a public project`, async () => {
+    for (const [method, path] of reads('library/open', open)) {
+      assert.equal((await send(server, method, path, { as })).status, 200, `${method} ${path}`);
+    }
+  });
+
+  test(`${who} may not write to a public project, nor read or write another one`, async () => {
+    const requests = [
+      ...writes('library/open'),
+      ...writes('secret/closed'),
+      ...reads('secret/closed', closed),
+      ...reads('missing/closed', closed),
+      ...writes('missing/closed'),
+    ];
+    const head = await log.head();
+    for (const [method, path] of requests) {
+      const answer = await send(server, method, path, { as });
+      assert.equal(answer.status, as === '' ? 401 : 403, `${method} ${path}`);
+      if (as === '') assert.equal(answer.headers['www-authenticate'], challenge);
+      if (method !== 'HEAD')
+        assert.deepEqual(refusalOf(answer), as === '' ? [401, 'UNAUTHORIZED'] : [403, 'DENIED']);
+    }
+    assert.equal(await log.head(), head);
+  });
+
+  test(`${who} cannot tell a private project from one that does not exist`, async () => {
+    for (const [method, path] of reads('secret/closed', closed)) {
+      const there = await send(server, method, path, { as });
+      const missing = await send(server, method, path.replace('secret', 'nosuch'), { as });
+      const { date: _one, ...ofThere } = there.headers;
+      const { date: _other, ...ofMissing } = missing.headers;
+      assert.deepEqual(ofThere, ofMissing);
+      assert.equal(there.body.toString().replaceAll('secret', 'nosuch'), missing.body.toString());
+    }
+  });
+}
+
+test('the administrator is told which project is missing', async () => {
+  for (const [method, path] of [...reads('missing/x', open), ...writes('missing/x')]) {
+    const answer = await send(server, method, path);
+    assert.equal(answer.status, 404, `${method} ${path}`);
+    if (method !== 'HEAD') assert.deepEqual(refusalOf(answer), [404, 'NAME_UNKNOWN']);
+  }
+});
+
+test('the administrator may read a private project', async () => {
+  for (const [method, path] of reads('secret/closed', closed)) {
+    assert.equal((await send(server, method, path)).status, 200, `${method} ${path}`);
+  }
+});
+
+test('a refused push of many bytes is answered, whether or not anybody reads them', async () => {
+  const body = Buffer.alloc(20_000_000);
+  const path = `/v2/library/open/blobs/uploads/?digest=${digestOf(body)}`;
+  isChallenged(await send(server, 'POST', path, { as: '', body }));
+});

@@ -1,0 +1,23 @@
+import { join } from 'node:path';
+import type { Metadata } from '../../domain/event.ts';
+import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
+import type { EventLog } from '../../infra/event-log/port.ts';
+import { openLog } from '../contracts/event-log-postgres-client.ts';
+import type { Scope, TestServer } from '../server.ts';
+
+/** The event log of a running server, as a second process opens it. */
+export async function openLogOf(t: Scope, { dataDirectory }: TestServer): Promise<EventLog> {
+  const connection = await runningPostgres(join(dataDirectory, 'postgres'));
+  const log = await openLog(JSON.stringify(connection('shiplog_log')));
+  t.after(() => log.close());
+  return log;
+}
+
+export interface PlainEvent {
+  readonly type: string;
+  readonly data: Readonly<Record<string, unknown>>;
+  readonly metadata: Metadata;
+}
+
+export const eventsOf = async (log: EventLog, stream: string): Promise<readonly PlainEvent[]> =>
+  (await log.readStream(stream)).events as readonly PlainEvent[];
