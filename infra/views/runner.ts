@@ -88,18 +88,24 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
   }
 
   async function regain(): Promise<void> {
-    let regained = -1;
-    while (regained !== doubts && !closing.signal.aborted) {
-      const seen = doubts;
-      // It is away still, or gone; the next look may find it.
-      if (await isCurrent().catch(() => false)) regained = seen;
-      else await pause(doubtPauseMs);
+    let seen: number | undefined;
+    let head: bigint | undefined;
+    while (!closing.signal.aborted) {
+      if (seen !== doubts) head = undefined;
+      seen = doubts;
+      try {
+        // Once a doubt: all that was acknowledged before it is below, and who writes later waits for that himself.
+        head ??= await log.head();
+        if ((await areAt(head)) && seen === doubts) break;
+      } catch {
+        // The log or the views are away still; the next look may find them.
+      }
+      await pause(doubtPauseMs);
     }
     regaining = undefined;
   }
 
-  async function isCurrent(): Promise<boolean> {
-    const head = await log.head();
+  async function areAt(head: bigint): Promise<boolean> {
     const statuses = await readStatus(database.pool, projections);
     return statuses.every(({ position, stoppedAt }) => position >= head || stoppedAt !== null);
   }
