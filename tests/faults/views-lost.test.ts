@@ -51,10 +51,22 @@ test('the views can be lost with their whole database, and everything is answere
   await t.test('dropped under a server that goes on and never gives a wrong answer', async () => {
     const pid = server.pid();
     await queryPostgres(server.dataDirectory, 'postgres', drop);
-    const rebuilding = server.run('replay');
-    // While they are away each of them is refused as a passing outage, and then answered right.
+    let rebuilt = false;
+    const rebuilding = server.run('replay').finally(() => {
+      rebuilt = true;
+    });
+    // While they are away each request is refused as a passing outage, and then answered right.
+    const statuses = new Set<number>();
+    const asking = Array.from({ length: 4 }, async () => {
+      while (!rebuilt) statuses.add((await server.fetch(`/v2/${repository}/manifests/v1`)).status);
+    });
     assert.deepEqual(await answers(server, images), before);
     const replayed = await rebuilding;
+    await Promise.all(asking);
+    assert.deepEqual(
+      [...statuses].filter((status) => status !== 200 && status !== 503),
+      [],
+    );
     assert.equal(replayed.code, 0, replayed.output);
     assert.deepEqual(await answers(server, images), before);
     const verified = await server.run('verify');
