@@ -97,9 +97,9 @@ async function openLog({ event_log }: Configuration, connect: () => Promise<Data
   }
 }
 
-export function openStore({ data, storage_service }: Configuration): Promise<BlobStore> {
-  const { filesystem, s3 } = storage_service;
-  if (s3 !== undefined) return openS3Store(s3Settings(s3));
+export async function openStore({ data, storage_service }: Configuration): Promise<BlobStore> {
+  const { filesystem, s3, ca_bundle } = storage_service;
+  if (s3 !== undefined) return openS3Store(await s3Settings(s3, ca_bundle));
   return openFilesystemStore({ directory: filesystem?.rootdirectory ?? join(resolve(data), 'blobs') });
 }
 

@@ -36,18 +36,16 @@ export const eventStoreOptions = (
   settings: Section<Configuration['event_log']['eventstoredb']>,
 ): EventStoreLogOptions => ({ connectionString: settings.url?.reveal() ?? '' });
 
-/** What the S3 adapter is to be told: Amazon's endpoint of the region unless another one is named. */
-export function s3Settings(settings: Section<Configuration['storage_service']['s3']>): S3Settings {
-  const {
-    regionendpoint,
-    region,
-    bucket,
-    secure,
-    accesskey,
-    secretkey,
-    rootdirectory = '',
-    chunksize,
-  } = settings;
+/**
+ * What the S3 adapter is to be told: Amazon's endpoint of the region unless another one is named. Rejects when the
+ * file of `ca_bundle` cannot be read.
+ */
+export async function s3Settings(
+  settings: Section<Configuration['storage_service']['s3']>,
+  caBundle: string | undefined,
+): Promise<S3Settings> {
+  const { regionendpoint, region, bucket, secure, forcepathstyle, chunksize } = settings;
+  const { accesskey, secretkey, sessiontoken, rootdirectory = '' } = settings;
   const [, scheme, endpoint] = /^(?:(https?):\/\/)?([^/]+)\/?$/i.exec(regionendpoint ?? '') ?? [];
   const folder = rootdirectory.replace(/^\/+|\/+$/g, '');
   return {
@@ -56,7 +54,10 @@ export function s3Settings(settings: Section<Configuration['storage_service']['s
     bucket,
     accessKey: accesskey?.reveal() ?? '',
     secretKey: secretkey?.reveal() ?? '',
+    ...(sessiontoken !== undefined && { sessionToken: sessiontoken.reveal() }),
     secure: scheme === undefined ? secure : scheme.toLowerCase() === 'https',
+    ...(caBundle !== undefined && { ca: await readFile(caBundle, 'utf8') }),
+    pathStyle: forcepathstyle,
     prefix: folder === '' ? '' : `${folder}/`,
     partSize: chunksize,
   };

@@ -9,6 +9,7 @@ import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
 import { bodyStream } from './body.ts';
 import { type Reference, readReference } from './paths.ts';
+import { manifestReader } from './stored-manifests.ts';
 
 /** distribution-spec, "Pushing Manifests": a registry takes at least 4 MiB; this one takes no more. Bytes. */
 const maxManifestBytes = 4 * 1024 * 1024;
@@ -35,7 +36,8 @@ interface ManifestPath {
 
 /** distribution-spec, "Pulling manifests" (end-3) and "Pushing Manifests" (end-7a). */
 export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void {
-  const { permit, store, pushManifest, manifestsReached } = ports;
+  const { permit, pushManifest, manifestsReached } = ports;
+  const read = manifestReader(ports.store);
 
   async function find(repository: string, reference: Reference) {
     const digest =
@@ -66,8 +68,8 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
 
   app.get<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
     const { manifest, headers } = await findAsked(request);
-    // A stream and not a string: Fastify would add a charset to the media type, which clients compare.
-    return reply.headers(headers).send(await store.open(manifest.key));
+    // Bytes and not a string: Fastify would add a charset to the media type, which clients compare.
+    return reply.headers(headers).send(await read(manifest.key));
   });
 
   app.put<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { setTimeout as wait } from 'node:timers/promises';
+import { rootCertificates } from 'node:tls';
 import { Client } from 'minio';
 import { BlobNotFound, StoreFull, StoreUnavailable, UploadNotFound } from './port.ts';
 
@@ -11,8 +12,14 @@ export interface S3Settings {
   readonly bucket: string;
   readonly accessKey: string;
   readonly secretKey: string;
+  /** Of credentials that are valid for a time. */
+  readonly sessionToken?: string;
   /** Whether to speak TLS. */
   readonly secure: boolean;
+  /** Authorities, PEM, that may sign the store's certificate besides those of the system. */
+  readonly ca?: string;
+  /** Whether the bucket is part of the path, as it is by default, or of the host name, as at Amazon's always. */
+  readonly pathStyle?: boolean;
   /** What the names of all objects begin with; empty, or ending in a slash. */
   readonly prefix: string;
   /** Bytes, 5 MiB to 5 GiB, 8 MiB where it is not given. An upload holds up to two parts in memory. */
@@ -66,14 +73,18 @@ export type S3Objects = ReturnType<typeof connectObjects>;
 
 /** The few requests that the store makes, each with the port's errors; those that may be repeated are. */
 export function connectObjects(settings: S3Settings) {
-  const { bucket, prefix, secure, region, accessKey, secretKey, partSize, timeoutMs = 60_000 } = settings;
+  const { bucket, prefix, secure, ca, region, accessKey, secretKey, timeoutMs = 60_000 } = settings;
+  const { sessionToken, pathStyle, partSize } = settings;
   const { hostname, port } = new URL(`${secure ? 'https' : 'http'}://${settings.endpoint}`);
-  const agent = secure ? new https.Agent({ keepAlive: true }) : new http.Agent({ keepAlive: true });
+  const trust = ca === undefined ? {} : { ca: [...rootCertificates, ca] };
+  const agent = secure ? new https.Agent({ keepAlive: true, ...trust }) : new http.Agent({ keepAlive: true });
   const client = new Client({
     endPoint: hostname,
     ...(port !== '' && { port: Number(port) }),
     useSSL: secure,
     ...{ region, accessKey, secretKey },
+    ...(sessionToken !== undefined && { sessionToken }),
+    ...(pathStyle !== undefined && { pathStyle }),
     ...(partSize !== undefined && { partSize }),
     transport: { request: requestWithTimeout(secure ? https.request : http.request, timeoutMs) },
     transportAgent: agent,

@@ -48,30 +48,27 @@ BEGIN
 
   RETURN QUERY
   WITH entry AS MATERIALIZED (
-    SELECT r.* FROM ROWS FROM (
+    SELECT r.*,
+      coalesce((SELECT max(e.revision) FROM event_log.events e WHERE e.stream = r.s), -1) AS stream_head,
+      (SELECT e.position FROM event_log.events e WHERE e.id = r.i AND e.stream = r.s) AS known_position
+    FROM ROWS FROM (
       json_to_recordset(batch) AS (g int, s text, x bigint, i uuid, t text, v smallint, d text, m text)
     ) WITH ORDINALITY AS r (g, s, x, i, t, v, d, m, n)
-  ), stream_head AS MATERIALIZED (
-    SELECT s, coalesce((SELECT max(e.revision) FROM event_log.events e WHERE e.stream = s), -1) AS revision
-      FROM (SELECT DISTINCT s FROM entry) streams
-  ), known AS MATERIALIZED (
-    SELECT entry.n, (SELECT e.position FROM event_log.events e WHERE e.id = entry.i AND e.stream = entry.s) AS position
-      FROM entry
   ), verdict AS MATERIALIZED (
     SELECT g,
       CASE
-        WHEN count(known.position) = count(*) THEN 'repeated'
-        WHEN bool_or(x <> stream_head.revision) THEN 'conflict'
+        WHEN count(known_position) = count(*) THEN 'repeated'
+        WHEN bool_or(x <> stream_head) THEN 'conflict'
         ELSE 'appended'
       END AS outcome,
-      max(known.position) AS position,
-      min(s) FILTER (WHERE x <> stream_head.revision) AS conflicting
-    FROM entry JOIN stream_head USING (s) JOIN known USING (n) GROUP BY g
+      max(known_position) AS position,
+      min(s) FILTER (WHERE x <> stream_head) AS conflicting
+    FROM entry GROUP BY g
   ), fresh AS MATERIALIZED (
     SELECT entry.*,
       head + row_number() OVER (ORDER BY n) AS position,
-      stream_head.revision + row_number() OVER (PARTITION BY s ORDER BY n) AS revision
-    FROM entry JOIN stream_head USING (s) JOIN verdict USING (g) WHERE verdict.outcome = 'appended'
+      stream_head + row_number() OVER (PARTITION BY s ORDER BY n) AS revision
+    FROM entry JOIN verdict USING (g) WHERE verdict.outcome = 'appended'
   ), written AS (
     INSERT INTO event_log.events (position, stream, revision, id, type, version, data, metadata, recorded_at, size)
     SELECT position, s, revision, i, t, v, d::json, m::json,

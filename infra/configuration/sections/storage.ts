@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, notUsed, path, secret, section, text, whole } from '../fields.ts';
+import { flag, notUsed, notUsedSection, path, secret, section, text, whole } from '../fields.ts';
 
 /** Storing elsewhere than the operator said would lose data to him, so these are refused and not just not used. */
 const refused = (product: string) =>
@@ -46,7 +46,9 @@ export const storage = {
           .regex(/^(https?:\/\/)?[^\s/@?#]+\/?$/i, { error: 'a URL or host:port, without user and password' })
           .optional(),
         secure: flag('Whether to use HTTPS when `regionendpoint` does not say.').default(true),
-        forcepathstyle: flag('Whether the bucket is part of the path and not of the host name.').optional(),
+        forcepathstyle: flag(
+          'Whether the bucket is part of the path and not of the host name; Amazon’s endpoints always have it there.',
+        ).default(true),
         accesskey: secret('The access key.').optional(),
         secretkey: secret('The secret of `accesskey`.').optional(),
         sessiontoken: secret('The session token of temporary credentials.').optional(),
@@ -58,15 +60,10 @@ export const storage = {
         ).default(10 * 1024 * 1024),
         ...s3NotUsed,
       }).optional(),
-      redirect: section('Whether pulls are redirected to the store.', {
-        disable: flag(
-          'Whether pulls stream through Shiplog instead of being redirected to a presigned URL of the store.',
-        ).optional(),
-        disabled: flag('The name of `disable` in older files.').optional(),
-      })
-        .prefault({})
-        .transform(({ disable, disabled }) => ({ disable: disable ?? disabled ?? false })),
-      ca_bundle: path('Authorities that sign the store’s certificate, a PEM file.').optional(),
+      redirect: notUsedSection('Pulls always stream through Shiplog.', ['disable', 'disabled']),
+      ca_bundle: path(
+        'Authorities that sign the certificate of `s3`, a PEM file, besides those of the system.',
+      ).optional(),
       azure: refused('Azure Blob Storage'),
       gcs: refused('Google Cloud Storage; its S3-compatible endpoint works with `s3`'),
       swift: refused('OpenStack Swift'),

@@ -1,0 +1,35 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectDatabase, type Database } from '../../infra/database/connect.ts';
+import { startEmbeddedPostgres } from '../../infra/database/embedded-postgres.ts';
+import type { EventLog } from '../../infra/event-log/port.ts';
+import { openPostgresLog } from '../../infra/event-log/postgres.ts';
+import type { Scope } from './bench.ts';
+
+export interface PostgresUnderTest {
+  readonly log: EventLog;
+  /** Where the log is, and beside it whatever a bench creates. */
+  connect(poolSize: number): Promise<Database>;
+}
+
+/** The event log on an embedded PostgreSQL of its own, as a server opens it. */
+export async function startPostgresLog(scope: Scope): Promise<PostgresUnderTest> {
+  const directory = await mkdtemp(join(tmpdir(), 'shiplog-bench-'));
+  scope.after(() => rm(directory, { recursive: true, force: true }));
+  const postgres = await startEmbeddedPostgres({ directory });
+  scope.after(() => postgres.stop());
+  const connect = async (poolSize: number): Promise<Database> => {
+    const database = await connectDatabase({
+      connection: postgres.connection('shiplog_log'),
+      createIfMissing: true,
+      poolSize,
+      waitMs: 30_000,
+    });
+    scope.after(() => database.close());
+    return database;
+  };
+  const log = await openPostgresLog(await connect(10));
+  scope.after(() => log.close());
+  return { log, connect };
+}
