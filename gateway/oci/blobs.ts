@@ -53,12 +53,14 @@ export function blobRoutes(app: FastifyInstance, { permit, store, findBlob }: Bl
     const { repository } = await permit(request, 'pull');
     const { digest, size, key } = await findReadable(repository, readDigest(request.params.digest));
     const range = readRange(request.headers.range, size);
+    // Before the headers: they would stay on the answer of an error.
+    const bytes = await store.open(key, range);
     reply.headers(headersOf(digest));
-    if (range === undefined) return reply.header('content-length', size).send(await store.open(key));
+    if (range === undefined) return reply.header('content-length', size).send(bytes);
     return reply
       .code(206)
       .header('content-length', range.end - range.start + 1)
       .header('content-range', `bytes ${range.start}-${range.end}/${size}`)
-      .send(await store.open(key, range));
+      .send(bytes);
   });
 }

@@ -67,7 +67,8 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
   app.get<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
     const { manifest, headers } = await findAsked(request);
     // A stream and not a string: Fastify would add a charset to the media type, which clients compare.
-    return reply.headers(headers).send(await store.open(manifest.key));
+    const bytes = await store.open(manifest.key);
+    return reply.headers(headers).send(bytes);
   });
 
   app.put<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {

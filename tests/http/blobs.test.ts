@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
 import { digestOf, pushBlob, refusalOf, send } from './client.ts';
@@ -155,5 +157,19 @@ test('a blob without bytes is an empty 200, and any range of it is not satisfiab
     const answer = await send(server, 'GET', at, { headers: { range } });
     assert.deepEqual(refusalOf(answer), [416, 'RANGE_INVALID']);
     assert.equal(answer.headers['content-range'], 'bytes */0');
+  }
+});
+
+test('bytes that the store has lost are an outage, which no cache keeps for an answer', async () => {
+  const lost = await pushBlob(server, 'library/blobs', 'soon to be lost');
+  const hex = lost.digest.slice('sha256:'.length);
+  await rm(join(server.dataDirectory, 'blobs', 'blobs', 'sha256', hex.slice(0, 2), hex), { recursive: true });
+  for (const headers of [{}, { range: 'bytes=0-3' }]) {
+    const answer = await send(server, 'GET', `/v2/library/blobs/blobs/${lost.digest}`, { headers });
+    assert.deepEqual(refusalOf(answer), [503, 'UNAVAILABLE']);
+    assert.equal(answer.headers['retry-after'], '1');
+    for (const name of ['cache-control', 'etag', 'content-range', 'docker-content-digest', 'accept-ranges']) {
+      assert.equal(answer.headers[name], undefined, name);
+    }
   }
 });
