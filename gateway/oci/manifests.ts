@@ -9,6 +9,7 @@ import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
 import { bodyStream } from './body.ts';
 import { type Reference, readReference } from './paths.ts';
+import { wholeRange } from './ranges.ts';
 
 /** distribution-spec, "Pushing Manifests": a registry takes at least 4 MiB; this one takes no more. Bytes. */
 const maxManifestBytes = 4 * 1024 * 1024;
@@ -67,7 +68,7 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
   app.get<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
     const { manifest, headers } = await findAsked(request);
     // A stream and not a string: Fastify would add a charset to the media type, which clients compare.
-    const bytes = await store.open(manifest.key);
+    const bytes = await store.open(manifest.key, wholeRange(manifest.size));
     return reply.headers(headers).send(bytes);
   });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { readdir, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
@@ -172,4 +173,20 @@ test('bytes that the store has lost are an outage, which no cache keeps for an a
       assert.equal(answer.headers[name], undefined, name);
     }
   }
+});
+
+test('bytes that the store has cut short end the connection, and never pass for the blob', async () => {
+  const content = randomBytes(3_000_000);
+  const { digest } = await pushBlob(server, 'library/blobs', content);
+  const hex = digest.slice('sha256:'.length);
+  const folder = join(server.dataDirectory, 'blobs', 'blobs', 'sha256', hex.slice(0, 2), hex);
+  const [file = ''] = await readdir(folder);
+  await truncate(join(folder, file), 2_000_000);
+  const path = `/v2/library/blobs/blobs/${digest}`;
+  await assert.rejects(send(server, 'GET', path), { code: 'ECONNRESET' });
+  await assert.rejects(send(server, 'GET', path, { headers: { range: 'bytes=1000-' } }), {
+    code: 'ECONNRESET',
+  });
+  const whole = await send(server, 'GET', path, { headers: { range: 'bytes=1000-1999999' } });
+  assert.ok(whole.body.equals(content.subarray(1000, 2_000_000)));
 });
