@@ -8,7 +8,7 @@ import { type TestContext, test } from 'node:test';
 import { digestFrom } from '../domain/digest.ts';
 import { manifestReader } from '../gateway/oci/stored-manifests.ts';
 import { openFilesystemStore } from '../infra/blob-store/filesystem.ts';
-import { BlobNotFound } from '../infra/blob-store/port.ts';
+import { BlobNotFound, StoreUnavailable } from '../infra/blob-store/port.ts';
 
 async function startStore(t: TestContext) {
   const directory = await mkdtemp(join(tmpdir(), 'shiplog-test-'));
@@ -19,7 +19,7 @@ async function startStore(t: TestContext) {
     const bytes = randomBytes(size);
     const digest = digestFrom('sha256', createHash('sha256').update(bytes).digest('hex'));
     const { key } = await store.put(digest, Readable.from([bytes]));
-    return { bytes, key };
+    return { bytes, key, size };
   };
   return { store, put };
 }
@@ -28,32 +28,39 @@ test('a manifest is read from the store once, while there is room for it', async
   const { store, put } = await startStore(t);
   const read = manifestReader(store, 3000);
   const [first, second, third] = [await put(1000), await put(1000), await put(1000)];
-  for (const { key, bytes } of [first, second, third]) assert.ok(bytes.equals(await read(key)));
+  for (const each of [first, second, third]) assert.ok(each.bytes.equals(await read(each)));
   for (const { key } of [first, second, third]) await store.delete(key);
 
-  for (const { key, bytes } of [second, third, first]) assert.ok(bytes.equals(await read(key)));
+  for (const each of [second, third, first]) assert.ok(each.bytes.equals(await read(each)));
 });
 
 test('the manifest that was read longest ago makes room for another', async (t) => {
   const { store, put } = await startStore(t);
   const read = manifestReader(store, 2000);
   const [first, second, third] = [await put(1000), await put(1000), await put(1000)];
-  for (const { key } of [first, second, first, third]) await read(key);
+  for (const each of [first, second, first, third]) await read(each);
   for (const { key } of [first, second, third]) await store.delete(key);
 
-  assert.ok(first.bytes.equals(await read(first.key)));
-  assert.ok(third.bytes.equals(await read(third.key)));
-  await assert.rejects(read(second.key), BlobNotFound);
+  assert.ok(first.bytes.equals(await read(first)));
+  assert.ok(third.bytes.equals(await read(third)));
+  await assert.rejects(read(second), BlobNotFound);
 });
 
 test('a manifest that would take all the room is not kept', async (t) => {
   const { store, put } = await startStore(t);
   const read = manifestReader(store, 2000);
   const [small, large] = [await put(1000), await put(2001)];
-  assert.ok(small.bytes.equals(await read(small.key)));
-  assert.ok(large.bytes.equals(await read(large.key)));
+  assert.ok(small.bytes.equals(await read(small)));
+  assert.ok(large.bytes.equals(await read(large)));
   for (const { key } of [small, large]) await store.delete(key);
 
-  assert.ok(small.bytes.equals(await read(small.key)));
-  await assert.rejects(read(large.key), BlobNotFound);
+  assert.ok(small.bytes.equals(await read(small)));
+  await assert.rejects(read(large), BlobNotFound);
+});
+
+test('a manifest whose bytes are cut short in the store is not served', async (t) => {
+  const { store, put } = await startStore(t);
+  const read = manifestReader(store);
+  const { key, size } = await put(1000);
+  await assert.rejects(read({ key, size: size + 1 }), StoreUnavailable);
 });

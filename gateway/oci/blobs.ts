@@ -4,7 +4,7 @@ import type { BlobStore } from '../../infra/blob-store/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
 import { readDigest } from './paths.ts';
-import { readRange } from './ranges.ts';
+import { readRange, wholeRange } from './ranges.ts';
 
 export interface BlobPorts {
   readonly permit: Permit;
@@ -53,12 +53,14 @@ export function blobRoutes(app: FastifyInstance, { permit, store, findBlob }: Bl
     const { repository } = await permit(request, 'pull');
     const { digest, size, key } = await findReadable(repository, readDigest(request.params.digest));
     const range = readRange(request.headers.range, size);
+    // Before the headers: they would stay on the answer of an error.
+    const bytes = await store.open(key, range ?? wholeRange(size));
     reply.headers(headersOf(digest));
-    if (range === undefined) return reply.header('content-length', size).send(await store.open(key));
+    if (range === undefined) return reply.header('content-length', size).send(bytes);
     return reply
       .code(206)
       .header('content-length', range.end - range.start + 1)
       .header('content-range', `bytes ${range.start}-${range.end}/${size}`)
-      .send(await store.open(key, range));
+      .send(bytes);
   });
 }

@@ -69,7 +69,7 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
   app.get<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
     const { manifest, headers } = await findAsked(request);
     // Bytes and not a string: Fastify would add a charset to the media type, which clients compare.
-    return reply.headers(headers).send(await read(manifest.key));
+    return reply.headers(headers).send(await read(manifest));
   });
 
   app.put<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {

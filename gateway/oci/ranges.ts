@@ -24,6 +24,13 @@ export function readRange(header: string | undefined, size: number): ByteRange |
 }
 
 /**
+ * All of `size` bytes as a range, so that the store fails where it holds fewer: the client was promised `size` and
+ * would wait for the rest. Undefined where there is no byte to ask for.
+ */
+export const wholeRange = (size: number): ByteRange | undefined =>
+  size === 0 ? undefined : { start: 0, end: size - 1 };
+
+/**
  * Where a chunk starts: `Content-Range: <first>-<last>` (distribution-spec, "Pushing a blob in chunks"; no unit, no
  * total), or `end` without one. @throws RequestRefused 400 for a malformed or contradictory header.
  */

@@ -1,4 +1,5 @@
 import type { BlobStore } from '../../infra/blob-store/port.ts';
+import { wholeRange } from './ranges.ts';
 
 /** A larger manifest is read from the store each time; bytes. */
 const largestEntry = 1024 * 1024;
@@ -10,7 +11,7 @@ const largestEntry = 1024 * 1024;
 export function manifestReader(
   store: Pick<BlobStore, 'open'>,
   capacity = 32 * 1024 * 1024,
-): (key: string) => Promise<Buffer> {
+): (manifest: { readonly key: string; readonly size: number }) => Promise<Buffer> {
   /** Least recently used first. */
   const entries = new Map<string, Buffer>();
   let held = 0;
@@ -26,7 +27,7 @@ export function manifestReader(
     }
   }
 
-  return async (key) => {
+  return async ({ key, size }) => {
     const kept = entries.get(key);
     if (kept !== undefined) {
       entries.delete(key);
@@ -34,7 +35,7 @@ export function manifestReader(
       return kept;
     }
     const chunks: Buffer[] = [];
-    for await (const chunk of await store.open(key)) chunks.push(chunk);
+    for await (const chunk of await store.open(key, wholeRange(size))) chunks.push(chunk);
     const read = Buffer.concat(chunks);
     // In memory of its own: what `concat` returns may hold a slab of Node's pool that is much larger than itself.
     const bytes = Buffer.allocUnsafeSlow(read.length);

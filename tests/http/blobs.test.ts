@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { readdir, rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
 import { digestOf, pushBlob, refusalOf, send } from './client.ts';
@@ -156,4 +159,34 @@ test('a blob without bytes is an empty 200, and any range of it is not satisfiab
     assert.deepEqual(refusalOf(answer), [416, 'RANGE_INVALID']);
     assert.equal(answer.headers['content-range'], 'bytes */0');
   }
+});
+
+test('bytes that the store has lost are an outage, which no cache keeps for an answer', async () => {
+  const lost = await pushBlob(server, 'library/blobs', 'soon to be lost');
+  const hex = lost.digest.slice('sha256:'.length);
+  await rm(join(server.dataDirectory, 'blobs', 'blobs', 'sha256', hex.slice(0, 2), hex), { recursive: true });
+  for (const headers of [{}, { range: 'bytes=0-3' }]) {
+    const answer = await send(server, 'GET', `/v2/library/blobs/blobs/${lost.digest}`, { headers });
+    assert.deepEqual(refusalOf(answer), [503, 'UNAVAILABLE']);
+    assert.equal(answer.headers['retry-after'], '1');
+    for (const name of ['cache-control', 'etag', 'content-range', 'docker-content-digest', 'accept-ranges']) {
+      assert.equal(answer.headers[name], undefined, name);
+    }
+  }
+});
+
+test('bytes that the store has cut short end the connection, and never pass for the blob', async () => {
+  const content = randomBytes(3_000_000);
+  const { digest } = await pushBlob(server, 'library/blobs', content);
+  const hex = digest.slice('sha256:'.length);
+  const folder = join(server.dataDirectory, 'blobs', 'blobs', 'sha256', hex.slice(0, 2), hex);
+  const [file = ''] = await readdir(folder);
+  await truncate(join(folder, file), 2_000_000);
+  const path = `/v2/library/blobs/blobs/${digest}`;
+  await assert.rejects(send(server, 'GET', path), { code: 'ECONNRESET' });
+  await assert.rejects(send(server, 'GET', path, { headers: { range: 'bytes=1000-' } }), {
+    code: 'ECONNRESET',
+  });
+  const whole = await send(server, 'GET', path, { headers: { range: 'bytes=1000-1999999' } });
+  assert.ok(whole.body.equals(content.subarray(1000, 2_000_000)));
 });

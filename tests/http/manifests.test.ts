@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
 import {
@@ -192,5 +194,16 @@ test('a manifest of another repository is unknown here', async () => {
   for (const reference of ['there', digest]) {
     const answer = await send(server, 'GET', at(reference).replace(repository, 'library/empty'));
     assert.deepEqual(refusalOf(answer), [404, 'MANIFEST_UNKNOWN']);
+  }
+});
+
+test('a manifest whose bytes the store has lost is an outage, which has no digest', async () => {
+  const { digest } = await pushImage(server, repository, 'lost', 'soon to be lost');
+  const hex = digest.slice('sha256:'.length);
+  await rm(join(server.dataDirectory, 'blobs', 'blobs', 'sha256', hex.slice(0, 2), hex), { recursive: true });
+  for (const reference of ['lost', digest]) {
+    const answer = await send(server, 'GET', at(reference));
+    assert.deepEqual(refusalOf(answer), [503, 'UNAVAILABLE']);
+    for (const name of ['etag', 'docker-content-digest']) assert.equal(answer.headers[name], undefined, name);
   }
 });
