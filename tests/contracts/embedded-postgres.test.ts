@@ -358,7 +358,9 @@ test('root that cannot let PostgreSQL pass is told the folder and what to do', a
   const drop = ['setpriv', '--bounding-set=-dac_read_search,-dac_override', '--'];
   const { error = '' } = await readStart(startScript(t, 'run-postgres.ts', [join(secluded, 'data')], drop));
   assert.ok(error.startsWith('PostgresUnusable: '), error);
-  assert.ok(error.includes(`cannot use ${secluded}:`), error);
+  // The first closed folder on the way: the data's, or where the clone lies in a closed one itself, the binaries'.
+  const [, folder = ''] = /cannot use (\S+):/.exec(error) ?? [];
+  assert.equal((await stat(folder)).mode & 0o001, 0, error);
   assert.match(error, /chmod o\+x/);
 });
 
