@@ -59,7 +59,7 @@ test('of two processes one applies a projection, and both know how far it is', a
   const projection = counting('counts');
   const other = startProcess(t, setting, ['counts']);
   assert.equal(await other.line(), 'running');
-  const ours = await run(t, setting, { projections: [projection] });
+  const ours = await run(setting, { projections: [projection] });
 
   for (let n = 0; n < 20; n++) {
     const position = await fill(setting.log, 3);
@@ -80,7 +80,7 @@ test('a runner takes over within seconds when the process that applied is killed
   assert.equal(await other.line(), 'running');
   other.process.stdin?.write(`${await fill(setting.log, 10)}\n`);
   await other.line();
-  const ours = await run(t, setting, { projections: [projection] });
+  const ours = await run(setting, { projections: [projection] });
   await ours.reached(await fill(setting.log, 10), [projection]);
 
   await other.kill();
@@ -96,7 +96,7 @@ test('a runner takes over from a process that is held up, which then applies not
   assert.equal(await other.line(), 'running');
   other.process.stdin?.write(`${await fill(setting.log, 10)}\n`);
   await other.line();
-  const ours = await run(t, setting, { projections: [projection] });
+  const ours = await run(setting, { projections: [projection] });
 
   other.process.kill('SIGSTOP');
   t.after(() => other.process.kill('SIGCONT'));
@@ -122,9 +122,9 @@ test('a runner takes over from a process that is held up, which then applies not
 test('runners share the projections, and each applies what another one lets go', async (t) => {
   const setting = await startSetting(t);
   const projections = ['a', 'b', 'c'].map((name) => counting(name));
-  const first = await run(t, setting, { projections });
-  const second = await run(t, setting, { projections });
-  const third = await run(t, setting, { projections });
+  const first = await run(setting, { projections });
+  const second = await run(setting, { projections });
+  const third = await run(setting, { projections });
   const head = await fill(setting.log, 1000);
   for (const runner of [first, second, third]) await runner.reached(head, projections);
 
@@ -142,10 +142,10 @@ test('an old version serves while another runner builds the new one, and both ar
   const setting = await startSetting(t);
   const [old, renewed] = [counting('counts'), counting('counts', { version: 2, factor: 10 })];
   await fill(setting.log, 5000);
-  const oldRunner = await run(t, setting, { projections: [old] });
+  const oldRunner = await run(setting, { projections: [old] });
   await oldRunner.caughtUp();
 
-  const newRunner = await run(t, setting, { projections: [renewed] });
+  const newRunner = await run(setting, { projections: [renewed] });
   const during = await setting.log.append('count/during', 'any', [counted('during')]);
   await oldRunner.reached(during, [old]);
   await newRunner.caughtUp();
@@ -162,7 +162,7 @@ test('a closed runner leaves no connection, no lock and no timer behind', async 
   const projection = counting('counts');
   const before = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
   const database = await setting.connect();
-  const runner = await run(t, setting, { projections: [projection], database });
+  const runner = await run(setting, { projections: [projection], database });
   await runner.reached(await fill(setting.log, 100), [projection]);
 
   await runner.close();

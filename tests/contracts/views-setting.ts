@@ -129,6 +129,8 @@ export async function fill(log: EventLog, count: number, keys = 7): Promise<bigi
 
 export interface Setting {
   readonly log: EventLog;
+  /** Closed with the test, the last opened first. */
+  readonly open: AsyncDisposableStack;
   /** A pool of its own on the views' database. */
   connect(poolSize?: number): Promise<Database>;
   /** The same for another process. */
@@ -138,17 +140,20 @@ export interface Setting {
 /** An empty log and an empty database for views, on PostgreSQL. */
 export async function startSetting(t: TestContext): Promise<Setting> {
   const [forLog, forViews] = [await startPostgres(t), await startPostgres(t)];
+  const open = new AsyncDisposableStack();
+  t.after(() => open.disposeAsync());
   const connections = { log: forLog.connection(), views: forViews.connection() };
   const logDatabase = await connectDatabase({ connection: connections.log, poolSize: 4, waitMs: 30_000 });
-  t.after(() => logDatabase.close());
+  open.defer(() => logDatabase.close());
   const log = await openPostgresLog(logDatabase);
-  t.after(() => log.close());
+  open.defer(() => log.close());
   return {
     log,
+    open,
     connections,
     async connect(poolSize = 6) {
       const database = await connectDatabase({ connection: connections.views, poolSize, waitMs: 30_000 });
-      t.after(() => database.close());
+      open.defer(() => database.close());
       return database;
     },
   };
@@ -162,7 +167,6 @@ export interface Runner extends RunningViews {
 }
 
 export async function run(
-  t: TestContext,
   setting: Setting,
   options: Pick<ViewsOptions, 'projections'> & Partial<ViewsOptions>,
 ): Promise<Runner> {
@@ -178,7 +182,7 @@ export async function run(
     ...options,
     database,
   });
-  t.after(() => views.close());
+  setting.open.defer(() => views.close());
   return { ...views, database, stops, outages };
 }
 
