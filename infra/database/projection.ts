@@ -44,7 +44,10 @@ export class ViewTables {
     this.#schema = schema;
   }
 
-  /** Inserts `rows` into `table`; a row whose `key` is there already replaces the old one. */
+  /**
+   * Inserts `rows` into `table`; a row whose `key` is there already replaces the old one, and of two rows with one
+   * key the later counts.
+   */
   async write(table: string, key: readonly string[], rows: readonly object[]): Promise<void> {
     if (rows.length === 0) return;
     const columns = Object.keys(rows[0] ?? {});
@@ -56,7 +59,7 @@ export class ViewTables {
     const names = sql.join(columns.map((column) => sql.ref(column)));
     await sql`
       INSERT INTO ${this.#name(table)} (${names})
-      SELECT ${names} FROM json_populate_recordset(NULL::${this.#name(table)}, ${JSON.stringify(rows)}::json)
+      SELECT ${names} FROM json_populate_recordset(NULL::${this.#name(table)}, ${jsonFor(lastOfEach(key, rows))}::json)
       ON CONFLICT (${sql.join(key.map((column) => sql.ref(column)))}) DO ${onConflict}`.execute(this.#db);
   }
 
@@ -66,13 +69,39 @@ export class ViewTables {
     const same = key.map((column) => sql`stored.${sql.ref(column)} = gone.${sql.ref(column)}`);
     await sql`
       DELETE FROM ${this.#name(table)} stored
-      USING json_populate_recordset(NULL::${this.#name(table)}, ${JSON.stringify(rows)}::json) gone
+      USING json_populate_recordset(NULL::${this.#name(table)}, ${jsonFor(rows)}::json) gone
       WHERE ${sql.join(same, sql` AND `)}`.execute(this.#db);
   }
 
   #name(table: string) {
     return sql.table(`${this.#schema}.${table}`);
   }
+}
+
+/** PostgreSQL refuses one statement that would write a row twice. */
+function lastOfEach(key: readonly string[], rows: readonly object[]): readonly object[] {
+  const byKey = new Map<unknown, object>();
+  const [first = '', ...others] = key;
+  for (const row of rows) {
+    const values = row as Record<string, unknown>;
+    const value = values[first];
+    byKey.set(others.length === 0 ? value : [value, ...others.map((name) => values[name])].join('\0'), row);
+  }
+  return byKey.size === rows.length ? rows : [...byKey.values()];
+}
+
+/** In JSON text: NUL and halves of surrogate pairs as `JSON.stringify` writes them, or any other escape. */
+const escapes = /\\(u(?:0000|d[89a-f][0-9a-f]{2})|.)/g;
+const unstorable = /\\u(?:0000|d[89a-f])/;
+
+/**
+ * `rows` as JSON that PostgreSQL can store as text. A client may put into a manifest what the log keeps and a text
+ * column cannot hold; that must not stop the view for everybody, so U+FFFD stands for it.
+ */
+function jsonFor(rows: readonly object[]): string {
+  const json = JSON.stringify(rows);
+  if (!unstorable.test(json)) return json;
+  return json.replace(escapes, (written, what: string) => (what.length > 1 ? '\uFFFD' : written));
 }
 
 /** The last of `events` for each key: what came before it makes no difference to a row that it sets whole. */

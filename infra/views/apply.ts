@@ -9,16 +9,11 @@ import type { ClientBase } from 'pg';
 import { type Catalogue, upcast } from '../../domain/catalogue.ts';
 import type { RecordedEvent } from '../../domain/event.ts';
 import { type ViewDatabase, ViewTables } from '../database/projection.ts';
-import { type Build, progressChannel } from './checkpoints.ts';
+import { type Build, CheckpointMoved, isServing, progressChannel } from './checkpoints.ts';
 
 /** A build that is being driven forward; `position` is its checkpoint as this process knows it. */
 export interface Member extends Build {
   position: bigint;
-}
-
-/** Another process moved a checkpoint, for instance because it rebuilt the view: read it again. */
-export class CheckpointMoved extends Error {
-  override readonly name = 'CheckpointMoved';
 }
 
 /**
@@ -53,12 +48,15 @@ export function kyselyOn(client: ClientBase): ViewDatabase {
   });
 }
 
-/** Runs `work` in a transaction whose durability may lag: views can be built again from the log. */
+/**
+ * Runs `work` in a transaction whose durability may lag, since views can be built again from the log, and which may
+ * take its time: a batch that a configured time-out cut short every time would never be applied.
+ */
 export async function inViewTransaction<Result>(
   client: ClientBase,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  await client.query('BEGIN; SET LOCAL synchronous_commit = off');
+  await client.query('BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = 0');
   try {
     const result = await work();
     await client.query('COMMIT');
@@ -82,33 +80,35 @@ export async function applyBatch(
   events: readonly RecordedEvent[],
   upTo: bigint,
 ): Promise<void> {
-  const slices = members.map((member) => sliceFor(catalogue, member, events));
+  const moves = members
+    .filter(({ position }) => position < upTo)
+    .map((member) => ({ member, slice: sliceFor(catalogue, member, events) }));
+  if (moves.length === 0) return;
   await inViewTransaction(client, async () => {
-    await moveCheckpoints(client, members, slices, upTo);
-    for (const [index, member] of members.entries()) {
-      const slice = slices[index] ?? [];
+    await moveCheckpoints(client, moves, upTo);
+    for (const { member, slice } of moves) {
       if (slice.length > 0) await member.projection.apply(new ViewTables(db, member.schema), slice);
     }
   });
-  for (const member of members) if (member.position < upTo) member.position = upTo;
+  for (const { member } of moves) member.position = upTo;
+}
+
+interface Move {
+  readonly member: Member;
+  readonly slice: readonly RecordedEvent[];
 }
 
 /** What of `events` concerns the member and is still ahead of its checkpoint, in the current schema versions. */
 function sliceFor(catalogue: Catalogue, { projection, position }: Member, events: readonly RecordedEvent[]) {
+  const handled = new Set<string>(projection.handles);
   return events
-    .filter((event) => event.position > position && projection.handles.includes(event.type))
+    .filter((event) => handled.has(event.type) && event.position > position)
     .map((event) => upcast(catalogue, event));
 }
 
 /** First in the transaction: it takes the rows' locks, so that a rebuild cannot switch schemas in between. */
-async function moveCheckpoints(
-  client: ClientBase,
-  members: readonly Member[],
-  slices: readonly (readonly RecordedEvent[])[],
-  upTo: bigint,
-): Promise<void> {
-  const moved = members.filter(({ position }) => position < upTo);
-  const progress = Object.fromEntries(moved.map(({ schema }) => [schema, String(upTo)]));
+async function moveCheckpoints(client: ClientBase, moves: readonly Move[], upTo: bigint): Promise<void> {
+  const awaited = moves.map(({ member }) => member).filter(isServing);
   const { rowCount } = await client.query({
     name: 'shiplog-views-checkpoint',
     text: `
@@ -118,15 +118,19 @@ async function moveCheckpoints(
         FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS m (schema, expected, applied)
         WHERE c.schema = m.schema AND c.position = m.expected
         RETURNING c.schema
-      ), told AS (SELECT pg_notify('${progressChannel}', $5))
+      ), told AS (
+        SELECT count(pg_notify('${progressChannel}', message)) FROM unnest($5::text[]) AS message
+      )
       SELECT moved.schema FROM moved, told`,
     values: [
-      moved.map(({ schema }) => schema),
-      moved.map(({ position }) => position),
-      moved.map((member) => slices[members.indexOf(member)]?.length ?? 0),
+      moves.map(({ member }) => member.schema),
+      moves.map(({ member }) => member.position),
+      moves.map(({ slice }) => slice.length),
       upTo,
-      JSON.stringify(progress),
+      awaited.length === 0
+        ? []
+        : [JSON.stringify(Object.fromEntries(awaited.map(({ schema }) => [schema, String(upTo)])))],
     ],
   });
-  if (rowCount !== moved.length) throw new CheckpointMoved('a checkpoint was moved by another process');
+  if (rowCount !== moves.length) throw new CheckpointMoved('a checkpoint was moved by another process');
 }

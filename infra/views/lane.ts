@@ -2,9 +2,10 @@ import type { ClientBase } from 'pg';
 import type { Catalogue } from '../../domain/catalogue.ts';
 import type { RecordedEvent } from '../../domain/event.ts';
 import { isOutage } from '../database/outage.ts';
-import type { ViewDatabase } from '../database/projection.ts';
-import { applyBatch, CheckpointMoved, kyselyOn, type Member } from './apply.ts';
-import { recordStop } from './checkpoints.ts';
+import { isBeingBuilt, type ViewDatabase } from '../database/projection.ts';
+import { applyBatch, kyselyOn, type Member } from './apply.ts';
+import { areThere } from './build.ts';
+import { CheckpointMoved, recordStop } from './checkpoints.ts';
 
 /** A projection met an event that it cannot apply. */
 export interface Stop {
@@ -60,7 +61,7 @@ export class Lane {
     try {
       await applyBatch(this.#client, this.#db, this.#catalogue, this.#members, events, upTo);
     } catch (error) {
-      if (isTransient(error)) throw error;
+      await this.#throwUnlessAtFault(error);
       for (const member of [...this.#members]) await this.#applyAlone(member, events, upTo);
     }
   }
@@ -69,7 +70,7 @@ export class Lane {
     try {
       await applyBatch(this.#client, this.#db, this.#catalogue, [member], events, upTo);
     } catch (error) {
-      if (isTransient(error)) throw error;
+      await this.#throwUnlessAtFault(error);
       await this.#applyUpToFault(member, events);
     }
   }
@@ -80,20 +81,33 @@ export class Lane {
       try {
         await applyBatch(this.#client, this.#db, this.#catalogue, [member], [event], event.position);
       } catch (error) {
-        if (isTransient(error)) throw error;
+        await this.#throwUnlessAtFault(error);
+        await recordStop(this.#client, member, event.position, error);
         this.#members = this.#members.filter((other) => other !== member);
-        await recordStop(this.#client, member.schema, event.position, String(error));
         this.#onStop({ member, event, error });
         return;
       }
     }
   }
+
+  /** Throws what is not to be blamed on the events or their projection. */
+  async #throwUnlessAtFault(error: unknown): Promise<void> {
+    if (isTransient(error)) throw error;
+    if (!isBeingBuilt(error)) return;
+    const schemas = this.#members.map(({ schema }) => schema);
+    if (!(await areThere(this.#client, schemas)))
+      throw new CheckpointMoved('a view was dropped', { cause: error });
+  }
 }
 
-/** Deadlock, serialisation failure, lock timeout: the same batch may go through next time. */
-const retriable = new Set(['40001', '40P01', '55P03']);
+/**
+ * Serialisation failure, deadlock, lock timeout, cancelled by an operator, a session that was idle for too long while
+ * this process was held up: the same batch may go through next time.
+ */
+const retriable = new Set(['40001', '40P01', '55P03', '57014', '25P03']);
 
-function isTransient(error: unknown): boolean {
+/** Whether it may go through when it is tried again, and says nothing about an event or a projection. */
+export function isTransient(error: unknown): boolean {
   if (error instanceof CheckpointMoved || isOutage(error)) return true;
   return error instanceof Error && 'code' in error && retriable.has(String(error.code));
 }

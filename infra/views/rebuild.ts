@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { PoolClient } from 'pg';
 import type { Catalogue } from '../../domain/catalogue.ts';
 import type { Database } from '../database/connect.ts';
@@ -8,6 +9,19 @@ import { beside, discard, lockCheckpoint, prepare, switchOver, tryLock } from '.
 import { createCheckpoints, readCheckpoints, serving } from './checkpoints.ts';
 import { type Difference, firstDifference, tableDigests } from './compare.ts';
 import { Lane, type Stop } from './lane.ts';
+import { readAhead } from './read-ahead.ts';
+import { onOwnSession } from './session.ts';
+
+/**
+ * How long the exchange of the tables waits for queries that read the old ones; new queries queue behind it, and
+ * PostgreSQL looks for deadlocks after twice that time. Milliseconds.
+ */
+const switchWaitMs = 500;
+/** How often the exchange is tried: a backup may read a table for minutes. */
+const switchAttempts = 300;
+/** A process that is held up in the middle of the exchange stops the views for this long. Milliseconds. */
+const stalledSwitchMs = 60_000;
+const lockNotAvailable = '55P03';
 
 export interface RebuildOptions {
   readonly log: EventLog;
@@ -44,7 +58,7 @@ export class RebuildStopped extends Error {
   }
 }
 
-/** Another process is rebuilding the same projection for the same purpose. */
+/** Another process is replaying or verifying the same projection. */
 export class RebuildRunning extends Error {
   override readonly name = 'RebuildRunning';
 }
@@ -56,16 +70,8 @@ export class RebuildRunning extends Error {
  */
 export const replayViews = (options: RebuildOptions): Promise<Rebuilt[]> =>
   rebuild(options, 'replay', async (copy, reader) => {
-    const result = await compare(copy, reader);
     await copy.catchUp(await options.log.head());
-    await inViewTransaction(reader, async () => {
-      const { schema } = serving(copy.member.projection);
-      // Under this lock nobody applies events to the serving tables, so the copy can overtake them.
-      const served = await lockCheckpoint(reader, schema);
-      if (served !== undefined) await copy.catchUp(served);
-      await switchOver(reader, copy.member);
-    });
-    return result;
+    await exchange(copy, reader);
   });
 
 /**
@@ -73,66 +79,72 @@ export const replayViews = (options: RebuildOptions): Promise<Rebuilt[]> =>
  * changed or held up. @throws RebuildStopped @throws RebuildRunning
  */
 export const verifyViews = (options: RebuildOptions): Promise<Rebuilt[]> =>
-  rebuild(options, 'verify', async (copy, reader) => {
-    const result = await compare(copy, reader);
-    await discard(reader, copy.member.schema);
-    return result;
-  });
+  rebuild(options, 'verify', async () => undefined);
 
 interface Copy {
   readonly member: Member;
-  readonly builder: PoolClient;
   /** Applies the events after the copy's position, up to and including `position`. */
   catchUp(position: bigint): Promise<void>;
 }
 
-async function rebuild(
+function rebuild(
   options: RebuildOptions,
   purpose: 'replay' | 'verify',
-  finish: (copy: Copy, reader: PoolClient) => Promise<Rebuilt>,
+  finish: (copy: Copy, reader: PoolClient) => Promise<void>,
 ): Promise<Rebuilt[]> {
   const { log, database, catalogue, projections } = options;
-  const builder = await database.pool.connect();
-  const reader = await database.pool.connect();
   let events = 0;
-  try {
+  return onOwnSession(database, (builder) => onOwnSession(database, (reader) => build(builder, reader)));
+
+  async function build(builder: PoolClient, reader: PoolClient): Promise<Rebuilt[]> {
     await createCheckpoints(builder);
+    for (const projection of projections) await lockOut(builder, projection);
     const builds = projections.map((projection) => beside(projection, purpose));
-    const members: Member[] = [];
-    for (const build of builds) {
-      if (!(await tryLock(builder, build.schema)))
-        throw new RebuildRunning(`${build.schema} is being built already`);
-      await discard(builder, build.schema);
-      members.push(await prepare(builder, build));
+    try {
+      const members: Member[] = [];
+      for (const build of builds) {
+        await discard(builder, build.schema);
+        members.push(await prepare(builder, build));
+      }
+      const results = await compareAll(members, builder, reader);
+      for (const member of members)
+        await finish({ member, catchUp: (position) => drive(builder, [member], position) }, reader);
+      return results;
+    } finally {
+      // Where the connection is lost they are left over, and the next rebuild discards them.
+      for (const { schema } of builds) await discard(builder, schema).catch(() => undefined);
     }
-    // All together first, so that the log is read once, but not beyond what is served: there they are compared.
-    await drive(members, await servedPosition());
-
-    const results: Rebuilt[] = [];
-    for (const member of members) {
-      const copy = { member, builder, catchUp: (position: bigint) => drive([member], position) };
-      results.push(await finish(copy, reader));
-    }
-    return results;
-  } finally {
-    builder.release(true);
-    reader.release(true);
   }
 
-  async function servedPosition(): Promise<bigint> {
-    const schemas = projections.map((projection) => serving(projection).schema);
-    const served = [...(await readCheckpoints(builder, schemas)).values()].map(({ position }) => position);
+  /** Compares each copy with what serves at the position where that stands; all are driven there in one reading. */
+  async function compareAll(
+    members: readonly Member[],
+    builder: PoolClient,
+    reader: PoolClient,
+  ): Promise<Rebuilt[]> {
     const head = await log.head();
-    return served.reduce((min, position) => (position < min ? position : min), head);
+    const schemas = projections.map((projection) => serving(projection).schema);
+    const served = await readCheckpoints(builder, schemas);
+    const due = (member: Member): bigint => served.get(serving(member.projection).schema)?.position ?? head;
+    const results = new Map<Member, Rebuilt>();
+    // A view that has stopped, or is just being built, is behind the others and must be met there.
+    for (const member of [...members].sort((a, b) => Number(due(a) - due(b)))) {
+      await drive(builder, members, due(member));
+      const result = await compare(member, builder, reader, (position) => drive(builder, [member], position));
+      results.set(member, result);
+    }
+    return members.flatMap((member) => results.get(member) ?? []);
   }
 
-  async function drive(members: readonly Member[], last: bigint): Promise<void> {
+  /** Applies the log to `members` up to and including the position `last`. */
+  async function drive(builder: PoolClient, members: readonly Member[], last: bigint): Promise<void> {
     const fail = (stop: Stop): void => {
       throw new RebuildStopped(stop);
     };
-    const lane = new Lane({ client: builder, catalogue, members, onStop: fail });
-    if (lane.start >= last) return;
-    for await (const batch of log.readAll(lane.start)) {
+    const behind = members.filter(({ position }) => position < last);
+    if (behind.length === 0) return;
+    const lane = new Lane({ client: builder, catalogue, members: behind, onStop: fail });
+    for await (const batch of readAhead(log.readAll(lane.start))) {
       const due = batch.filter(({ position }) => position <= last);
       await lane.apply(due);
       events += due.length;
@@ -142,36 +154,68 @@ async function rebuild(
   }
 }
 
+/** One rebuild of a projection at a time: two would compare with rows that the other is exchanging. */
+async function lockOut(client: PoolClient, projection: AnyProjection): Promise<void> {
+  const { schema } = serving(projection);
+  if (!(await tryLock(client, `${schema}.rebuild`)))
+    throw new RebuildRunning(`${schema} is being rebuilt already`);
+}
+
+/** Puts the copy in the place of what serves, without holding up readers for longer than `switchWaitMs`. */
+async function exchange(copy: Copy, client: PoolClient): Promise<void> {
+  const { schema } = serving(copy.member.projection);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await inViewTransaction(client, async () => {
+        await client.query(`SET LOCAL idle_in_transaction_session_timeout = ${stalledSwitchMs}`);
+        // Under this lock nobody applies events to the serving tables, so the copy can overtake them.
+        const served = await lockCheckpoint(client, schema);
+        if (served !== undefined) await copy.catchUp(served);
+        await client.query(`SET LOCAL lock_timeout = ${switchWaitMs}`);
+        await switchOver(client, copy.member);
+      });
+    } catch (error) {
+      const isHeld = error instanceof Error && 'code' in error && error.code === lockNotAvailable;
+      if (!isHeld || attempt === switchAttempts) throw error;
+      await sleep(switchWaitMs);
+    }
+  }
+}
+
 /** Brings the copy to where the served tables are, as one snapshot shows them, and compares the rows. */
-async function compare({ member, builder, catchUp }: Copy, reader: PoolClient): Promise<Rebuilt> {
-  const { projection, schema } = member;
-  const old = { client: reader, schema: serving(projection).schema };
-  await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-  await builder.query('BEGIN READ ONLY');
+async function compare(
+  copy: Member,
+  builder: PoolClient,
+  reader: PoolClient,
+  catchUp: (position: bigint) => Promise<void>,
+): Promise<Rebuilt> {
+  const { projection, schema } = copy;
+  const old = serving(projection).schema;
+  return inSnapshot(reader, async () => {
+    const checkpoint = (await readCheckpoints(reader, [old])).get(old);
+    if (checkpoint !== undefined) await catchUp(checkpoint.position);
+    // Rows from before the copy's position are there if the view was dropped meanwhile and is being built again.
+    const served = checkpoint !== undefined && checkpoint.position >= copy.position;
+    const [tables, before] = await Promise.all([
+      tableDigests(builder, schema),
+      served ? tableDigests(reader, old) : undefined,
+    ]);
+    const changed = before && [...tables].find(([table, digest]) => before.get(table) !== digest)?.[0];
+    const ours = { client: reader, schema: old };
+    const difference =
+      changed === undefined
+        ? null
+        : await inSnapshot(builder, () => firstDifference(changed, ours, { client: builder, schema }));
+    return { projection, position: copy.position, served, tables, difference };
+  });
+}
+
+async function inSnapshot<Result>(client: PoolClient, read: () => Promise<Result>): Promise<Result> {
+  await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0');
   try {
-    const served = (await readCheckpoints(reader, [old.schema])).get(old.schema);
-    if (served !== undefined) {
-      await builder.query('COMMIT');
-      await catchUp(served.position);
-      await builder.query('BEGIN READ ONLY');
-    }
-    const tables = await tableDigests(builder, schema);
-    const found = {
-      projection,
-      position: member.position,
-      served: served !== undefined,
-      tables,
-      difference: null,
-    };
-    if (served === undefined) return found;
-    const before = await tableDigests(reader, old.schema);
-    for (const [table, digest] of tables) {
-      if (before.get(table) === digest) continue;
-      return { ...found, difference: await firstDifference(table, old, { client: builder, schema }) };
-    }
-    return found;
+    return await read();
   } finally {
-    await reader.query('COMMIT');
-    await builder.query('COMMIT');
+    // Nothing was written; where the session is gone the first error tells more.
+    await client.query('ROLLBACK').catch(() => undefined);
   }
 }

@@ -3,23 +3,27 @@ import type { PoolClient } from 'pg';
 import type { Catalogue } from '../../domain/catalogue.ts';
 import type { RecordedEvent } from '../../domain/event.ts';
 import type { Database } from '../database/connect.ts';
-import { DatabaseUnavailable } from '../database/outage.ts';
-import { type AnyProjection, schemaOf } from '../database/projection.ts';
-import type { EventLog } from '../event-log/port.ts';
-import { CheckpointMoved, type Member } from './apply.ts';
+import type { AnyProjection } from '../database/projection.ts';
+import { type EventLog, LogUnavailable } from '../event-log/port.ts';
+import type { Member } from './apply.ts';
 import { prepare, tryLock, unlock } from './build.ts';
-import { createCheckpoints, readCheckpoints, readStatus, serving } from './checkpoints.ts';
-import { Lane, type Stop } from './lane.ts';
+import { CheckpointMoved, createCheckpoints, readCheckpoints, readStatus, serving } from './checkpoints.ts';
+import { Doubt } from './doubt.ts';
+import { isTransient, Lane, type Stop } from './lane.ts';
 import type { Views } from './port.ts';
 import { Progress } from './progress.ts';
+import { readAhead } from './read-ahead.ts';
+import { endWhenHeldUp, onOwnSession, probe } from './session.ts';
 
 /** How often a process asks again for what another process applies; it bounds a takeover. Milliseconds. */
 const takeoverMs = 1000;
+/** How often a process that applies everything makes sure of its connection, in milliseconds. */
+const probeMs = 5000;
 /** A projection that is further behind than this, in positions, catches up on a connection of its own. */
 const catchUpDistance = 10_000n;
 const outagePauseMs = 500;
-/** How often views that may have gone back are looked at, in milliseconds. */
-const doubtPauseMs = 50;
+/** Before the checkpoints are read again after another process moved one, in milliseconds. */
+const movedPauseMs = 20;
 
 export interface ViewsOptions {
   readonly log: EventLog;
@@ -50,19 +54,22 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
   const { log, database, catalogue, projections, whileApplying = (_, apply) => apply() } = options;
   const closing = new AbortController();
   const progress = new Progress(database, options.waitMs);
+  const doubt = new Doubt({ log, database, projections, closing: closing.signal });
+  /** Where each projection stands that this process gave up on. */
   const stops = new Map<string, bigint>();
-  const catchingUp = new Map<string, Promise<void>>();
-  let rejoin = new AbortController();
-  let doubts = 0;
-  let regaining: Promise<void> | undefined;
+  /** Those on a connection of their own, and how that goes. */
+  const catchingUp = { schemas: new Set<string>(), done: Promise.resolve() };
+  const begun = Promise.withResolvers<void>();
+  let round = new AbortController();
 
   await createCheckpoints(database.pool);
   const listener = await progress.listen();
-  const driving = untilClosed(() => onOwnConnection(driveTogether));
+  const driving = untilClosed(driveTogether);
 
   function onStop(stop: Stop): void {
-    stops.set(stop.member.schema, stop.event.position);
-    progress.stop(stop.member.schema);
+    const { schema, position } = stop.member;
+    stops.set(schema, position);
+    progress.advance(schema, { position, stoppedAt: stop.event.position });
     options.onStop(stop);
   }
 
@@ -72,184 +79,188 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
         await work();
       } catch (error) {
         if (closing.signal.aborted) return;
-        if (error instanceof CheckpointMoved) continue;
-        doubt();
-        options.onOutage(error);
-        await pause(outagePauseMs);
+        await recover(error);
       }
     }
   }
 
-  /** The database may come back with older rows than it had: the views' commits are not durable at once. */
-  function doubt(): void {
-    doubts += 1;
+  /** Leaves time between an error and the next attempt, which may fail for the same reason for ever. */
+  async function recover(error: unknown): Promise<void> {
+    // The rows may be those of an earlier time, after a crash of PostgreSQL or a restore.
     progress.forget();
-    regaining ??= regain();
-  }
-
-  async function regain(): Promise<void> {
-    let seen: number | undefined;
-    let head: bigint | undefined;
-    while (!closing.signal.aborted) {
-      if (seen !== doubts) head = undefined;
-      seen = doubts;
-      try {
-        // Once a doubt: all that was acknowledged before it is below, and who writes later waits for that himself.
-        head ??= await log.head();
-        if ((await areAt(head)) && seen === doubts) break;
-      } catch {
-        // The log or the views are away still; the next look may find them.
-      }
-      await pause(doubtPauseMs);
-    }
-    regaining = undefined;
-  }
-
-  async function areAt(head: bigint): Promise<boolean> {
-    const statuses = await readStatus(database.pool, projections);
-    return statuses.every(({ position, stoppedAt }) => position >= head || stoppedAt !== null);
+    if (error instanceof CheckpointMoved) return pause(movedPauseMs);
+    doubt.raise();
+    options.onOutage(error);
+    await pause(outagePauseMs);
   }
 
   async function pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: closing.signal }).catch(() => undefined);
   }
 
-  /** `lost` aborts when the connection breaks, which who waits for events would not notice before the next one. */
-  async function onOwnConnection(
-    work: (client: PoolClient, lost: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    const client = await database.pool.connect();
-    const broken = new AbortController();
-    const lose = (): void => {
-      broken.abort(new DatabaseUnavailable('the connection on which the views are brought forward broke'));
-      doubt();
-    };
-    client.once('end', lose);
-    try {
-      await work(client, broken.signal);
-    } finally {
-      client.off('end', lose);
-      // Ending the session releases its locks, in whatever state it is.
-      client.release(true);
-    }
+  function driveTogether(): Promise<void> {
+    return onOwnSession(database, async (client) => {
+      await endWhenHeldUp(client);
+      await createCheckpoints(client);
+      client.once('end', loseConnection);
+      let members: readonly Member[] = [];
+      while (!closing.signal.aborted) {
+        round = new AbortController();
+        await probe(client);
+        await forgetRepairedStops(client);
+        members = await leaveLaggards(client, [...members, ...(await takeOver(client, members))]);
+        begun.resolve();
+        if (members.length === 0) await pause(takeoverMs);
+        else members = await follow(client, members);
+      }
+    });
   }
 
-  async function driveTogether(client: PoolClient, lost: AbortSignal): Promise<void> {
-    await createCheckpoints(client);
-    let members: readonly Member[] = [];
-    while (!closing.signal.aborted) {
-      rejoin = new AbortController();
-      await forgetRepairedStops(client);
-      members = leaveLaggards(client, [...members, ...(await takeOver(client, members))]);
-      const everythingIsOurs = members.length + catchingUp.size === projections.length;
-      const interruption = everythingIsOurs ? rejoin.signal : AbortSignal.timeout(takeoverMs);
-      const round = AbortSignal.any([closing.signal, lost, interruption]);
-      if (members.length === 0) await pause(takeoverMs);
-      else members = await follow(client, members, round);
-      lost.throwIfAborted();
-    }
+  function endRound(): void {
+    round.abort();
+  }
+
+  /** Who waits for events would not notice before the next one. */
+  function loseConnection(): void {
+    doubt.raise();
+    endRound();
   }
 
   /** Applies what the log holds and gets until the round ends; returns the members that still run. */
-  async function follow(
-    client: PoolClient,
-    members: readonly Member[],
-    round: AbortSignal,
-  ): Promise<readonly Member[]> {
+  async function follow(client: PoolClient, members: readonly Member[]): Promise<readonly Member[]> {
+    const everythingIsOurs = members.length + catchingUp.schemas.size === projections.length;
+    const timer = setTimeout(endRound, everythingIsOurs ? probeMs : takeoverMs);
     const lane = new Lane({ client, catalogue, members, onStop });
     tell(lane);
-    for await (const events of log.subscribe(lane.start, round)) {
-      await whileApplying(events, () => lane.apply(events));
-      tell(lane);
-      if (lane.members.length < members.length) break;
+    try {
+      for await (const events of readAhead(log.subscribe(lane.start, round.signal))) {
+        await whileApplying(events, () => lane.apply(events));
+        tell(lane);
+        if (lane.members.length < members.length || round.signal.aborted) break;
+      }
+      if (lane.members.length === members.length && !round.signal.aborted)
+        throw new LogUnavailable('the event log ended the subscription of the views');
+    } finally {
+      clearTimeout(timer);
+      endRound();
     }
+    for (const member of members) if (!lane.members.includes(member)) await unlock(client, member.schema);
     return lane.members;
   }
 
   function tell(lane: Lane): void {
-    for (const { schema, position } of lane.members) progress.advance(schema, position);
+    for (const { schema, position } of lane.members) progress.advance(schema, { position, stoppedAt: null });
   }
 
   async function takeOver(client: PoolClient, held: readonly Member[]): Promise<Member[]> {
     const taken: Member[] = [];
-    for (const build of projections.map(serving)) {
-      const { schema } = build;
-      if (stops.has(schema) || catchingUp.has(schema) || held.some((member) => member.schema === schema))
-        continue;
-      if (await tryLock(client, schema)) taken.push(await prepare(client, build));
+    for (const { projection, schema } of projections.map(serving)) {
+      const isBusy = stops.has(schema) || catchingUp.schemas.has(schema);
+      if (isBusy || held.some((member) => member.schema === schema)) continue;
+      const member = await lockAndPrepare(client, projection);
+      if (member !== undefined) taken.push(member);
     }
     return taken;
   }
 
-  /** Lets those who are far behind catch up by themselves, so that the others stay live. */
-  function leaveLaggards(client: PoolClient, members: readonly Member[]): Member[] {
-    const newest = members.reduce((max, { position }) => (position > max ? position : max), 0n);
-    return members.filter((member) => {
-      if (newest - member.position <= catchUpDistance) return true;
-      catchingUp.set(
-        member.schema,
-        unlock(client, member.schema).then(() => catchUp(member)),
-      );
-      return false;
-    });
+  /** Undefined where another session has the projection, or its tables cannot be created now. */
+  async function lockAndPrepare(client: PoolClient, projection: AnyProjection): Promise<Member | undefined> {
+    const build = serving(projection);
+    if (!(await tryLock(client, build.schema))) return undefined;
+    try {
+      const member = await prepare(client, build);
+      await refuseOtherLog(member);
+      return member;
+    } catch (error) {
+      if (isTransient(error)) throw error;
+      // The other projections must not wait for it.
+      options.onOutage(error);
+      await unlock(client, build.schema);
+      return undefined;
+    }
   }
 
-  async function catchUp({ projection, schema }: Member): Promise<void> {
+  /** Events that were applied and are not in the log: it was restored to an earlier time, or is another one. */
+  async function refuseOtherLog({ schema, position }: Member): Promise<void> {
+    const head = await log.head();
+    if (position > head)
+      throw new Error(
+        `${schema} is at position ${position} of a log that ends at ${head}; it must be replayed`,
+      );
+  }
+
+  /** Lets those who are far behind catch up by themselves, so that the others stay live. */
+  async function leaveLaggards(client: PoolClient, members: readonly Member[]): Promise<readonly Member[]> {
+    const newest = members.reduce((max, { position }) => (position > max ? position : max), 0n);
+    const laggards = members.filter(({ position }) => newest - position > catchUpDistance);
+    if (laggards.length === 0) return members;
+    for (const { schema } of laggards) await unlock(client, schema);
+    // One connection more, however many lag: the next ones come when these have arrived.
+    if (catchingUp.schemas.size === 0) {
+      for (const { schema } of laggards) catchingUp.schemas.add(schema);
+      catchingUp.done = catchUp(laggards.map(({ projection }) => projection));
+    }
+    return members.filter((member) => !laggards.includes(member));
+  }
+
+  async function catchUp(laggards: readonly AnyProjection[]): Promise<void> {
     try {
-      await onOwnConnection(async (client) => {
-        if (!(await tryLock(client, schema))) return;
-        const lane = new Lane({
-          client,
-          catalogue,
-          members: [await prepare(client, serving(projection))],
-          onStop,
-        });
-        while (lane.members.length > 0 && (await log.head()) - lane.start > catchUpDistance) {
-          for await (const events of log.readAll(lane.start)) {
-            if (closing.signal.aborted || lane.members.length === 0) return;
-            await lane.apply(events);
-            tell(lane);
-          }
+      await onOwnSession(database, async (client) => {
+        await endWhenHeldUp(client);
+        const members: Member[] = [];
+        for (const projection of laggards) {
+          const member = await lockAndPrepare(client, projection);
+          if (member !== undefined) members.push(member);
         }
+        await drive(new Lane({ client, catalogue, members, onStop }));
       });
     } catch (error) {
-      if (!(error instanceof CheckpointMoved)) options.onOutage(error);
+      if (!closing.signal.aborted) await recover(error);
     } finally {
-      catchingUp.delete(schema);
-      rejoin.abort();
+      catchingUp.schemas.clear();
+      endRound();
     }
   }
 
-  /** A stopped view that was rebuilt since, beyond the event that stopped it, may run again. */
+  /** Applies the log until the lane is near its head. */
+  async function drive(lane: Lane): Promise<void> {
+    for (let start = -1n; start < lane.start; ) {
+      start = lane.start;
+      if ((await log.head()) - start <= catchUpDistance) return;
+      for await (const events of readAhead(log.readAll(start))) {
+        if (closing.signal.aborted || lane.members.length === 0) return;
+        await whileApplying(events, () => lane.apply(events));
+        tell(lane);
+      }
+    }
+  }
+
+  /** A stopped view that moved since, was rebuilt or was dropped may run again. */
   async function forgetRepairedStops(client: PoolClient): Promise<void> {
     if (stops.size === 0) return;
-    for (const [schema, { position }] of await readCheckpoints(client, [...stops.keys()])) {
-      if (position >= (stops.get(schema) ?? position)) stops.delete(schema);
-    }
+    const checkpoints = await readCheckpoints(client, [...stops.keys()]);
+    for (const [schema, position] of stops)
+      if (checkpoints.get(schema)?.position !== position) stops.delete(schema);
   }
 
   return {
     reached: (position, views) => progress.reached(position, views),
-    requireCurrent() {
-      if (regaining !== undefined)
-        throw new DatabaseUnavailable('the views may be behind what they have shown');
-    },
+    requireCurrent: () => doubt.requireNone(),
     status: () => readStatus(database.pool, projections),
 
     async caughtUp() {
-      const head = await log.head();
-      const isBehind = (projection: AnyProjection): boolean =>
-        progress.positionOf(schemaOf(projection)) < head && !stops.has(schemaOf(projection));
-      while (projections.some(isBehind) && !closing.signal.aborted) {
-        await progress.reached(head, projections.filter(isBehind)).catch(() => undefined);
-      }
+      // What stopped before is tried again first.
+      await begun.promise;
+      await progress.settled(await log.head(), projections, closing.signal);
     },
 
     async close() {
       closing.abort();
+      begun.resolve();
+      endRound();
       await driving;
-      await Promise.all(catchingUp.values());
-      await regaining;
+      await catchingUp.done;
+      await doubt.settled();
       await listener.close();
     },
   };

@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { catalogue } from '../../domain/catalogue.ts';
+import type { DomainEvent } from '../../domain/event.ts';
+import type { Database } from '../../infra/database/connect.ts';
+import { type AnyProjection, schemaOf } from '../../infra/database/projection.ts';
+import { newEventId } from '../../infra/event-log/ids.ts';
+import { replayViews, verifyViews } from '../../infra/views/rebuild.ts';
+import { artifacts } from '../../projections/artifacts/projection.ts';
+import { blobs } from '../../projections/blobs/projection.ts';
+import { projections } from '../../projections/projections.ts';
+import { projects } from '../../projections/projects/projection.ts';
+import { repositories } from '../../projections/repositories/projection.ts';
+import { tags } from '../../projections/tags/projection.ts';
+import { users } from '../../projections/users/projection.ts';
+import { run, type Setting, startSetting } from './views-setting.ts';
+
+const digest = (n: number): string => `sha256:${String(n).padStart(64, '0')}`;
+
+const storedBlob = (n: number, key = `key-${n}`): DomainEvent => ({
+  type: 'BlobStored',
+  data: { digest: digest(n), size: n * 1000, key },
+});
+const linkedBlob = (n: number, repository: string): DomainEvent => ({
+  type: 'BlobLinked',
+  data: { digest: digest(n), repository },
+});
+const pushedManifest = (n: number, repository: string, artifactType?: string): DomainEvent => ({
+  type: 'ManifestPushed',
+  data: {
+    repository,
+    digest: digest(n),
+    mediaType: 'application/vnd.oci.image.manifest.v1+json',
+    size: n,
+    key: `manifest-${n}`,
+    layers: [],
+    manifests: [],
+    ...(artifactType !== undefined && { artifactType }),
+  },
+});
+const assignedTag = (repository: string, tag: string, n: number): DomainEvent => ({
+  type: 'TagAssigned',
+  data: { repository, tag, digest: digest(n) },
+});
+const movedTag = (repository: string, tag: string, from: number, to: number): DomainEvent => ({
+  type: 'TagMoved',
+  data: { repository, tag, from: digest(from), digest: digest(to) },
+});
+const createdProject = (name: string, projectId: number, isPublic: boolean): DomainEvent => ({
+  type: 'ProjectCreated',
+  data: { name, projectId, public: isPublic, owner: 'admin' },
+});
+const createdUser = (username: string, userId: number, administrator: boolean): DomainEvent => ({
+  type: 'UserCreated',
+  data: { username, userId, administrator, passwordHash: `hash of ${username}` },
+});
+
+/**
+ * What `projection` shows of `history`: applied one by one, then once more by a runner that finds all of it at once;
+ * both must show the same, and so must a replay and a verification.
+ */
+async function rowsAfter(setting: Setting, projection: AnyProjection, history: readonly DomainEvent[]) {
+  const live = await run(setting, { projections: [projection], catalogue });
+  for (const { type, data } of history) {
+    const event = { id: newEventId(), type, version: 1, data, metadata: { actor: 'user:admin' } };
+    await live.reached(await setting.log.append(`history/${type}`, 'any', [event]), [projection]);
+  }
+  await live.close();
+  const { database } = live;
+  const rows = await rowsOf(database, projection);
+
+  const rebuild = {
+    log: setting.log,
+    database,
+    catalogue,
+    projections: [projection],
+    onProgress: () => undefined,
+  };
+  const [verified] = await verifyViews(rebuild);
+  assert.equal(verified?.difference, null);
+  const [replayed] = await replayViews(rebuild);
+  assert.equal(replayed?.difference, null);
+  assert.deepEqual(replayed?.tables, verified?.tables);
+  assert.deepEqual(await rowsOf(database, projection), rows);
+
+  await database.pool.query(`DROP SCHEMA ${schemaOf(projection)} CASCADE`);
+  const late = await run(setting, { projections: [projection], catalogue, database });
+  await late.caughtUp();
+  assert.deepEqual(await rowsOf(database, projection), rows);
+  assert.deepEqual([live.stops, late.stops], [[], []]);
+  return rows;
+}
+
+/** The rows of each table, in the order of their text. */
+async function rowsOf({ pool }: Database, projection: AnyProjection) {
+  const schema = schemaOf(projection);
+  const { rows } = await pool.query(
+    'SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = $2',
+    [schema, 'r'],
+  );
+  const tables: Record<string, Record<string, unknown>[]> = {};
+  for (const { relname } of rows)
+    tables[relname] = (
+      await pool.query(`SELECT * FROM ${schema}.${relname} t ORDER BY t::text COLLATE "C"`)
+    ).rows;
+  return tables;
+}
+
+test('artifacts: a row for each manifest of each repository, as it was pushed last', async (t) => {
+  const setting = await startSetting(t);
+  const { artifacts: rows } = await rowsAfter(setting, artifacts, [
+    pushedManifest(1, 'library/a'),
+    pushedManifest(2, 'library/a', 'application/vnd.example'),
+    pushedManifest(1, 'library/b'),
+    pushedManifest(1, 'library/a', 'a\0type'),
+    assignedTag('library/a', 'latest', 1),
+  ]);
+  assert.deepEqual(
+    rows?.map(({ repository, digest, artifact_type, size, key }) => [
+      repository,
+      digest,
+      artifact_type,
+      size,
+      key,
+    ]),
+    [
+      ['library/a', digest(1), 'a\uFFFDtype', 1n, 'manifest-1'],
+      ['library/a', digest(2), 'application/vnd.example', 2n, 'manifest-2'],
+      ['library/b', digest(1), null, 1n, 'manifest-1'],
+    ],
+  );
+  assert.ok(rows?.every(({ pushed_at }) => pushed_at instanceof Date));
+});
+
+test('blobs: where each blob is kept, and in which repositories it can be read', async (t) => {
+  const setting = await startSetting(t);
+  const { blobs: stored, links } = await rowsAfter(setting, blobs, [
+    storedBlob(1),
+    linkedBlob(1, 'library/a'),
+    linkedBlob(1, 'library/b'),
+    linkedBlob(1, 'library/a'),
+    storedBlob(2),
+    storedBlob(1, 'key-1-again'),
+  ]);
+  assert.deepEqual(stored, [
+    { digest: digest(1), size: 1000n, key: 'key-1-again' },
+    { digest: digest(2), size: 2000n, key: 'key-2' },
+  ]);
+  assert.deepEqual(links, [
+    { repository: 'library/a', digest: digest(1) },
+    { repository: 'library/b', digest: digest(1) },
+  ]);
+});
+
+test('projects: who owns each project, and whether anyone may pull from it', async (t) => {
+  const setting = await startSetting(t);
+  const { projects: rows } = await rowsAfter(setting, projects, [
+    createdProject('library', 1, true),
+    createdProject('secret', 2, false),
+  ]);
+  assert.deepEqual(
+    rows?.map(({ created_at: _, ...row }) => row),
+    [
+      { name: 'library', project_id: 1, public: true, owner: 'admin' },
+      { name: 'secret', project_id: 2, public: false, owner: 'admin' },
+    ],
+  );
+});
+
+test('repositories: each that ever held a manifest, with its project', async (t) => {
+  const setting = await startSetting(t);
+  const { repositories: rows } = await rowsAfter(setting, repositories, [
+    pushedManifest(1, 'library/a'),
+    pushedManifest(2, 'library/a'),
+    pushedManifest(1, 'team/deep/b'),
+    linkedBlob(1, 'library/without-manifest'),
+  ]);
+  assert.deepEqual(rows, [
+    { name: 'library/a', project: 'library' },
+    { name: 'team/deep/b', project: 'team' },
+  ]);
+});
+
+test('tags: where each tag points now', async (t) => {
+  const setting = await startSetting(t);
+  const { tags: rows } = await rowsAfter(setting, tags, [
+    assignedTag('library/a', 'latest', 1),
+    assignedTag('library/a', '1.0', 1),
+    movedTag('library/a', 'latest', 1, 2),
+    assignedTag('library/b', 'latest', 3),
+    movedTag('library/a', 'latest', 2, 4),
+  ]);
+  assert.deepEqual(rows, [
+    { repository: 'library/a', tag: '1.0', digest: digest(1) },
+    { repository: 'library/a', tag: 'latest', digest: digest(4) },
+    { repository: 'library/b', tag: 'latest', digest: digest(3) },
+  ]);
+});
+
+test('users: who can log in, and who administers', async (t) => {
+  const setting = await startSetting(t);
+  const { users: rows } = await rowsAfter(setting, users, [
+    createdUser('admin', 1, true),
+    createdUser('jane', 2, false),
+  ]);
+  assert.deepEqual(rows, [
+    { username: 'admin', user_id: 1, administrator: true, password_hash: 'hash of admin' },
+    { username: 'jane', user_id: 2, administrator: false, password_hash: 'hash of jane' },
+  ]);
+});
+
+test('a replay of all views together yields the rows that each of them had', async (t) => {
+  const setting = await startSetting(t);
+  const history: DomainEvent[] = [createdUser('admin', 1, true), createdProject('library', 1, true)];
+  for (let n = 1; n <= 300; n++) {
+    const repository = `library/app-${n % 17}`;
+    history.push(storedBlob(n), linkedBlob(n, repository), linkedBlob(1 + (n % 5), repository));
+    history.push(pushedManifest(n, repository), assignedTag(repository, `v${n}`, n));
+    history.push(movedTag(repository, 'latest', 1, n));
+  }
+  for (let from = 0; from < history.length; from += 500) {
+    const events = history
+      .slice(from, from + 500)
+      .map((event) => ({ ...event, id: newEventId(), version: 1, metadata: { actor: 'user:admin' } }));
+    await setting.log.append('history/all', 'any', events);
+  }
+  const runner = await run(setting, { projections, catalogue });
+  await runner.caughtUp();
+  const before = await Promise.all(projections.map((projection) => rowsOf(runner.database, projection)));
+
+  const results = await replayViews({
+    log: setting.log,
+    database: runner.database,
+    catalogue,
+    projections,
+    onProgress: () => undefined,
+  });
+
+  assert.deepEqual(
+    results.map(({ projection, difference, position }) => [projection.name, difference, position]),
+    projections.map(({ name }) => [name, null, BigInt(history.length)]),
+  );
+  const after = await Promise.all(projections.map((projection) => rowsOf(runner.database, projection)));
+  assert.deepEqual(after, before);
+});
