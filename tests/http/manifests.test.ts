@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { rm } from 'node:fs/promises';
+import { readdir, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
@@ -205,5 +205,20 @@ test('a manifest whose bytes the store has lost is an outage, which has no diges
     const answer = await send(server, 'GET', at(reference));
     assert.deepEqual(refusalOf(answer), [503, 'UNAVAILABLE']);
     for (const name of ['etag', 'docker-content-digest']) assert.equal(answer.headers[name], undefined, name);
+  }
+});
+
+test('a manifest that the store has cut short is never served as if it were whole', async () => {
+  const { digest } = await pushImage(server, repository, 'short', 'soon to be cut short');
+  const hex = digest.slice('sha256:'.length);
+  const folder = join(server.dataDirectory, 'blobs', 'blobs', 'sha256', hex.slice(0, 2), hex);
+  const [file = ''] = await readdir(folder);
+  await truncate(join(folder, file), 10);
+  for (const reference of ['short', digest, 'short']) {
+    const outcome = await send(server, 'GET', at(reference)).then(
+      ({ status }) => status,
+      () => 'cut off',
+    );
+    assert.ok(outcome === 503 || outcome === 'cut off', String(outcome));
   }
 });
