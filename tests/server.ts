@@ -23,7 +23,7 @@ export interface TestServer {
   readonly registry: string;
   readonly dataDirectory: string;
   readonly password: string;
-  /** What it has logged so far, over all restarts. */
+  /** What it has logged or otherwise written so far, over all restarts. */
   readonly lines: readonly LogLine[];
   pid(): number;
   /** `fetch` on a path of the server as the administrator; `authorization: ''` in the headers for anonymous. */
@@ -62,12 +62,12 @@ export async function startServer(t: Scope, options: TestServerOptions = {}): Pr
   async function start(): Promise<void> {
     const started = spawn(process.execPath, [program, 'serve'], {
       env: { ...environment, ...(port !== 0 && { SHIPLOG_HTTP_PORT: String(port) }) },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     child = started;
     const heard = lines.length;
-    if (started.stdout === null) throw new Error('the server has no standard output');
-    createInterface(started.stdout).on('line', (line) => lines.push(readLine(line)));
+    for (const input of [started.stdout, started.stderr])
+      createInterface({ input }).on('line', (line) => lines.push(readLine(line)));
     const ready = () => lines.slice(heard).find(({ msg }) => msg?.startsWith('ready at '));
     const ended = () => started.exitCode !== null || started.signalCode !== null;
     await until('the server is ready', () => ready() !== undefined || ended(), 60_000);
