@@ -68,8 +68,10 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
 
   app.get<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
     const { manifest, headers } = await findAsked(request);
+    // Before the headers, which would stay on the answer of an error.
+    const bytes = await read(manifest);
     // Bytes and not a string: Fastify would add a charset to the media type, which clients compare.
-    return reply.headers(headers).send(await read(manifest));
+    return reply.headers(headers).send(bytes);
   });
 
   app.put<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {

@@ -4,7 +4,7 @@ import { startTcpProxy } from '../tcp-proxy.ts';
 import { eventLogContract, type LogUnderTest } from './event-log.ts';
 import { startPeer } from './eventstoredb-peer/start.ts';
 
-const abilities = { appendsManyAtomically: false };
+const appendsManyAtomically = false;
 const module = new URL('./event-log-eventstoredb-open.ts', import.meta.url).href;
 
 /** What the documentation of `openEventStoreLog` asks of a server. */
@@ -24,7 +24,7 @@ async function startOnPeer(t: TestContext): Promise<LogUnderTest> {
   };
 }
 
-eventLogContract('eventstoredb, peer', startOnPeer, abilities);
+eventLogContract('eventstoredb, peer', startOnPeer, { appendsManyAtomically, faults: ['restart', 'cut'] });
 
 const connectionString = process.env.SHIPLOG_TEST_EVENTSTORE_URL;
 if (connectionString === undefined) {
@@ -35,5 +35,5 @@ if (connectionString === undefined) {
     const open = () => openEventStoreLog(options);
     return { log: await open(), open, writer: { module, argument: JSON.stringify(options) } };
   };
-  eventLogContract('eventstoredb, server', startOnServer, abilities);
+  eventLogContract('eventstoredb, server', startOnServer, { appendsManyAtomically, faults: [] });
 }

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
 import type { RecordedEvent } from '../../domain/event.ts';
 import { type EventLog, type ExpectedRevision, LogUnavailable } from '../../infra/event-log/port.ts';
 import { until } from '../until.ts';
-import type { LogRule } from './event-log.ts';
+import type { LogAbilities, LogRule } from './event-log.ts';
 import {
   anEvent,
   assertOneHistory,
@@ -89,19 +88,23 @@ async function readWholeAfterFault(log: EventLog): Promise<RecordedEvent[]> {
   return whole;
 }
 
-/** The fault that a rule needs; without it the test is skipped with the reason. */
-function available<Fault>(t: TestContext, fault: Fault | undefined, reason: string): fault is Fault {
-  if (fault !== undefined) return true;
-  t.skip(reason);
-  return false;
+/** A fault that the run has promised. */
+function promised<Fault>(fault: Fault | undefined): Fault {
+  assert.ok(fault, 'the run names a fault that it does not give');
+  return fault;
 }
 
-export function faultRules(rule: LogRule): void {
+export function faultRules(rule: LogRule, { faults }: LogAbilities): void {
+  if (faults.includes('restart')) restartRules(rule);
+  if (faults.includes('cut')) cutRules(rule);
+}
+
+function restartRules(rule: LogRule): void {
   rule(
     'a killed engine loses nothing that it acknowledged, and readers go on where they were',
-    async (under, t) => {
-      const { log, open, restartEngine } = under;
-      if (!available(t, restartEngine, 'this engine cannot be restarted by the test')) return;
+    async (under) => {
+      const { log, open } = under;
+      const restartEngine = promised(under.restartEngine);
       const follower = follow(log);
       const other = follow(await open());
       const writers = new PersistentWriters(log, 8);
@@ -125,10 +128,12 @@ export function faultRules(rule: LogRule): void {
       assert.deepEqual(other.events, whole);
     },
   );
+}
 
-  rule('without its engine the log says so, and it works again when the engine is back', async (under, t) => {
-    const { log, open, cut } = under;
-    if (!available(t, cut, 'the connections to this engine cannot be cut by the test')) return;
+function cutRules(rule: LogRule): void {
+  rule('without its engine the log says so, and it works again when the engine is back', async (under) => {
+    const { log, open } = under;
+    const cut = promised(under.cut);
     const other = await open();
     const first = someEvents(2);
     const second = someEvents(2);
@@ -161,9 +166,9 @@ export function faultRules(rule: LogRule): void {
     assert.deepEqual(ofA(), whole);
   });
 
-  rule('a connection that breaks again and again loses and repeats nothing', async (under, t) => {
-    const { log, open, cut } = under;
-    if (!available(t, cut, 'the connections to this engine cannot be cut by the test')) return;
+  rule('a connection that breaks again and again loses and repeats nothing', async (under) => {
+    const { log, open } = under;
+    const cut = promised(under.cut);
     const follower = follow(await open());
     const writers = new PersistentWriters(log, 8);
     for (let round = 0; round < 4; round++) {

@@ -31,6 +31,7 @@ for (const program of findTools('nats-server')) {
   };
   eventLogContract(`jetstream on nats-server ${natsVersion(program).text}`, start, {
     appendsManyAtomically: false,
+    faults: ['restart', 'cut'],
   });
 }
 
@@ -41,5 +42,5 @@ if (findTools('nats-server').length === 0)
       requireTool(t, 'nats-server');
       return undefined;
     },
-    { appendsManyAtomically: false },
+    { appendsManyAtomically: false, faults: ['restart', 'cut'] },
   );

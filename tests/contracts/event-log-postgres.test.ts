@@ -47,4 +47,4 @@ async function answers(connection: PostgresConnection): Promise<boolean> {
   }
 }
 
-eventLogContract('postgres', start, { appendsManyAtomically: true });
+eventLogContract('postgres', start, { appendsManyAtomically: true, faults: ['restart', 'cut'] });

@@ -24,6 +24,8 @@ export interface LogUnderTest {
 
 export interface LogAbilities {
   readonly appendsManyAtomically: boolean;
+  /** What the run can do to the engine: `restartEngine`, `cut`. */
+  readonly faults: readonly ('restart' | 'cut')[];
 }
 
 /** Registers the test of one rule that every event log keeps. */
@@ -62,5 +64,5 @@ export function eventLogContract(
   contentRules(rule);
   readRules(rule);
   orderRules(rule);
-  faultRules(rule);
+  faultRules(rule, abilities);
 }
