@@ -103,17 +103,26 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
       await endWhenHeldUp(client);
       await createCheckpoints(client);
       client.once('end', loseConnection);
-      let members: readonly Member[] = [];
-      while (!closing.signal.aborted) {
-        round = new AbortController();
-        await probe(client);
-        await forgetRepairedStops(client);
-        members = await leaveLaggards(client, [...members, ...(await takeOver(client, members))]);
-        begun.resolve();
-        if (members.length === 0) await pause(takeoverMs);
-        else members = await follow(client, members);
+      try {
+        await driveOn(client);
+      } finally {
+        // From here on it ends because we end it.
+        client.off('end', loseConnection);
       }
     });
+  }
+
+  async function driveOn(client: PoolClient): Promise<void> {
+    let members: readonly Member[] = [];
+    while (!closing.signal.aborted) {
+      round = new AbortController();
+      await probe(client);
+      await forgetRepairedStops(client);
+      members = await leaveLaggards(client, [...members, ...(await takeOver(client, members))]);
+      begun.resolve();
+      if (members.length === 0) await pause(takeoverMs);
+      else members = await follow(client, members);
+    }
   }
 
   function endRound(): void {

@@ -1,5 +1,5 @@
 // Runs views in a process of its own. Prints `running`, then answers each line of its standard input: a position is
-// waited for, `status` is asked for; prints `stopped at <position>` when a projection stops.
+// waited for. Prints `stopped at <position>` when a projection stops. Closes everything when the input ends.
 import { createInterface } from 'node:readline';
 import { connectDatabase } from '../../infra/database/connect.ts';
 import { openPostgresLog } from '../../infra/event-log/postgres.ts';
@@ -7,9 +7,8 @@ import { runViews } from '../../infra/views/runner.ts';
 import { countedCatalogue, counting } from './views-setting.ts';
 
 const { connections, names, waitMs, refuses } = JSON.parse(process.argv[2] ?? '');
-const log = await openPostgresLog(
-  await connectDatabase({ connection: connections.log, poolSize: 3, waitMs: 30_000 }),
-);
+const logDatabase = await connectDatabase({ connection: connections.log, poolSize: 3, waitMs: 30_000 });
+const log = await openPostgresLog(logDatabase);
 const database = await connectDatabase({ connection: connections.views, poolSize: 4, waitMs: 30_000 });
 const projections = names.map((name: string) => counting(name, { refuses }));
 const views = await runViews({
@@ -30,3 +29,8 @@ for await (const line of createInterface({ input: process.stdin })) {
     console.log((error as Error).name);
   }
 }
+await views.close();
+await database.close();
+await log.close();
+await logDatabase.close();
+console.log('closed');

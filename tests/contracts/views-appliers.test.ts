@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Database } from '../../infra/database/connect.ts';
@@ -157,17 +158,19 @@ test('an old version serves while another runner builds the new one, and both ar
   await assertCounts(setting, newRunner.database, renewed, 10);
 });
 
-test('a closed runner leaves no connection, no lock and no timer behind', async (t) => {
+test('a closed runner leaves no session behind, and nothing that keeps its process alive', async (t) => {
   const setting = await startSetting(t);
-  const projection = counting('counts');
-  const before = process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
-  const database = await setting.connect();
-  const runner = await run(setting, { projections: [projection], database });
-  await runner.reached(await fill(setting.log, 100), [projection]);
+  const closing = startProcess(t, setting, ['counts']);
+  const exited = once(closing.process, 'exit');
+  assert.equal(await closing.line(), 'running');
+  const head = await fill(setting.log, 100);
+  closing.process.stdin?.write(`${head}\n`);
+  assert.equal(await closing.line(), `reached ${head}`);
 
-  await runner.close();
-  await database.close();
+  closing.process.stdin?.end();
 
+  assert.equal(await closing.line(), 'closed');
+  assert.deepEqual(await exited, [0, null]);
   const witness = await setting.connect(1);
   await until('its sessions are gone', async () => {
     const { rows } = await witness.pool.query(
@@ -176,11 +179,6 @@ test('a closed runner leaves no connection, no lock and no timer behind', async 
     );
     return rows[0].others === 0;
   });
-  await witness.close();
-  await until(
-    'its timers are gone',
-    () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length <= before,
-  );
 });
 
 /** How many sessions hold the lock of the projection. */
