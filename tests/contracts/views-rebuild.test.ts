@@ -69,6 +69,7 @@ test('a replay under way disturbs neither readers nor the runner, and yields wha
   let atLeast = 0;
   const reading = Array.from({ length: 3 }, async () => {
     while (!over.signal.aborted) {
+      runner.requireCurrent();
       const floor = atLeast;
       const { rows } = await readers.pool.query(
         `SELECT (SELECT sum(events)::int FROM a_v1.counts) AS counts, (SELECT count(*)::int FROM a_v1.seen) AS seen`,
