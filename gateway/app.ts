@@ -40,9 +40,6 @@ export function createApp(ports: AppPorts): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     rewriteUrl: ({ url = '/' }) => foldRepositoryName(url),
     exposeHeadRoutes: false,
-    // Headers must come within this time; a body may take as long as it moves.
-    connectionTimeout: 0,
-    requestTimeout: 0,
     routerOptions: {
       // Fastify's default of 100 is below the length of a sha512 digest.
       maxParamLength: 1024,
