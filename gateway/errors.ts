@@ -48,8 +48,9 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'CONFLICT',
     message: `user ${username} already exists`,
   }),
+  // 400 as distribution answers it; a 404 would read as if the repository were not there.
   'references-unknown': ({ repository, digests }) => ({
-    status: 404,
+    status: 400,
     code: 'MANIFEST_BLOB_UNKNOWN',
     message: `the manifest refers to what is not in ${repository}`,
     details: digests.map((digest) => ({ digest })),

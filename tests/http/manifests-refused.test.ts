@@ -36,7 +36,7 @@ async function isRefused(status: number, code: string, push: () => Promise<Answe
 
 test('what a manifest misses is listed with one error for each digest', async () => {
   const missing = ['a', 'b', 'a'].map((text) => ({ ...blob, digest: digestOf(text), size: 1 }));
-  const answer = await isRefused(404, 'MANIFEST_BLOB_UNKNOWN', () =>
+  const answer = await isRefused(400, 'MANIFEST_BLOB_UNKNOWN', () =>
     putManifest(
       server,
       repository,
@@ -54,7 +54,7 @@ test('what a manifest misses is listed with one error for each digest', async ()
 
 test('a blob that only another repository holds is missing here', async () => {
   const elsewhere = await pushBlob(server, 'library/elsewhere', 'elsewhere');
-  await isRefused(404, 'MANIFEST_BLOB_UNKNOWN', () =>
+  await isRefused(400, 'MANIFEST_BLOB_UNKNOWN', () =>
     putManifest(server, repository, 'foreign', imageOf(blob, [elsewhere])),
   );
 });
@@ -63,7 +63,7 @@ test('a manifest that only another repository holds is missing here', async () =
   const elsewhere = await pushImage(server, 'library/elsewhere', '1.0');
   const child = { mediaType: mediaTypes.image, digest: elsewhere.digest, size: elsewhere.manifest.length };
   const index = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [child] });
-  await isRefused(404, 'MANIFEST_BLOB_UNKNOWN', () =>
+  await isRefused(400, 'MANIFEST_BLOB_UNKNOWN', () =>
     putManifest(server, repository, 'foreign', index, mediaTypes.index),
   );
 });

@@ -100,7 +100,7 @@ test('an index needs its children, and is read back like an image', async () => 
   // A blob is no manifest, even with the right digest and size.
   const wrong = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [blob] });
   const refused = await putManifest(server, repository, 'wrong', wrong, mediaTypes.index);
-  assert.deepEqual(refusalOf(refused), [404, 'MANIFEST_BLOB_UNKNOWN']);
+  assert.deepEqual(refusalOf(refused), [400, 'MANIFEST_BLOB_UNKNOWN']);
 });
 
 test('without a Content-Type the media type inside the manifest counts', async () => {
