@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../free-port.ts';
 import { startServer } from '../server.ts';
 import { findTool } from '../tool.ts';
 import { until } from '../until.ts';
@@ -81,14 +81,4 @@ export async function onEach<Result>(
 async function inScope<Result>(work: (scope: Scope) => Promise<Result>): Promise<Result> {
   await using open = new AsyncDisposableStack();
   return await work({ after: (stop) => open.defer(async () => void (await stop())) });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port was given');
-  return address.port;
 }

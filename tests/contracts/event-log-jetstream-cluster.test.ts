@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { after, type TestContext } from 'node:test';
 import { connect, type NatsConnection } from 'nats';
-import { freePort, type NatsServer, natsVersion, startNatsServer } from '../nats-server.ts';
+import { freePort } from '../free-port.ts';
+import { type NatsServer, natsVersion, startNatsServer } from '../nats-server.ts';
 import { requireTool } from '../tool.ts';
 import { until } from '../until.ts';
 import { eventLogContract } from './event-log.ts';

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import pg from 'pg';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { openLog } from '../contracts/event-log-postgres-client.ts';
+import { freePort } from '../free-port.ts';
 import { startPostgres } from '../postgres.ts';
 import { startServer } from '../server.ts';
 import { startTcpProxy } from '../tcp-proxy.ts';
@@ -114,15 +115,6 @@ test('metrics can have a port and a path of their own, and are then not beside t
     assert.deepEqual(refusalOf(await send(server, 'GET', path)), [404, 'UNSUPPORTED']);
   }
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 test('until the views show what the log holds, the registry answers 503 and says that it is not ready', async (t) => {
   const { connection } = await startPostgres(t);
