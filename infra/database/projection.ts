@@ -104,11 +104,6 @@ function jsonFor(rows: readonly object[]): string {
   return json.replace(escapes, (written, what: string) => (what.length > 1 ? '\uFFFD' : written));
 }
 
-/** The last of `events` for each key: what came before it makes no difference to a row that it sets whole. */
-export const lastPerKey = <Event>(events: readonly Event[], keyOf: (event: Event) => string): Event[] => [
-  ...new Map(events.map((event) => [keyOf(event), event])).values(),
-];
-
 /** `invalid_catalog_name`, `invalid_schema_name`, `undefined_table`: the views' database or a view was dropped. */
 const missing = new Set(['3D000', '3F000', '42P01']);
 

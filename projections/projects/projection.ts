@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { ProjectEvent } from '../../domain/project/events.ts';
-import { lastPerKey, type Projection } from '../../infra/database/projection.ts';
+import type { Projection } from '../../infra/database/projection.ts';
 
 export interface ProjectsDatabase {
   projects: { name: string; project_id: number; public: boolean; owner: string; created_at: Date };
@@ -23,7 +23,7 @@ export const projects: Projection<ProjectEvent> = {
       .execute(),
 
   apply(tables, events) {
-    const rows = lastPerKey(events, ({ data }) => data.name).map(({ data, recordedAt }) => ({
+    const rows = events.map(({ data, recordedAt }) => ({
       name: data.name,
       project_id: data.projectId,
       public: data.public,

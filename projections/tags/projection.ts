@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { TagEvent } from '../../domain/tag/events.ts';
-import { lastPerKey, type Projection } from '../../infra/database/projection.ts';
+import type { Projection } from '../../infra/database/projection.ts';
 
 export interface TagsDatabase {
   tags: { repository: string; tag: string; digest: string };
@@ -23,8 +23,7 @@ export const tags: Projection<TagEvent> = {
       .execute(),
 
   apply(tables, events) {
-    const last = lastPerKey(events, ({ data }) => `${data.repository}:${data.tag}`);
-    const rows = last.map(({ data: { repository, tag, digest } }) => ({ repository, tag, digest }));
+    const rows = events.map(({ data: { repository, tag, digest } }) => ({ repository, tag, digest }));
     return tables.write('tags', ['repository', 'tag'], rows);
   },
 };

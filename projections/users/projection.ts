@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { UserEvent } from '../../domain/user/events.ts';
-import { lastPerKey, type Projection } from '../../infra/database/projection.ts';
+import type { Projection } from '../../infra/database/projection.ts';
 
 export interface UsersDatabase {
   users: { username: string; user_id: number; administrator: boolean; password_hash: string };
@@ -22,7 +22,7 @@ export const users: Projection<UserEvent> = {
       .execute(),
 
   apply(tables, events) {
-    const rows = lastPerKey(events, ({ data }) => data.username).map(({ data }) => ({
+    const rows = events.map(({ data }) => ({
       username: data.username,
       user_id: data.userId,
       administrator: data.administrator,
