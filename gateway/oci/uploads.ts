@@ -11,7 +11,6 @@ import {
   UploadBusy,
   UploadNotFound,
 } from '../../infra/blob-store/port.ts';
-import { errorBody } from '../errors.ts';
 import type { Permit, Permitted } from './access.ts';
 import { bodyStream } from './body.ts';
 import { readDigest } from './paths.ts';
@@ -67,22 +66,15 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
   const answer = (reply: FastifyReply, status: number, repository: string, id: string, size: number) =>
     reply
       .code(status)
-      .headers(progressHeaders(repository, id, size))
+      .headers(placeHeaders(repository, id, size))
+      .header('content-length', 0)
       .send();
 
-  /** Tells a client whose chunk was not taken where the upload ends, so that it can go on from there. */
-  async function refuseChunk(reply: FastifyReply, repository: string, id: string, error: unknown) {
-    const known = error instanceof OffsetMismatch || error instanceof UploadBusy;
-    if (!known) throw error;
-    const end = error instanceof OffsetMismatch ? error.end : (await store.findUpload(id)).size;
-    const message =
-      error instanceof OffsetMismatch
-        ? `the upload ends at byte ${end}`
-        : 'another request is writing to this upload';
-    return reply
-      .code(416)
-      .headers(progressHeaders(repository, id, end))
-      .send(errorBody({ status: 416, code: 'RANGE_INVALID', message }));
+  /** Tells a client whose chunk is refused where the upload ends, beside the answer of the error, so that it can go on. */
+  async function tellEnd(reply: FastifyReply, repository: string, id: string, error: unknown): Promise<void> {
+    if (error instanceof OffsetMismatch) reply.headers(placeHeaders(repository, id, error.end));
+    if (error instanceof UploadBusy)
+      reply.headers(placeHeaders(repository, id, (await store.findUpload(id)).size));
   }
 
   async function start(request: FastifyRequest<StartPath>, reply: FastifyReply) {
@@ -111,7 +103,8 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     try {
       return answer(reply, 202, repository, upload.id, await append(request, upload));
     } catch (error) {
-      return refuseChunk(reply, repository, upload.id, error);
+      await tellEnd(reply, repository, upload.id, error);
+      throw error;
     }
   });
 
@@ -125,7 +118,8 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
       await append(request, upload);
       stored = await store.finishUpload(upload.id, digest);
     } catch (error) {
-      return refuseChunk(reply, repository, upload.id, error);
+      await tellEnd(reply, repository, upload.id, error);
+      throw error;
     }
     return complete(reply, permitted, stored);
   });
@@ -138,12 +132,11 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
   });
 }
 
-function progressHeaders(repository: string, id: string, size: number) {
+function placeHeaders(repository: string, id: string, size: number) {
   return {
     location: `/v2/${repository}/blobs/uploads/${id}`,
     'docker-upload-uuid': id,
     // The last byte, not the size; nothing yet is `0-0` as well, since clients take no negative number.
     range: `0-${Math.max(0, size - 1)}`,
-    'content-length': 0,
   };
 }
