@@ -40,8 +40,3 @@ export function decode(prefix: string, stored: StoredEvent): RecordedEvent {
     recordedAt: created,
   };
 }
-
-/** When a UUIDv7 was made, in milliseconds since 1970; undefined for a UUID of another version. */
-export function madeAtMs(id: string): number | undefined {
-  return id[14] === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : undefined;
-}

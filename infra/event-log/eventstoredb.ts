@@ -13,9 +13,10 @@ import {
 } from '@eventstore/db-client';
 import type { RecordedEvent } from '../../domain/event.ts';
 import { type Connection, connect } from './eventstoredb-client.ts';
-import { decode, encode, madeAtMs } from './eventstoredb-envelope.ts';
+import { decode, encode } from './eventstoredb-envelope.ts';
 import { isMisaligned, mayPass, translate } from './eventstoredb-errors.ts';
 import { batchesOf, entriesOf } from './eventstoredb-feed.ts';
+import { madeAtMs } from './ids.ts';
 import {
   type Append,
   type EventLog,

@@ -101,9 +101,6 @@ export function recordedEvents(message: AppendMessage): RecordedEvent[] {
   }));
 }
 
-/** Milliseconds since 1970 at which a UUIDv7 was made (RFC 9562, section 5.7). */
-export const madeAtMs = (id: string): number => Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16);
-
 /** The position of `events` when they are what `message` holds. */
 export function positionIfSame(message: AppendMessage, events: readonly NewEvent[]): bigint | undefined {
   const same =

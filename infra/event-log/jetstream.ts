@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ConnectionOptions, headers } from 'nats';
 import type { RecordedEvent } from '../../domain/event.ts';
+import { madeAtMs } from './ids.ts';
 import { JetStreamConnection, JetStreamRefusal } from './jetstream-connection.ts';
 import {
   type AppendMessage,
@@ -9,7 +10,6 @@ import {
   encodePayload,
   lastPositionOf,
   lastRevisionOf,
-  madeAtMs,
   messageIdOf,
   positionIfSame,
   positionOf,
@@ -322,7 +322,7 @@ class JetStreamLog implements EventLog {
 
   /** Whether the server may have forgotten these ids. Clocks of machines differ, hence only half the time counts. */
   #isOld([first]: readonly NewEvent[]): boolean {
-    return first !== undefined && Date.now() - madeAtMs(first.id) > this.#duplicateWindowMs / 2;
+    return first !== undefined && Date.now() - (madeAtMs(first.id) ?? 0) > this.#duplicateWindowMs / 2;
   }
 
   /**

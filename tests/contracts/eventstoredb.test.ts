@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { type EventStoreLogOptions, openEventStoreLog } from '../../infra/event-log/eventstoredb.ts';
 import { connect } from '../../infra/event-log/eventstoredb-client.ts';
-import { madeAtMs } from '../../infra/event-log/eventstoredb-envelope.ts';
+import { madeAtMs } from '../../infra/event-log/ids.ts';
 import { AppendTooLarge, type EventLog, LogUnavailable } from '../../infra/event-log/port.ts';
 import { until } from '../until.ts';
 import { anEvent, assertRecorded, follow, largeEvent, readWhole, someEvents } from './event-log-samples.ts';
