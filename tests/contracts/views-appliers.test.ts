@@ -74,7 +74,8 @@ test('of two processes one applies a projection, and both know how far it is', a
   assert.deepEqual([ours.stops, ours.outages], [[], []]);
 });
 
-test('a runner takes over within seconds when the process that applied is killed', async (t) => {
+/** A process that applies, and has applied ten events, beside a runner of this process that waits its turn. */
+async function startBesideApplier(t: TestContext) {
   const setting = await startSetting(t);
   const projection = counting('counts');
   const other = startProcess(t, setting, ['counts']);
@@ -82,6 +83,11 @@ test('a runner takes over within seconds when the process that applied is killed
   other.process.stdin?.write(`${await fill(setting.log, 10)}\n`);
   await other.line();
   const ours = await run(setting, { projections: [projection] });
+  return { setting, projection, other, ours };
+}
+
+test('a runner takes over within seconds when the process that applied is killed', async (t) => {
+  const { setting, projection, other, ours } = await startBesideApplier(t);
   await ours.reached(await fill(setting.log, 10), [projection]);
 
   await other.kill();
@@ -91,13 +97,7 @@ test('a runner takes over within seconds when the process that applied is killed
 });
 
 test('a runner takes over from a process that is held up, which then applies nothing twice', async (t) => {
-  const setting = await startSetting(t);
-  const projection = counting('counts');
-  const other = startProcess(t, setting, ['counts']);
-  assert.equal(await other.line(), 'running');
-  other.process.stdin?.write(`${await fill(setting.log, 10)}\n`);
-  await other.line();
-  const ours = await run(setting, { projections: [projection] });
+  const { setting, projection, other, ours } = await startBesideApplier(t);
 
   other.process.kill('SIGSTOP');
   t.after(() => other.process.kill('SIGCONT'));
