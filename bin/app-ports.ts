@@ -79,6 +79,8 @@ export function appPorts({
     }),
 
     findProject: current(findProject.bind(undefined, inProjects)),
+    // Nobody can be made a member of a project yet.
+    rolesOf: async () => [],
     findBlob: current(findBlob.bind(undefined, inBlobs)),
     findManifest: current(findManifest.bind(undefined, inArtifacts)),
     findTag: current(findTag.bind(undefined, inTags)),

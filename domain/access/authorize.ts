@@ -1,21 +1,20 @@
-/** Who is asking. */
-export type Principal =
-  | { readonly kind: 'anonymous' }
-  | { readonly kind: 'user'; readonly username: string; readonly administrator: boolean };
+import type { Permission } from './permission.ts';
+import type { Principal } from './principal.ts';
+import type { Role } from './role.ts';
 
-export type Action = 'pull' | 'push';
-
-/** What is asked for: a repository of a project; the project is null where it does not exist. */
-export interface Resource {
-  readonly project: { readonly public: boolean } | null;
-}
+/** Where something is to be done. */
+export type Scope =
+  | { readonly kind: 'system' }
+  | {
+      readonly kind: 'project';
+      /** Null where it does not exist. */
+      readonly project: { readonly name: string; readonly public: boolean } | null;
+      /** The roles that the principal has in it. */
+      readonly roles: readonly Role[];
+    };
 
 /** The one place that says who may do what; whatever is not allowed here is denied. */
-export function authorize(principal: Principal, action: Action, { project }: Resource): boolean {
+export function authorize(principal: Principal, permission: Permission, scope: Scope): boolean {
   if (principal.kind === 'user' && principal.administrator) return true;
-  return action === 'pull' && project?.public === true;
+  return permission === 'repository:pull' && scope.kind === 'project' && scope.project?.public === true;
 }
-
-/** How events name the principal. */
-export const actorOf = (principal: Principal): string =>
-  principal.kind === 'anonymous' ? 'anonymous' : `user:${principal.username}`;

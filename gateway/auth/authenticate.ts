@@ -1,5 +1,5 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Principal } from '../../domain/access/authorize.ts';
+import type { Principal } from '../../domain/access/principal.ts';
 import { RequestRefused } from '../errors.ts';
 
 export interface Credentials {
@@ -9,6 +9,7 @@ export interface Credentials {
 
 export interface Account {
   readonly username: string;
+  readonly userId: number;
   readonly administrator: boolean;
   readonly passwordHash: string;
 }
@@ -58,7 +59,8 @@ export function authenticator({ findAccount, passwordMatches }: AuthenticationPo
     const account = await findAccount(credentials.username);
     const matches = await verify(account?.passwordHash ?? nobodysHash, credentials);
     if (account === undefined || !matches) throw unauthorized('wrong user name or password');
-    return { kind: 'user', username: account.username, administrator: account.administrator };
+    const { username, userId, administrator } = account;
+    return { kind: 'user', username, userId, administrator };
   };
 }
 

@@ -1,5 +1,7 @@
 import type { FastifyRequest } from 'fastify';
-import { type Action, actorOf, authorize, type Principal } from '../../domain/access/authorize.ts';
+import { authorize } from '../../domain/access/authorize.ts';
+import { actorOf, type Principal } from '../../domain/access/principal.ts';
+import type { Role } from '../../domain/access/role.ts';
 import type { Metadata } from '../../domain/event.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { projectOf } from '../../domain/repository.ts';
@@ -9,7 +11,9 @@ import { readName } from './paths.ts';
 
 export interface AccessPorts {
   readonly authenticate: Authenticate;
-  findProject(name: string): Promise<{ readonly public: boolean } | undefined>;
+  findProject(name: string): Promise<{ readonly name: string; readonly public: boolean } | undefined>;
+  /** The roles that the principal has in the project. */
+  rolesOf(principal: Principal, project: string): Promise<readonly Role[]>;
   /** The trace that the request belongs to (W3C Trace Context), while tracing is on. */
   currentTraceparent(): string | undefined;
 }
@@ -21,18 +25,22 @@ export interface Permitted {
   readonly metadata: Metadata;
 }
 
+/** What a route needs, in the words of the token specification. */
+export type Action = 'pull' | 'push' | 'delete';
+
 /** Every `/v2/<name>/…` route passes through here before it does anything else. */
 export type Permit = (request: FastifyRequest, action: Action) => Promise<Permitted>;
 
 /** @throws RequestRefused 400, 401 or 403. @throws Refusal `project-unknown`, for those who may know. */
 export const permitter =
-  ({ authenticate, findProject, currentTraceparent }: AccessPorts): Permit =>
+  ({ authenticate, findProject, rolesOf, currentTraceparent }: AccessPorts): Permit =>
   async (request, action) => {
     const repository = readName(request.params);
     const principal = await authenticate(request.headers.authorization);
     const name = projectOf(repository);
     const project = (await findProject(name)) ?? null;
-    if (!authorize(principal, action, { project })) {
+    const roles = project === null ? [] : await rolesOf(principal, name);
+    if (!authorize(principal, `repository:${action}`, { kind: 'project', project, roles })) {
       // Without credentials the answer is the same whether or not the project exists.
       if (principal.kind === 'anonymous') throw unauthorized('authentication required');
       throw new RequestRefused({

@@ -1,0 +1,37 @@
+import type { Permission } from './permission.ts';
+
+/** Who is asking. */
+export type Principal =
+  | { readonly kind: 'anonymous' }
+  | {
+      readonly kind: 'user';
+      readonly username: string;
+      readonly userId: number;
+      readonly administrator: boolean;
+    }
+  | {
+      readonly kind: 'robot';
+      /** As it is stored: `<robot>` at the system level, `<project>+<robot>` at the project level. */
+      readonly name: string;
+      readonly robotId: number;
+      readonly permissions: readonly RobotPermission[];
+    };
+
+/** What a robot account was given: exactly this, and nothing by a role. */
+export interface RobotPermission {
+  /** `system`, or a project's name, or `*` for every project, now and later. */
+  readonly scope: { readonly kind: 'system' } | { readonly kind: 'project'; readonly project: string };
+  readonly access: readonly Permission[];
+}
+
+/** How events name the principal. */
+export function actorOf(principal: Principal): string {
+  switch (principal.kind) {
+    case 'anonymous':
+      return 'anonymous';
+    case 'user':
+      return `user:${principal.username}`;
+    case 'robot':
+      return `robot:${principal.name}`;
+  }
+}
