@@ -15,6 +15,8 @@ import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/proj
 import { findManifest, manifestSizes } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
 import { blobSizes, findBlob } from '../projections/blobs/queries.ts';
+import { type MembersDatabase, members } from '../projections/members/projection.ts';
+import { rolesOf } from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject } from '../projections/projects/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
@@ -45,6 +47,7 @@ export function appPorts({
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
+  const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
@@ -60,6 +63,7 @@ export function appPorts({
       return result;
     };
 
+  const rolesInProject = current(rolesOf.bind(undefined, inMembers));
   const contents = {
     blobSizes: current(blobSizes.bind(undefined, inBlobs)),
     manifestSizes: current(manifestSizes.bind(undefined, inArtifacts)),
@@ -79,8 +83,8 @@ export function appPorts({
     }),
 
     findProject: current(findProject.bind(undefined, inProjects)),
-    // Nobody can be made a member of a project yet.
-    rolesOf: async () => [],
+    rolesOf: async (principal, project) =>
+      principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
     findBlob: current(findBlob.bind(undefined, inBlobs)),
     findManifest: current(findManifest.bind(undefined, inArtifacts)),
     findTag: current(findTag.bind(undefined, inTags)),
