@@ -20,6 +20,8 @@ import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/proj
 import { findManifest, findManifests, findParent } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
 import { findBlob, findBlobs, isNeeded } from '../projections/blobs/queries.ts';
+import { type MembersDatabase, members } from '../projections/members/projection.ts';
+import { rolesOf } from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject } from '../projections/projects/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
@@ -52,6 +54,7 @@ export function appPorts({
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
+  const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inReferrers = viewOf<ReferrersDatabase>(kysely, referrers);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
@@ -68,6 +71,7 @@ export function appPorts({
       return result;
     };
 
+  const rolesInProject = current(rolesOf.bind(undefined, inMembers));
   const contentViews = [artifacts, blobs, referrers, repositories, tags];
   const contents: Contents = {
     blobs: current(findBlobs.bind(undefined, inBlobs)),
@@ -98,8 +102,8 @@ export function appPorts({
     }),
 
     findProject: current(findProject.bind(undefined, inProjects)),
-    // Nobody can be made a member of a project yet.
-    rolesOf: async () => [],
+    rolesOf: async (principal, project) =>
+      principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
     findBlob: current(findBlob.bind(undefined, inBlobs)),
     findManifest: current(findManifest.bind(undefined, inArtifacts)),
     findTag: current(findTag.bind(undefined, inTags)),
