@@ -1,8 +1,9 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Digest } from '../../domain/digest.ts';
 import type { BlobStore } from '../../infra/blob-store/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
+import { isSameContent, isUnchanged } from './conditions.ts';
 import { readDigest } from './paths.ts';
 import { readRange, wholeRange } from './ranges.ts';
 
@@ -43,16 +44,25 @@ export function blobRoutes(app: FastifyInstance, { permit, store, findBlob }: Bl
     'content-security-policy': "default-src 'none'",
   });
 
+  /** Without the headers that speak of content, which a 304 has none of (RFC 9110 section 15.4.5). */
+  function sayUnchanged(reply: FastifyReply, digest: Digest) {
+    const { etag, 'docker-content-digest': of, 'cache-control': cache } = headersOf(digest);
+    return reply.code(304).headers({ etag, 'docker-content-digest': of, 'cache-control': cache }).send();
+  }
+
   app.head<BlobPath>('/v2/:name/blobs/:digest', async (request, reply) => {
     const { repository } = await permit(request, 'pull');
     const { digest, size } = await findReadable(repository, readDigest(request.params.digest));
+    if (isUnchanged(request.headers['if-none-match'], digest)) return sayUnchanged(reply, digest);
     return reply.headers({ ...headersOf(digest), 'content-length': size }).send();
   });
 
   app.get<BlobPath>('/v2/:name/blobs/:digest', async (request, reply) => {
     const { repository } = await permit(request, 'pull');
     const { digest, size, key } = await findReadable(repository, readDigest(request.params.digest));
-    const range = readRange(request.headers.range, size);
+    const { range: asked, 'if-none-match': known, 'if-range': part } = request.headers;
+    if (isUnchanged(known, digest)) return sayUnchanged(reply, digest);
+    const range = isSameContent(part?.toString(), digest) ? readRange(asked, size) : undefined;
     // Before the headers: they would stay on the answer of an error.
     const bytes = await store.open(key, range ?? wholeRange(size));
     reply.headers(headersOf(digest));
