@@ -18,7 +18,7 @@ import { blobSizes, findBlob } from '../projections/blobs/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject } from '../projections/projects/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
-import { repositoryExists } from '../projections/repositories/queries.ts';
+import { listRepositories, repositoryExists } from '../projections/repositories/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { findTag, listTags } from '../projections/tags/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
@@ -85,6 +85,7 @@ export function appPorts({
     findManifest: current(findManifest.bind(undefined, inArtifacts)),
     findTag: current(findTag.bind(undefined, inTags)),
     listTags: current(listTags.bind(undefined, inTags)),
+    listRepositories: current(listRepositories.bind(undefined, inRepositories)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

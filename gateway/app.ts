@@ -9,9 +9,10 @@ import { v7 as newRequestId } from 'uuid';
 import { challenge } from './auth/authenticate.ts';
 import { errorBody, errorHandler, RequestRefused } from './errors.ts';
 import { type HttpMetrics, measureRequests } from './metrics/http.ts';
-import { type AccessPorts, permitter } from './oci/access.ts';
+import { type AccessPorts, catalogPermitter, permitter } from './oci/access.ts';
 import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
 import { drainRefusedBodies } from './oci/body.ts';
+import { type CatalogPorts, catalogRoutes } from './oci/catalog.ts';
 import { type ManifestPorts, manifestRoutes } from './oci/manifests.ts';
 import { foldRepositoryName } from './oci/paths.ts';
 import { type TagPorts, tagRoutes } from './oci/tags.ts';
@@ -23,7 +24,8 @@ export interface AppPorts
     Omit<BlobPorts, 'permit'>,
     Omit<UploadPorts, 'permit'>,
     Omit<ManifestPorts, 'permit'>,
-    Omit<TagPorts, 'permit'> {
+    Omit<TagPorts, 'permit'>,
+    Omit<CatalogPorts, 'permitCatalog'> {
   readonly logger: FastifyBaseLogger;
   readonly metrics: HttpMetrics;
   isOutage(error: unknown): boolean;
@@ -83,6 +85,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     uploadRoutes(oci, { ...ports, permit });
     manifestRoutes(oci, { ...ports, permit });
     tagRoutes(oci, { ...ports, permit });
+    catalogRoutes(oci, { ...ports, permitCatalog: catalogPermitter(ports) });
   });
   return app;
 }
