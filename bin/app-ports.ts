@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import type { Recorder } from '../commands/record.ts';
 import { storeBlob } from '../commands/store-blob.ts';
@@ -30,6 +31,7 @@ export interface Engines {
   readonly store: BlobStore;
   readonly database: Database;
   readonly views: Views;
+  readonly maxOpenUploads: number;
   isReady(): boolean;
 }
 
@@ -40,6 +42,7 @@ export function appPorts({
   store,
   database,
   views,
+  maxOpenUploads,
   isReady,
 }: Engines): Omit<AppPorts, 'metrics'> {
   const { kysely } = database;
@@ -64,12 +67,14 @@ export function appPorts({
     blobSizes: current(blobSizes.bind(undefined, inBlobs)),
     manifestSizes: current(manifestSizes.bind(undefined, inArtifacts)),
   };
+  const mounting = mountBlob({ record });
   const storing = storeBlob({ record, store });
   const pushing = pushManifest({ record, store, contents });
 
   return {
     logger,
     store,
+    maxOpenUploads,
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
@@ -89,6 +94,7 @@ export function appPorts({
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
+    mountBlob: (mount, metadata) => inSpan('mount-blob', {}, () => mounting(mount, metadata)),
     pushManifest: (push, metadata) => inSpan('push-manifest', {}, () => pushing(push, metadata)),
 
     blobsReached: (position) => views.reached(position, [blobs]),

@@ -9,7 +9,7 @@ import { v7 as newRequestId } from 'uuid';
 import { challenge } from './auth/authenticate.ts';
 import { errorBody, errorHandler, RequestRefused } from './errors.ts';
 import { type HttpMetrics, measureRequests } from './metrics/http.ts';
-import { type AccessPorts, catalogPermitter, permitter } from './oci/access.ts';
+import { type AccessPorts, catalogPermitter, permitter, pullQuestion } from './oci/access.ts';
 import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
 import { drainRefusedBodies } from './oci/body.ts';
 import { type CatalogPorts, catalogRoutes } from './oci/catalog.ts';
@@ -22,7 +22,7 @@ import { traceRequests } from './tracing.ts';
 export interface AppPorts
   extends AccessPorts,
     Omit<BlobPorts, 'permit'>,
-    Omit<UploadPorts, 'permit'>,
+    Omit<UploadPorts, 'permit' | 'mayPull' | 'findBlob'>,
     Omit<ManifestPorts, 'permit'>,
     Omit<TagPorts, 'permit'>,
     Omit<CatalogPorts, 'permitCatalog'> {
@@ -82,7 +82,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     });
     versionRoutes(oci, ports);
     blobRoutes(oci, { ...ports, permit });
-    uploadRoutes(oci, { ...ports, permit });
+    uploadRoutes(oci, { ...ports, permit, mayPull: pullQuestion(ports) });
     manifestRoutes(oci, { ...ports, permit });
     tagRoutes(oci, { ...ports, permit });
     catalogRoutes(oci, { ...ports, permitCatalog: catalogPermitter(ports) });
