@@ -32,6 +32,7 @@ export interface Engines {
   readonly database: Database;
   readonly views: Views;
   readonly maxOpenUploads: number;
+  readonly redirectPulls: boolean;
   isReady(): boolean;
 }
 
@@ -43,6 +44,7 @@ export function appPorts({
   database,
   views,
   maxOpenUploads,
+  redirectPulls,
   isReady,
 }: Engines): Omit<AppPorts, 'metrics'> {
   const { kysely } = database;
@@ -75,6 +77,7 @@ export function appPorts({
     logger,
     store,
     maxOpenUploads,
+    redirectPulls,
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,

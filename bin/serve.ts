@@ -96,6 +96,7 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
       ...{ logger, record, store, views },
       database: foundation.views,
       maxOpenUploads: configuration.uploads.max_open,
+      redirectPulls: !configuration.storage_service.redirect.disable,
       isReady: () => ready,
     }),
     metrics: metrics.http,

@@ -44,7 +44,7 @@ test('without a file and variables everything has its default', async () => {
   assert.deepEqual(configuration.http, { address: '127.0.0.1', port: 8080 });
   assert.equal(configuration.https, undefined);
   assert.deepEqual(configuration.event_log, { engine: 'postgres' });
-  assert.deepEqual(configuration.storage_service, {});
+  assert.deepEqual(configuration.storage_service, { redirect: { disable: true } });
   assert.deepEqual(configuration.metric, { enabled: true, path: '/metrics' });
   assert.equal(configuration.views.wait_seconds, 10);
   assert.deepEqual(configuration.unused, []);
@@ -99,7 +99,6 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'storage_service.s3.skipverify',
     'storage_service.s3.v4auth',
     'storage_service.s3.multipartcopymaxconcurrency',
-    'storage_service.redirect',
     'log.local',
     'log.external_endpoint',
     '_version',
@@ -130,6 +129,7 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
   assert.equal(s3?.accesskey?.reveal(), '0123');
   assert.equal(s3?.secure, true);
   assert.equal(s3?.chunksize, 5 * 1024 * 1024);
+  assert.equal(configuration.storage_service.redirect.disable, true);
   assert.deepEqual(configuration.upload_purging, {
     enabled: true,
     age: 168 * 3_600_000,
