@@ -4,9 +4,11 @@ import type { Contents } from '../commands/contents.ts';
 import { deleteBlob } from '../commands/delete-blob.ts';
 import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
+import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import type { Recorder } from '../commands/record.ts';
 import { storeBlob } from '../commands/store-blob.ts';
+import { projectOf } from '../domain/repository.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import { authenticator } from '../gateway/auth/authenticate.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
@@ -27,7 +29,7 @@ import { findProject } from '../projections/projects/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
-import { repositoryExists } from '../projections/repositories/queries.ts';
+import { listRepositories, repositoryExists } from '../projections/repositories/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { findTag, listTags, tagsOf } from '../projections/tags/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
@@ -39,6 +41,8 @@ export interface Engines {
   readonly store: BlobStore;
   readonly database: Database;
   readonly views: Views;
+  readonly maxOpenUploads: number;
+  readonly redirectPulls: boolean;
   isReady(): boolean;
 }
 
@@ -49,6 +53,8 @@ export function appPorts({
   store,
   database,
   views,
+  maxOpenUploads,
+  redirectPulls,
   isReady,
 }: Engines): Omit<AppPorts, 'metrics'> {
   const { kysely } = database;
@@ -72,6 +78,7 @@ export function appPorts({
     };
 
   const rolesInProject = current(rolesOf.bind(undefined, inMembers));
+  const findProjectNow = current(findProject.bind(undefined, inProjects));
   const contentViews = [artifacts, blobs, referrers, repositories, tags];
   const contents: Contents = {
     blobs: current(findBlobs.bind(undefined, inBlobs)),
@@ -79,11 +86,13 @@ export function appPorts({
     isNeeded: current(isNeeded.bind(undefined, inBlobs)),
     parentOf: current(findParent.bind(undefined, inArtifacts)),
     tagsOf: current(tagsOf.bind(undefined, inTags)),
-    // As the specification has it; no project can ask for more yet.
-    allowsSparseIndexes: async () => true,
+    // The specification lets a registry accept them, and so does a project that says nothing.
+    allowsSparseIndexes: async (repository) =>
+      (await findProjectNow(projectOf(repository)))?.metadata.sparse_indexes !== 'false',
     reached: (position) => views.reached(position, contentViews),
   };
   const changing = { record, store, contents, newCondemnation: randomUUID };
+  const mounting = mountBlob(changing);
   const storing = storeBlob(changing);
   const pushing = pushManifest(changing);
   const deletingBlob = deleteBlob(changing);
@@ -93,6 +102,8 @@ export function appPorts({
   return {
     logger,
     store,
+    maxOpenUploads,
+    redirectPulls,
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
@@ -101,7 +112,7 @@ export function appPorts({
       passwordMatches,
     }),
 
-    findProject: current(findProject.bind(undefined, inProjects)),
+    findProject: findProjectNow,
     rolesOf: async (principal, project) =>
       principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
     findBlob: current(findBlob.bind(undefined, inBlobs)),
@@ -109,9 +120,11 @@ export function appPorts({
     findTag: current(findTag.bind(undefined, inTags)),
     listTags: current(listTags.bind(undefined, inTags)),
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
+    listRepositories: current(listRepositories.bind(undefined, inRepositories)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
+    mountBlob: (mount, metadata) => inSpan('mount-blob', {}, () => mounting(mount, metadata)),
     pushManifest: (push, metadata) => inSpan('push-manifest', {}, () => pushing(push, metadata)),
     deleteBlob: (at, metadata) => inSpan('delete-blob', {}, () => deletingBlob(at, metadata)),
     deleteManifest: (at, metadata) => inSpan('delete-manifest', {}, () => deletingManifest(at, metadata)),

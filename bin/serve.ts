@@ -13,6 +13,7 @@ import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
+import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { appPorts } from './app-ports.ts';
 import { openFoundation, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
@@ -91,7 +92,13 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
   const app = createApp({
-    ...appPorts({ logger, record, store, database: foundation.views, views, isReady: () => ready }),
+    ...appPorts({
+      ...{ logger, record, store, views },
+      database: foundation.views,
+      maxOpenUploads: configuration.uploads.max_open,
+      redirectPulls: !configuration.storage_service.redirect.disable,
+      isReady: () => ready,
+    }),
     metrics: metrics.http,
   });
   healthRoutes(app, {
@@ -115,6 +122,8 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   // Standard output belongs to the log there, but whoever starts it for the first time has to learn of the password.
   else if (isFirstStart) console.error(greeting);
 
+  const sweeping = keepSweepingUploads({ store, logger, settings: configuration.upload_purging });
+  open.defer(() => sweeping.stop());
   const failure = await Promise.race([foundation.failed, aborted(stopping)]);
   ready = false;
   if (failure !== undefined) throw failure;

@@ -9,9 +9,10 @@ import { v7 as newRequestId } from 'uuid';
 import { challenge } from './auth/authenticate.ts';
 import { errorBody, errorHandler, RequestRefused } from './errors.ts';
 import { type HttpMetrics, measureRequests } from './metrics/http.ts';
-import { type AccessPorts, permitter } from './oci/access.ts';
+import { type AccessPorts, catalogPermitter, permitter, pullQuestion } from './oci/access.ts';
 import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
 import { drainRefusedBodies } from './oci/body.ts';
+import { type CatalogPorts, catalogRoutes } from './oci/catalog.ts';
 import { type ManifestPorts, manifestRoutes } from './oci/manifests.ts';
 import { foldRepositoryName } from './oci/paths.ts';
 import { type ReferrerPorts, referrerRoutes } from './oci/referrers.ts';
@@ -22,10 +23,11 @@ import { traceRequests } from './tracing.ts';
 export interface AppPorts
   extends AccessPorts,
     Omit<BlobPorts, 'permit'>,
-    Omit<UploadPorts, 'permit'>,
+    Omit<UploadPorts, 'permit' | 'mayPull' | 'findBlob'>,
     Omit<ManifestPorts, 'permit'>,
     Omit<ReferrerPorts, 'permit'>,
-    Omit<TagPorts, 'permit'> {
+    Omit<TagPorts, 'permit'>,
+    Omit<CatalogPorts, 'permitCatalog'> {
   readonly logger: FastifyBaseLogger;
   readonly metrics: HttpMetrics;
   isOutage(error: unknown): boolean;
@@ -82,10 +84,11 @@ export function createApp(ports: AppPorts): FastifyInstance {
     });
     versionRoutes(oci, ports);
     blobRoutes(oci, { ...ports, permit });
-    uploadRoutes(oci, { ...ports, permit });
+    uploadRoutes(oci, { ...ports, permit, mayPull: pullQuestion(ports) });
     manifestRoutes(oci, { ...ports, permit });
     referrerRoutes(oci, { ...ports, permit });
     tagRoutes(oci, { ...ports, permit });
+    catalogRoutes(oci, { ...ports, permitCatalog: catalogPermitter(ports) });
   });
   return app;
 }

@@ -53,6 +53,33 @@ export const permitter =
     return { repository, principal, metadata: metadataOf(request, principal, currentTraceparent()) };
   };
 
+/** Whether the request may pull from a repository other than that of its path; what it names may be anything. */
+export type MayPull = (request: FastifyRequest, repository: string) => Promise<boolean>;
+
+export const pullQuestion =
+  ({ authenticate, findProject, rolesOf }: AccessPorts): MayPull =>
+  async (request, repository) => {
+    const principal = await authenticate(request.headers.authorization);
+    const name = projectOf(repository);
+    const project = (await findProject(name)) ?? null;
+    const roles = project === null ? [] : await rolesOf(principal, name);
+    return authorize(principal, 'repository:pull', { kind: 'project', project, roles });
+  };
+
+/** Lets a request through that may list all repositories (`registry:catalog:*` in the token specification). */
+export const catalogPermitter =
+  ({ authenticate }: AccessPorts) =>
+  async (request: FastifyRequest): Promise<void> => {
+    const principal = await authenticate(request.headers.authorization);
+    if (authorize(principal, 'catalog:read', { kind: 'system' })) return;
+    if (principal.kind === 'anonymous') throw unauthorized('authentication required');
+    throw new RequestRefused({
+      status: 403,
+      code: 'DENIED',
+      message: 'no permission to list all repositories',
+    });
+  };
+
 function metadataOf(
   request: FastifyRequest,
   principal: Principal,

@@ -6,9 +6,10 @@ import { harborOnly } from './sections/harbor-only.ts';
 import { observability } from './sections/observability.ts';
 import { server } from './sections/server.ts';
 import { storage } from './sections/storage.ts';
+import { uploads } from './sections/uploads.ts';
 
 const keys = z.strictObject(
-  { ...server, ...databases, ...eventLog, ...storage, ...observability, ...harborOnly },
+  { ...server, ...databases, ...eventLog, ...storage, ...uploads, ...observability, ...harborOnly },
   { error: 'keys and their values' },
 );
 export type Keys = z.output<typeof keys>;
