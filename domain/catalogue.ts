@@ -31,6 +31,8 @@ export type Catalogue = ReadonlyMap<string, CataloguedEvent>;
  */
 const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
   UserCreated: userCreatedUpcasters,
+  // Manifests of unknown types were refused before version 2.
+  ManifestPushed: [(data) => ({ ...data, mentions: [] })],
 };
 
 const aggregates = [
