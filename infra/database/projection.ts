@@ -73,7 +73,7 @@ export class ViewTables {
    * Sets the other columns of `rows` in those rows of `table` that have their `key`; where there is none, nothing
    * happens. Of two rows with one key the later counts. All rows have the same columns.
    */
-  async change(table: string, key: readonly string[], rows: readonly object[]): Promise<void> {
+  async update(table: string, key: readonly string[], rows: readonly object[]): Promise<void> {
     if (rows.length === 0) return;
     const others = Object.keys(rows[0] ?? {}).filter((column) => !key.includes(column));
     const same = key.map((column) => sql`stored.${sql.ref(column)} = changed.${sql.ref(column)}`);
