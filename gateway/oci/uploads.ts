@@ -157,6 +157,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const { repository } = permitted;
     const { digest, mount: wanted, from, 'digest-algorithm': algorithm } = request.query;
     requireAlgorithm(algorithm);
+    requirePlain(request.query);
     if (wanted !== undefined) {
       const mounted = readDigest(wanted);
       const position = await mount(ports, request, permitted, mounted, from);
@@ -246,6 +247,11 @@ function requireAlgorithm(name: unknown): void {
   if (name === undefined || isDigestAlgorithm(name)) return;
   const message = 'digest-algorithm is sha256 or sha512, given once';
   throw new RequestRefused({ status: 400, code: 'DIGEST_INVALID', message });
+}
+
+/** Refuses what other servers read as a list or a map, rather than take it for a request without a digest. */
+function requirePlain(query: object): void {
+  if (Object.keys(query).some((name) => /^(?:digest|mount)\[/.test(name))) readDigest(undefined);
 }
 
 function placeHeaders(repository: string, id: string, size: number) {
