@@ -4,6 +4,7 @@ import { blobEvent } from './blob/events.ts';
 import type { RecordedEvent } from './event.ts';
 import { projectEvent } from './project/events.ts';
 import { tagEvent } from './tag/events.ts';
+import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userEvent } from './user/events.ts';
 
 /** Brings the data of one version of an event to the next version. */
@@ -33,6 +34,7 @@ const aggregates = [
   { stream: 'blob/<digest>', events: blobEvent.options },
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
   { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
+  { stream: tokenKeysStream, events: tokenKeyEvent.options },
 ] as const;
 
 /** Every type of event that Shiplog has ever recorded. */

@@ -4,7 +4,16 @@ import { blobs } from './blobs/projection.ts';
 import { projects } from './projects/projection.ts';
 import { repositories } from './repositories/projection.ts';
 import { tags } from './tags/projection.ts';
+import { tokenKeys } from './token-keys/projection.ts';
 import { users } from './users/projection.ts';
 
 /** Every read model that this version of Shiplog serves. */
-export const projections: readonly AnyProjection[] = [artifacts, blobs, projects, repositories, tags, users];
+export const projections: readonly AnyProjection[] = [
+  artifacts,
+  blobs,
+  projects,
+  repositories,
+  tags,
+  tokenKeys,
+  users,
+];
