@@ -2,7 +2,9 @@ import type { z } from 'zod';
 import { artifactEvent } from './artifact/events.ts';
 import { blobEvent } from './blob/events.ts';
 import type { RecordedEvent } from './event.ts';
+import { loginEvent } from './login/events.ts';
 import { projectEvent } from './project/events.ts';
+import { refreshTokenEvent } from './refresh-token/events.ts';
 import { tagEvent } from './tag/events.ts';
 import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userEvent } from './user/events.ts';
@@ -35,6 +37,8 @@ const aggregates = [
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
   { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
   { stream: tokenKeysStream, events: tokenKeyEvent.options },
+  { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
+  { stream: 'logins/<day>', events: loginEvent.options },
 ] as const;
 
 /** Every type of event that Shiplog has ever recorded. */
