@@ -3,12 +3,10 @@ import { pushManifest } from '../commands/push-manifest.ts';
 import type { Recorder } from '../commands/record.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import type { AppPorts } from '../gateway/app.ts';
-import { authenticator } from '../gateway/auth/authenticate.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
-import { passwordMatches } from '../infra/password-hash/argon2.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
@@ -21,8 +19,11 @@ import { type RepositoriesDatabase, repositories } from '../projections/reposito
 import { repositoryExists } from '../projections/repositories/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { findTag, listTags } from '../projections/tags/queries.ts';
+import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
+import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
+import { type AuthOptions, authPorts } from './auth-ports.ts';
 
 export interface Engines {
   readonly logger: FastifyBaseLogger;
@@ -30,6 +31,7 @@ export interface Engines {
   readonly store: BlobStore;
   readonly database: Database;
   readonly views: Views;
+  readonly auth: AuthOptions;
   isReady(): boolean;
 }
 
@@ -40,6 +42,7 @@ export function appPorts({
   store,
   database,
   views,
+  auth,
   isReady,
 }: Engines): Omit<AppPorts, 'metrics'> {
   const { kysely } = database;
@@ -48,6 +51,7 @@ export function appPorts({
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
+  const inTokenKeys = viewOf<TokenKeysDatabase>(kysely, tokenKeys);
   const inUsers = viewOf<UsersDatabase>(kysely, users);
 
   /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
@@ -73,12 +77,18 @@ export function appPorts({
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
-    authenticate: authenticator({
-      findAccount: current(findLoginUser.bind(undefined, inUsers)),
-      passwordMatches,
+    ...authPorts(auth, {
+      findLoginUser: current(async (name: string) => {
+        const user = await findLoginUser(inUsers, name);
+        // Nobody can change a password yet.
+        return user && { ...user, credentialVersion: 0 };
+      }),
+      // There are no robot accounts yet.
+      findRobot: async () => undefined,
+      listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
-    findProject: current(findProject.bind(undefined, inProjects)),
+    findProject: openedBy(auth.anonymousWrite, current(findProject.bind(undefined, inProjects))),
     // Nobody can be made a member of a project yet.
     rolesOf: async () => [],
     findBlob: current(findBlob.bind(undefined, inBlobs)),
@@ -94,3 +104,14 @@ export function appPorts({
     manifestsReached: (position) => views.reached(position, [artifacts, repositories, tags]),
   };
 }
+
+/** Marks the projects in which the operator lets everybody write. */
+const openedBy =
+  <Project extends { readonly name: string }>(
+    names: readonly string[],
+    find: (name: string) => Promise<Project | undefined>,
+  ) =>
+  async (name: string): Promise<(Project & { readonly anonymousWrite: boolean }) | undefined> => {
+    const project = await find(name);
+    return project && { ...project, anonymousWrite: names.includes(project.name) };
+  };
