@@ -23,8 +23,6 @@ export interface Permitted {
   readonly repository: string;
   readonly principal: Principal;
   readonly metadata: Metadata;
-  /** Whether the same caller may pull from another repository, for a mount; with a token, only where it covers it. */
-  mayPull(repository: string): Promise<boolean>;
 }
 
 /** Every `/v2/<name>/…` route passes through here before it does anything else. */
@@ -57,7 +55,7 @@ export const permitter =
       deed: `${action} ${repository}`,
     };
     const caller = await ports.authenticate(request, need.scope);
-    const { principal, token } = caller;
+    const { principal } = caller;
     const { project, may } = await standingIn(ports, principal, repository);
     requirePermission(ports, request, caller, need, may(action));
     if (project === null) throw new Refusal({ kind: 'project-unknown', project: projectOf(repository) });
@@ -65,28 +63,38 @@ export const permitter =
       repository,
       principal,
       metadata: metadataOf(request, principal, ports.currentTraceparent()),
-
-      async mayPull(other) {
-        const asked = { type: 'repository', name: other, action: 'pull' };
-        if (token !== undefined && !covers(token.access, asked)) return false;
-        const standing = await standingIn(ports, principal, other);
-        return standing.project !== null && standing.may('pull');
-      },
     };
   };
 
-/** For the list of all repositories. @throws RequestRefused 401, 403 or 429. */
-export async function permitCatalog(ports: AccessPorts, request: FastifyRequest): Promise<void> {
-  const need: Need = {
-    type: 'registry',
-    name: 'catalog',
-    action: '*',
-    scope: 'registry:catalog:*',
-    deed: 'list all repositories',
+/**
+ * Whether who sends the request may pull from a repository other than that of its path; what it names may be anything.
+ * With a token only where it covers that repository, as everywhere.
+ */
+export type MayPull = (request: FastifyRequest, repository: string) => Promise<boolean>;
+
+export const pullQuestion =
+  (ports: AccessPorts): MayPull =>
+  async (request, repository) => {
+    const { principal, token } = await ports.authenticate(request);
+    const asked = { type: 'repository', name: repository, action: 'pull' };
+    if (token !== undefined && !covers(token.access, asked)) return false;
+    return (await standingIn(ports, principal, repository)).may('pull');
   };
-  const caller = await ports.authenticate(request, need.scope);
-  requirePermission(ports, request, caller, need, mayListCatalog(caller.principal));
-}
+
+/** Lets a request through that may list all repositories. @throws RequestRefused 401, 403 or 429. */
+export const catalogPermitter =
+  (ports: AccessPorts) =>
+  async (request: FastifyRequest): Promise<void> => {
+    const need: Need = {
+      type: 'registry',
+      name: 'catalog',
+      action: '*',
+      scope: 'registry:catalog:*',
+      deed: 'list all repositories',
+    };
+    const caller = await ports.authenticate(request, need.scope);
+    requirePermission(ports, request, caller, need, mayListCatalog(caller.principal));
+  };
 
 /**
  * A client asks for a token on 401 alone. So 403 is for those only whom no other token would help: who came with a
