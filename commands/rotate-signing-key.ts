@@ -22,7 +22,10 @@ export interface Rotation {
   readonly now: Date;
   /** How long tokens live at most, in milliseconds. */
   readonly tokenLifetimeMs: number;
-  /** Only where the newest key has signed for longer than this, or there is none. Milliseconds. */
+  /**
+   * Only where the newest key has signed for longer than this, or there is none. Without it, one that does not sign
+   * yet is left in place. Milliseconds.
+   */
   readonly olderThanMs?: number;
   /** The earlier keys verify no more from now on: every token that they have signed is void. */
   readonly revoke?: boolean;
@@ -44,7 +47,8 @@ export const rotateSigningKey =
     const newest = (events as readonly { type: string; data: object; position: bigint }[])
       .map(({ type, data }) => ({ type, data }) as TokenKeyEvent)
       .findLast((event) => event.type === 'SigningKeyCreated')?.data;
-    if (newest !== undefined && now.getTime() - Date.parse(newest.signsFrom) < olderThanMs)
+    const age = now.getTime() - Date.parse(newest?.signsFrom ?? '');
+    if (!revoke && newest !== undefined && age < olderThanMs)
       return { position: events.at(-1)?.position ?? 0n, rotated: false };
 
     const { privateKey, ...key } = await newSigningKey();
