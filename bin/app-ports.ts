@@ -13,10 +13,14 @@ import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/proj
 import { findManifest, manifestSizes } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
 import { blobSizes, findBlob } from '../projections/blobs/queries.ts';
+import { type MembersDatabase, members } from '../projections/members/projection.ts';
+import { rolesOf } from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject } from '../projections/projects/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { repositoryExists } from '../projections/repositories/queries.ts';
+import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
+import { findRobot } from '../projections/robots/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { findTag, listTags } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
@@ -48,8 +52,10 @@ export function appPorts({
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
+  const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
+  const inRobots = viewOf<RobotsDatabase>(kysely, robots);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const inTokenKeys = viewOf<TokenKeysDatabase>(kysely, tokenKeys);
   const inUsers = viewOf<UsersDatabase>(kysely, users);
@@ -64,6 +70,7 @@ export function appPorts({
       return result;
     };
 
+  const rolesInProject = current(rolesOf.bind(undefined, inMembers));
   const contents = {
     blobSizes: current(blobSizes.bind(undefined, inBlobs)),
     manifestSizes: current(manifestSizes.bind(undefined, inArtifacts)),
@@ -78,19 +85,14 @@ export function appPorts({
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
     ...authPorts(auth, {
-      findLoginUser: current(async (name: string) => {
-        const user = await findLoginUser(inUsers, name);
-        // Nobody can change a password yet.
-        return user && { ...user, credentialVersion: 0 };
-      }),
-      // There are no robot accounts yet.
-      findRobot: async () => undefined,
+      findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
+      findRobot: current(findRobot.bind(undefined, inRobots)),
       listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
     findProject: openedBy(auth.anonymousWrite, current(findProject.bind(undefined, inProjects))),
-    // Nobody can be made a member of a project yet.
-    rolesOf: async () => [],
+    rolesOf: async (principal, project) =>
+      principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
     findBlob: current(findBlob.bind(undefined, inBlobs)),
     findManifest: current(findManifest.bind(undefined, inArtifacts)),
     findTag: current(findTag.bind(undefined, inTags)),

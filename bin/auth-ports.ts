@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { emailKeyOf } from '../commands/email.ts';
 import type { Recorder } from '../commands/record.ts';
 import type { BackgroundRecorder } from '../commands/record-in-background.ts';
 import { refreshTokens } from '../commands/refresh-tokens.ts';
@@ -47,10 +48,19 @@ export const authSettings = ({
   anonymousWrite: anonymous_write,
 });
 
-/** All that tells who a request comes from. */
-export function authPorts(options: AuthOptions, views: AccountPorts & Pick<KeyRingPorts, 'listTokenKeys'>) {
+/**
+ * All that tells who a request comes from.
+ * @param inViews finds users by their names and by the keyed hashes of their e-mail addresses.
+ */
+export function authPorts(options: AuthOptions, inViews: AccountPorts & Pick<KeyRingPorts, 'listTokenKeys'>) {
   const { log, record, background, secrets, refreshLifetimeMs } = options;
   const { service } = options.challenge;
+  const views = {
+    ...inViews,
+    findLoginUser: async (name: string) =>
+      (await inViews.findLoginUser(name)) ??
+      (name.includes('@') ? inViews.findLoginUser(emailKeyOf(secrets, name)) : undefined),
+  };
   const tokens = { service, lifetimeSeconds: options.tokenLifetimeMs / 1000 };
   const keys = keyRing({ ...views, openSecret: secrets.open });
   const findSubject = subjectFinder(views);

@@ -1,8 +1,10 @@
 import type { AnyProjection } from '../infra/database/projection.ts';
 import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
+import { members } from './members/projection.ts';
 import { projects } from './projects/projection.ts';
 import { repositories } from './repositories/projection.ts';
+import { robots } from './robots/projection.ts';
 import { tags } from './tags/projection.ts';
 import { tokenKeys } from './token-keys/projection.ts';
 import { users } from './users/projection.ts';
@@ -11,8 +13,10 @@ import { users } from './users/projection.ts';
 export const projections: readonly AnyProjection[] = [
   artifacts,
   blobs,
+  members,
   projects,
   repositories,
+  robots,
   tags,
   tokenKeys,
   users,

@@ -5,14 +5,19 @@ import { eventOf } from '../event-schema.ts';
 export const loginsStream = (at: Date): string => `logins/${at.toISOString().slice(0, 10)}`;
 
 /** Of the names that strangers claim to have, no more than this many characters are kept. */
-export const maxRecordedName = 255;
+const maxRecordedName = 255;
+
+/** Of a name that nobody has, what may be kept: of an e-mail address not whose it is. */
+export const recordedName = (name: string): string => name.replace(/^.*@/s, '*@').slice(0, maxRecordedName);
 
 const account = {
   kind: z.enum(['user', 'robot']).describe('What the name says that it is the name of'),
   username: z
     .string()
     .max(maxRecordedName)
-    .describe('The name as it was given: a user name, an e-mail address, or a robot’s name with its prefix'),
+    .describe(
+      'The user name or the robot’s name as it is stored; as it was given where nobody has it, but for e-mail addresses, of which only the domain is kept',
+    ),
 };
 
 /** Where they came from stands in the metadata. They guard nothing, and are recorded in the background. */

@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Principal, RobotPermission } from '../../domain/access/principal.ts';
 import type { TokenSubject } from '../../domain/access/subject.ts';
 import type { Metadata } from '../../domain/event.ts';
-import { type LoginEvent, maxRecordedName } from '../../domain/login/events.ts';
+import { type LoginEvent, recordedName } from '../../domain/login/events.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Credentials } from './basic.ts';
 import type { LoginThrottle } from './login-throttle.ts';
@@ -93,7 +93,7 @@ export function loginWith(ports: LoginPorts): Login {
     if (waitSeconds > 0) throw tooManyFailures(waitSeconds);
     const matches = await check.matches(hash, { username, password });
     const kind = username.startsWith(robotPrefix) ? 'robot' : 'user';
-    const data = { kind, username: username.slice(0, maxRecordedName) } as const;
+    const data = { kind, username: subject?.name ?? recordedName(username) } as const;
     if (principal === undefined || subject === undefined || !matches) {
       ports.recordLogin({ type: 'LoginFailed', data }, metadata);
       await throttle.failed(key, clientIp);

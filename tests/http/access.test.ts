@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { createProject } from '../../commands/create-project.ts';
-import { createUser } from '../../commands/create-user.ts';
-import { recorder } from '../../commands/record.ts';
+import { projectWithOwner } from '../../commands/create-project.ts';
+import { decision, recorder } from '../../commands/record.ts';
 import { catalogue } from '../../domain/catalogue.ts';
+import { userDecider } from '../../domain/user/decider.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { hashPassword } from '../../infra/password-hash/argon2.ts';
 import { startServer } from '../server.ts';
@@ -19,14 +19,11 @@ const developer = 'dev:päss:wörd';
 const log = await openLogOf({ after }, server);
 const record = recorder({ log, catalogue, newEventId });
 const passwordHash = await hashPassword('päss:wörd');
-await createUser({ record })(
-  { username: 'dev', userId: 2, administrator: false, passwordHash },
-  { actor: 'system' },
-);
-await createProject({ record })(
-  { name: 'secret', projectId: 2, public: false, owner: 'admin' },
-  { actor: 'system' },
-);
+const dev = { username: 'dev', userId: 3, administrator: false, passwordHash, emailKey: null, profile: null };
+await record({ actor: 'system' }, decision('user/dev', userDecider, { do: 'create', ...dev }));
+const owner = { username: 'admin', userId: 1 };
+const secret = { name: 'secret', projectId: 2, public: false, metadata: {}, owner, memberId: 2 };
+await record({ actor: 'system' }, ...projectWithOwner(secret));
 await until('the views show both', async () => {
   const [user, project] = await Promise.all([
     send(server, 'GET', '/v2/', { as: developer }),
