@@ -10,12 +10,10 @@ import type { Recorder } from '../commands/record.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { projectOf } from '../domain/repository.ts';
 import type { AppPorts } from '../gateway/app.ts';
-import { authenticator } from '../gateway/auth/authenticate.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
-import { passwordMatches } from '../infra/password-hash/argon2.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
@@ -30,10 +28,15 @@ import { type ReferrersDatabase, referrers } from '../projections/referrers/proj
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { listRepositories, repositoryExists } from '../projections/repositories/queries.ts';
+import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
+import { findRobot } from '../projections/robots/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { findTag, listTags, tagsOf } from '../projections/tags/queries.ts';
+import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
+import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
+import { type AuthOptions, authPorts } from './auth-ports.ts';
 
 export interface Engines {
   readonly logger: FastifyBaseLogger;
@@ -43,6 +46,7 @@ export interface Engines {
   readonly views: Views;
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
+  readonly auth: AuthOptions;
   isReady(): boolean;
 }
 
@@ -55,6 +59,7 @@ export function appPorts({
   views,
   maxOpenUploads,
   redirectPulls,
+  auth,
   isReady,
 }: Engines): Omit<AppPorts, 'metrics'> {
   const { kysely } = database;
@@ -64,7 +69,9 @@ export function appPorts({
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inReferrers = viewOf<ReferrersDatabase>(kysely, referrers);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
+  const inRobots = viewOf<RobotsDatabase>(kysely, robots);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
+  const inTokenKeys = viewOf<TokenKeysDatabase>(kysely, tokenKeys);
   const inUsers = viewOf<UsersDatabase>(kysely, users);
 
   /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
@@ -107,12 +114,13 @@ export function appPorts({
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
-    authenticate: authenticator({
-      findAccount: current(findLoginUser.bind(undefined, inUsers)),
-      passwordMatches,
+    ...authPorts(auth, {
+      findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
+      findRobot: current(findRobot.bind(undefined, inRobots)),
+      listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
-    findProject: findProjectNow,
+    findProject: openedBy(auth.anonymousWrite, findProjectNow),
     rolesOf: async (principal, project) =>
       principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
     findBlob: current(findBlob.bind(undefined, inBlobs)),
@@ -134,3 +142,14 @@ export function appPorts({
     manifestsReached: contents.reached,
   };
 }
+
+/** Marks the projects in which the operator lets everybody write. */
+const openedBy =
+  <Project extends { readonly name: string }>(
+    names: readonly string[],
+    find: (name: string) => Promise<Project | undefined>,
+  ) =>
+  async (name: string): Promise<(Project & { readonly anonymousWrite: boolean }) | undefined> => {
+    const project = await find(name);
+    return project && { ...project, anonymousWrite: names.includes(project.name) };
+  };
