@@ -41,7 +41,7 @@ export function appPorts({
   database,
   views,
   isReady,
-}: Engines): Omit<AppPorts, 'metrics'> {
+}: Engines): Omit<AppPorts, 'metrics' | 'bodyPatience' | 'isTrustedProxy'> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);

@@ -4,6 +4,7 @@ import { firstStart } from '../commands/first-start.ts';
 import { recorder } from '../commands/record.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import { createApp } from '../gateway/app.ts';
+import { trustedProxies } from '../gateway/forwarded.ts';
 import { healthRoutes } from '../gateway/health.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
@@ -90,9 +91,16 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
 
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
+  const { http } = configuration;
+  const isTrustedProxy = trustedProxies(http.trusted_proxies);
   const app = createApp({
     ...appPorts({ logger, record, store, database: foundation.views, views, isReady: () => ready }),
     metrics: metrics.http,
+    isTrustedProxy,
+    bodyPatience: {
+      windowMs: http.body_timeout_seconds * 1000,
+      minBytesPerSecond: http.body_min_bytes_per_second,
+    },
   });
   healthRoutes(app, {
     log: async () => void (await log.head()),
@@ -102,8 +110,14 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
       await foundation.views.pool.query('SELECT 1');
     },
   });
-  const listeners = await listenAsConfigured(configuration, app, metrics.render);
+  const listeners = await listenAsConfigured(configuration, app, {
+    renderMetrics: metrics.render,
+    logger,
+    isTrustedProxy,
+  });
   open.defer(listeners.close);
+  const { renewCertificate } = listeners;
+  if (renewCertificate !== undefined) process.on('SIGHUP', () => void renewCertificate());
 
   const isFirstStart = (await log.head()) === 0n;
   await firstStart({ log, record, hashPassword, ...first }, configuration.harbor_admin_password?.reveal());

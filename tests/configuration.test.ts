@@ -41,7 +41,9 @@ test('without a file and variables everything has its default', async () => {
   const configuration = await loadConfiguration({ environment: {} });
   assert.equal(configuration.data, './data');
   assert.equal(configuration.hostname, 'localhost');
-  assert.deepEqual(configuration.http, { address: '127.0.0.1', port: 8080 });
+  assert.equal(configuration.http.address, '127.0.0.1');
+  assert.equal(configuration.http.port, 8080);
+  assert.deepEqual(configuration.http.trusted_proxies, []);
   assert.equal(configuration.https, undefined);
   assert.deepEqual(configuration.event_log, { engine: 'postgres' });
   assert.deepEqual(configuration.storage_service, {});
@@ -55,7 +57,8 @@ test('the file overrides the defaults, and the environment overrides the file, k
     SHIPLOG_HTTP_PORT: '2000',
     SHIPLOG_METRIC_ENABLED: 'false',
   });
-  assert.deepEqual(configuration.http, { address: '0.0.0.0', port: 2000 });
+  assert.equal(configuration.http.address, '0.0.0.0');
+  assert.equal(configuration.http.port, 2000);
   assert.equal(configuration.log.level, 'debug');
   assert.deepEqual(configuration.metric, { enabled: false, path: '/metrics' });
 });
