@@ -23,6 +23,7 @@ import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { findTag, listTags } from '../projections/tags/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
+import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines {
   readonly logger: FastifyBaseLogger;
@@ -41,7 +42,7 @@ export function appPorts({
   database,
   views,
   isReady,
-}: Engines): Omit<AppPorts, 'metrics' | 'bodyPatience' | 'isTrustedProxy'> {
+}: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);

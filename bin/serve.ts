@@ -4,11 +4,11 @@ import { firstStart } from '../commands/first-start.ts';
 import { recorder } from '../commands/record.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import { createApp } from '../gateway/app.ts';
-import { trustedProxies } from '../gateway/forwarded.ts';
 import { healthRoutes } from '../gateway/health.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
+import { openRedis } from '../infra/redis/connect.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
@@ -17,6 +17,7 @@ import { projections } from '../projections/projections.ts';
 import { appPorts } from './app-ports.ts';
 import { openFoundation, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
+import { edgePorts } from './edge-ports.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
@@ -91,16 +92,13 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
 
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
-  const { http } = configuration;
-  const isTrustedProxy = trustedProxies(http.trusted_proxies);
+  const redis = await openRedis(configuration, logger);
+  open.defer(() => redis?.disconnect());
+  const edge = edgePorts(configuration, redis, logger);
   const app = createApp({
     ...appPorts({ logger, record, store, database: foundation.views, views, isReady: () => ready }),
     metrics: metrics.http,
-    isTrustedProxy,
-    bodyPatience: {
-      windowMs: http.body_timeout_seconds * 1000,
-      minBytesPerSecond: http.body_min_bytes_per_second,
-    },
+    ...edge,
   });
   healthRoutes(app, {
     log: async () => void (await log.head()),
@@ -113,7 +111,7 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const listeners = await listenAsConfigured(configuration, app, {
     renderMetrics: metrics.render,
     logger,
-    isTrustedProxy,
+    isTrustedProxy: edge.isTrustedProxy,
   });
   open.defer(listeners.close);
   const { renewCertificate } = listeners;

@@ -5,6 +5,7 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
+import type { RateLimit } from '../infra/rate-limit/port.ts';
 import { challenge } from './auth/authenticate.ts';
 import { errorBody, errorHandler, RequestRefused } from './errors.ts';
 import { heedTrustedProxies, type IsTrusted } from './forwarded.ts';
@@ -17,6 +18,7 @@ import { type ManifestPorts, manifestRoutes } from './oci/manifests.ts';
 import { foldRepositoryName } from './oci/paths.ts';
 import { type TagPorts, tagRoutes } from './oci/tags.ts';
 import { type UploadPorts, uploadRoutes } from './oci/uploads.ts';
+import { limitAddresses } from './rate-limit.ts';
 import { pathOf, refuseDoubtfulRequests, refuseEncodedBodies } from './request-form.ts';
 import { requestIdOf } from './request-id.ts';
 import { traceRequests } from './tracing.ts';
@@ -35,6 +37,8 @@ export interface AppPorts
   isReady(): boolean;
   readonly bodyPatience: BodyPatience;
   readonly isTrustedProxy: IsTrusted;
+  /** What one address may ask, whoever logs in there; undefined for no limit. */
+  readonly addressLimit?: RateLimit | undefined;
 }
 
 /** The HTTP application without its listeners. */
@@ -69,6 +73,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
   traceRequests(app);
   drainRefusedBodies(app);
   app.addHook('onRequest', async (request, reply) => markAnswer(request, reply));
+  limitAddresses(app, ports.addressLimit, probes);
   refuseDoubtfulRequests(app);
   refuseEncodedBodies(app);
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
@@ -98,12 +103,14 @@ export function createApp(ports: AppPorts): FastifyInstance {
   return app;
 }
 
-/** The access log. What probes and scrapers ask every few seconds is of interest to nobody. */
+/** What is asked every few seconds, by those who watch over the registry. */
+const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+
+/** The access log; probes are of interest to nobody. */
 function logRequests(app: FastifyInstance): void {
-  const quiet = new Set(['/healthz', '/readyz', '/metrics']);
   app.addHook('onResponse', async (request, reply) => {
     const { method, originalUrl, ip, headers } = request;
-    request.log[quiet.has(originalUrl) ? 'debug' : 'info'](
+    request.log[probes.has(originalUrl) ? 'debug' : 'info'](
       {
         method,
         url: originalUrl,
@@ -126,10 +133,11 @@ function markAnswer({ id, originalUrl }: FastifyRequest, reply: FastifyReply): v
 }
 
 /** distribution-spec, "Determining Support" (end-1). Clients learn here how to log in. */
-function versionRoutes(app: FastifyInstance, { authenticate }: AccessPorts): void {
+function versionRoutes(app: FastifyInstance, { authenticate, limit }: AccessPorts): void {
   for (const path of ['/v2/', '/v2']) {
     app.get(path, async (request, reply) => {
       const principal = await authenticate(request.headers.authorization);
+      await limit(principal, request.ip);
       if (principal.kind !== 'anonymous') return reply.send({});
       reply.code(401).header('www-authenticate', challenge);
       return errorBody({ status: 401, code: 'UNAUTHORIZED', message: 'authentication required' });

@@ -92,6 +92,9 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'storage_service.s3.v4auth',
     'storage_service.s3.multipartcopymaxconcurrency',
     'storage_service.redirect',
+    'external_redis.idle_timeout_seconds',
+    'external_redis.jobservice_db_index',
+    'external_redis.trivy_db_index',
     'log.local',
     'log.external_endpoint',
     '_version',
@@ -101,7 +104,6 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'trivy',
     'jobservice',
     'notification',
-    'external_redis',
     'proxy',
     'network',
     'cache',
@@ -119,6 +121,8 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
   assert.equal(database?.port, 5432);
   assert.equal(database?.max_open_conns, 10);
   assert.equal(database?.password?.reveal(), 'hidden-database');
+  assert.equal(configuration.external_redis?.host, 'redis.example.com:6379');
+  assert.equal(configuration.external_redis?.registry_db_index, 1);
   const { s3 } = configuration.storage_service;
   assert.equal(s3?.accesskey?.reveal(), '0123');
   assert.equal(s3?.secure, true);

@@ -7,10 +7,12 @@ import { Refusal } from '../../domain/refusal.ts';
 import { projectOf } from '../../domain/repository.ts';
 import { type Authenticate, unauthorized } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
+import type { Limit } from '../rate-limit.ts';
 import { readName } from './paths.ts';
 
 export interface AccessPorts {
   readonly authenticate: Authenticate;
+  readonly limit: Limit;
   findProject(name: string): Promise<{ readonly name: string; readonly public: boolean } | undefined>;
   /** The roles that the principal has in the project. */
   rolesOf(principal: Principal, project: string): Promise<readonly Role[]>;
@@ -33,10 +35,11 @@ export type Permit = (request: FastifyRequest, action: Action) => Promise<Permit
 
 /** @throws RequestRefused 400, 401 or 403. @throws Refusal `project-unknown`, for those who may know. */
 export const permitter =
-  ({ authenticate, findProject, rolesOf, currentTraceparent }: AccessPorts): Permit =>
+  ({ authenticate, limit, findProject, rolesOf, currentTraceparent }: AccessPorts): Permit =>
   async (request, action) => {
     const repository = readName(request.params);
     const principal = await authenticate(request.headers.authorization);
+    await limit(principal, request.ip);
     const name = projectOf(repository);
     const project = (await findProject(name)) ?? null;
     const roles = project === null ? [] : await rolesOf(principal, name);

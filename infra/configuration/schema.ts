@@ -4,11 +4,12 @@ import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
 import { harborOnly } from './sections/harbor-only.ts';
 import { observability } from './sections/observability.ts';
+import { redis } from './sections/redis.ts';
 import { server } from './sections/server.ts';
 import { storage } from './sections/storage.ts';
 
 const keys = z.strictObject(
-  { ...server, ...databases, ...eventLog, ...storage, ...observability, ...harborOnly },
+  { ...server, ...databases, ...eventLog, ...storage, ...redis, ...observability, ...harborOnly },
   { error: 'keys and their values' },
 );
 export type Keys = z.output<typeof keys>;
