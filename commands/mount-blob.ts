@@ -1,37 +1,19 @@
-import type { Blob } from '../domain/blob/decider.ts';
-import { blobDecider } from '../domain/blob/decider.ts';
-import { type BlobEvent, blobStream } from '../domain/blob/events.ts';
-import type { Decider } from '../domain/decider.ts';
-import type { Digest } from '../domain/digest.ts';
+import { isHeld, type MountBlob, mounting } from '../domain/blob/decider.ts';
+import { blobStream } from '../domain/blob/events.ts';
 import type { Metadata } from '../domain/event.ts';
 import { decision, type Recorder } from './record.ts';
 
-export interface MountBlob {
-  readonly digest: Digest;
-  /** The repository that is to hold the blob as well. */
-  readonly repository: string;
-  /** The repository that holds it; the caller has made sure that the actor may read there. */
-  readonly from?: string;
-}
-
-const mounting: Decider<Blob, MountBlob, BlobEvent> = {
-  ...blobDecider,
-  decide(blob, { digest, repository, from }) {
-    if (!isHeldBy(blob, from) || blob.repositories.has(repository)) return [];
-    return [{ type: 'BlobLinked', data: { digest, repository } }];
-  },
-};
-
 /**
- * Lets `repository` hold a blob that `from` holds, without its bytes being sent again. Resolves to the log's position,
- * or to undefined where `from` does not hold it.
+ * Makes a repository hold a blob that another one holds; whether the caller may read it there is for him to know.
+ * Resolves to the log's position, or to undefined where there is nothing to mount.
  */
 export const mountBlob =
   ({ record }: { readonly record: Recorder }) =>
   async (mount: MountBlob, metadata: Metadata): Promise<bigint | undefined> => {
-    const { position, states } = await record(metadata, decision(blobStream(mount.digest), mounting, mount));
-    return isHeldBy(states[0], mount.from) ? position : undefined;
+    const { position, states } = await record(
+      metadata,
+      decision(blobStream(mount.digest), mounting(mount), mount),
+    );
+    const [blob] = states;
+    return isHeld(blob, mount.repository) && isHeld(blob, mount.from) ? position : undefined;
   };
-
-const isHeldBy = ({ key, repositories }: Blob, repository: string | undefined): boolean =>
-  key !== null && repository !== undefined && repositories.has(repository);

@@ -4,7 +4,14 @@ import type { Digest } from './digest.ts';
 export type Reason =
   | { readonly kind: 'project-unknown'; readonly project: string }
   | { readonly kind: 'project-exists'; readonly project: string }
+  | { readonly kind: 'project-not-empty'; readonly project: string }
   | { readonly kind: 'user-exists'; readonly username: string }
+  | { readonly kind: 'user-unknown'; readonly userId: number }
+  | { readonly kind: 'email-taken' }
+  | { readonly kind: 'member-exists'; readonly project: string; readonly username: string }
+  | { readonly kind: 'member-unknown'; readonly memberId: number }
+  | { readonly kind: 'robot-exists'; readonly robot: string }
+  | { readonly kind: 'robot-unknown'; readonly robotId: number }
   | { readonly kind: 'references-unknown'; readonly repository: string; readonly digests: readonly Digest[] }
   | {
       readonly kind: 'reference-size-differs';
@@ -12,7 +19,18 @@ export type Reason =
       readonly claimed: number;
       readonly size: number;
     }
-  | { readonly kind: 'manifest-invalid'; readonly fault: string };
+  | { readonly kind: 'manifest-invalid'; readonly fault: string }
+  /** An index of the repository needs the manifest. */
+  | { readonly kind: 'manifest-referenced'; readonly digest: Digest; readonly by: Digest }
+  /** A manifest of the repository needs the blob. */
+  | { readonly kind: 'blob-referenced'; readonly digest: Digest }
+  | {
+      readonly kind: 'tag-condition-failed';
+      readonly repository: string;
+      readonly tag: string;
+      readonly digest: Digest;
+      readonly current: Digest | null;
+    };
 
 /** The domain says no. Nothing between a decider and the gateway catches it. */
 export class Refusal extends Error {

@@ -7,7 +7,7 @@ import type { Decider } from '../domain/decider.ts';
 import { digestFrom } from '../domain/digest.ts';
 import { projectDecider } from '../domain/project/decider.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { tagDecider } from '../domain/tag/decider.ts';
+import { assigning } from '../domain/tag/decider.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import { type EventLog, LogUnavailable, RevisionConflict } from '../infra/event-log/port.ts';
 import { openLog } from './contracts/event-log-postgres-client.ts';
@@ -17,13 +17,20 @@ const metadata = { actor: 'user:admin', requestId: 'request-1' };
 const digestOf = (number: number) => digestFrom('sha256', number.toString(16).padStart(64, '0'));
 
 const moveTo = (number: number, tag = '1.0') =>
-  decision(`tag/library/hello:${tag}`, tagDecider, {
+  decision(`tag/library/hello:${tag}`, assigning, {
     repository: 'library/hello',
     tag,
     digest: digestOf(number),
   });
+const library = { projectId: 1, public: true, metadata: {} };
 const createProject = (name: string) =>
-  decision(`project/${name}`, projectDecider, { name, projectId: 1, public: true, owner: 'admin' });
+  decision(`project/${name}`, projectDecider, {
+    do: 'create',
+    name,
+    projectId: 1,
+    public: true,
+    owner: 'admin',
+  });
 
 const recorderOf = (log: EventLog) => recorder({ log, catalogue, newEventId });
 
@@ -80,7 +87,7 @@ test('several decisions are appended together, and each tells the state that it 
   const record = recorderOf(log);
   const { position, states } = await record(metadata, createProject('library'), moveTo(2), moveTo(3, 'b'));
 
-  assert.deepEqual(states, [true, digestOf(2), digestOf(3)]);
+  assert.deepEqual(states, [library, digestOf(2), digestOf(3)]);
   assert.equal(position, await log.head());
   assert.equal((await historyOf(log)).length, 1);
   assert.equal((await historyOf(log, 'project/library')).length, 1);
@@ -123,7 +130,7 @@ test('who loses a race decides again on what the winner left', async (t) => {
   const { states } = await recorderOf(raced)(metadata, createProject('library'), moveTo(2));
 
   assert.equal(attempts(), 2);
-  assert.deepEqual(states, [true, digestOf(2)]);
+  assert.deepEqual(states, [library, digestOf(2)]);
   assert.deepEqual(
     (await historyOf(log)).map(({ type }) => type),
     ['TagAssigned', 'TagMoved'],

@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { BlobAt } from '../../domain/blob/decider.ts';
 import type { Digest } from '../../domain/digest.ts';
-import type { BlobStore } from '../../infra/blob-store/port.ts';
+import type { Metadata } from '../../domain/event.ts';
+import { BlobNotFound, type BlobStore } from '../../infra/blob-store/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
 import { isSameContent, isUnchanged } from './conditions.ts';
@@ -12,10 +14,17 @@ export interface BlobPorts {
   readonly store: BlobStore;
   /** Whether to send clients to the store itself, where it can be reached by a signed URL. */
   readonly redirectPulls: boolean;
-  findBlob(
-    repository: string,
-    digest: Digest,
-  ): Promise<{ readonly digest: Digest; readonly size: number; readonly key: string } | undefined>;
+  findBlob(repository: string, digest: Digest): Promise<FoundBlob | undefined>;
+  /** Resolves to whether the repository held it, when no read shows it any more. */
+  deleteBlob(at: BlobAt, metadata: Metadata): Promise<boolean>;
+}
+
+interface FoundBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly key: string;
+  /** It goes unless something needs it soon: who asks whether it is there has to upload it again. */
+  readonly condemned: boolean;
 }
 
 /** Long enough for a client to begin; a transfer that has begun goes on after it. */
@@ -25,19 +34,14 @@ interface BlobPath {
   Params: { name: string; digest: string };
 }
 
-/** distribution-spec, "Pulling blobs" (end-2). */
+/** distribution-spec, "Pulling blobs" (end-2) and "Deleting Blobs" (end-10). */
 export function blobRoutes(app: FastifyInstance, ports: BlobPorts): void {
-  const { permit, store, findBlob, redirectPulls } = ports;
+  const { permit, store, findBlob, deleteBlob, redirectPulls } = ports;
 
   async function findReadable(repository: string, digest: Digest) {
     const blob = await findBlob(repository, digest);
     if (blob !== undefined) return blob;
-    throw new RequestRefused({
-      status: 404,
-      code: 'BLOB_UNKNOWN',
-      message: 'blob unknown to registry',
-      details: [{ digest }],
-    });
+    throw unknown(digest);
   }
 
   const headersOf = (digest: Digest) => ({
@@ -59,7 +63,8 @@ export function blobRoutes(app: FastifyInstance, ports: BlobPorts): void {
 
   app.head<BlobPath>('/v2/:name/blobs/:digest', async (request, reply) => {
     const { repository } = await permit(request, 'pull');
-    const { digest, size } = await findReadable(repository, readDigest(request.params.digest));
+    const { digest, size, condemned } = await findReadable(repository, readDigest(request.params.digest));
+    if (condemned) throw unknown(digest);
     if (isUnchanged(request.headers['if-none-match'], digest)) return sayUnchanged(reply, digest);
     return reply.headers({ ...headersOf(digest), 'content-length': size }).send();
   });
@@ -79,7 +84,11 @@ export function blobRoutes(app: FastifyInstance, ports: BlobPorts): void {
     }
     const range = isSameContent(part?.toString(), digest) ? readRange(asked, size) : undefined;
     // Before the headers: they would stay on the answer of an error.
-    const bytes = await store.open(key, range ?? wholeRange(size));
+    const bytes = await store.open(key, range ?? wholeRange(size)).catch(async (error) => {
+      // Deleted since it was found, and not lost?
+      if (error instanceof BlobNotFound) await findReadable(repository, digest);
+      throw error;
+    });
     reply.headers(headersOf(digest));
     if (range === undefined) return reply.header('content-length', size).send(bytes);
     return reply
@@ -88,4 +97,19 @@ export function blobRoutes(app: FastifyInstance, ports: BlobPorts): void {
       .header('content-range', `bytes ${range.start}-${range.end}/${size}`)
       .send(bytes);
   });
+
+  app.delete<BlobPath>('/v2/:name/blobs/:digest', async (request, reply) => {
+    const { repository, metadata } = await permit(request, 'delete');
+    const digest = readDigest(request.params.digest);
+    if (!(await deleteBlob({ repository, digest }, metadata))) throw unknown(digest);
+    return reply.code(202).header('content-length', 0).send();
+  });
 }
+
+const unknown = (digest: Digest): RequestRefused =>
+  new RequestRefused({
+    status: 404,
+    code: 'BLOB_UNKNOWN',
+    message: 'blob unknown to registry',
+    details: [{ digest }],
+  });

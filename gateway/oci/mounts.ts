@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import type { MountBlob } from '../../commands/mount-blob.ts';
+import type { MountBlob } from '../../domain/blob/decider.ts';
 import type { Digest } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
 import { repositoryName } from '../../domain/repository.ts';

@@ -19,10 +19,16 @@ export function tagRoutes(app: FastifyInstance, { permit, repositoryExists, list
       listTags(repository, of),
     );
     if (tags.length === 0 && !(await repositoryExists(repository))) {
-      const message = `repository ${repository} is not known to the registry`;
-      throw new RequestRefused({ status: 404, code: 'NAME_UNKNOWN', message });
+      throw repositoryUnknown(repository);
     }
     if (link !== undefined) reply.header('link', link);
     return reply.send({ name: repository, tags });
   });
 }
+
+export const repositoryUnknown = (repository: string): RequestRefused =>
+  new RequestRefused({
+    status: 404,
+    code: 'NAME_UNKNOWN',
+    message: `repository ${repository} is not known to the registry`,
+  });

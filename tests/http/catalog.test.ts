@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
-import { createUser } from '../../commands/create-user.ts';
-import { recorder } from '../../commands/record.ts';
-import { catalogue } from '../../domain/catalogue.ts';
-import { newEventId } from '../../infra/event-log/ids.ts';
-import { hashPassword } from '../../infra/password-hash/argon2.ts';
 import { startServer } from '../server.ts';
-import { until } from '../until.ts';
+import { addUser } from './accounts.ts';
 import { pushBlob, pushImage, refusalOf, send } from './client.ts';
-import { openLogOf } from './server-log.ts';
 
 const server = await startServer({ after });
 const inOrder = ['library/a', 'library/a-b', 'library/a.b', 'library/a/b', 'library/a0', 'library/b'];
@@ -76,13 +70,6 @@ test('only who may read the catalog is shown it', async (t) => {
   assert.deepEqual(refusalOf(anonymous), [401, 'UNAUTHORIZED']);
   assert.ok(anonymous.headers['www-authenticate']);
 
-  const log = await openLogOf(t, server);
-  const passwordHash = await hashPassword('of dev');
-  await createUser({ record: recorder({ log, catalogue, newEventId }) })(
-    { username: 'dev', userId: 2, administrator: false, passwordHash },
-    { actor: 'system' },
-  );
-  const as = 'dev:of dev';
-  await until('the user is known', async () => (await send(server, 'GET', '/v2/', { as })).status === 200);
+  const as = await addUser(t, server, { username: 'dev', userId: 3, administrator: false });
   assert.deepEqual(refusalOf(await send(server, 'GET', '/v2/_catalog', { as })), [403, 'DENIED']);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
 import type { FastifyRequest } from 'fastify';
-import type { MountBlob } from '../../commands/mount-blob.ts';
+import type { MountBlob } from '../../domain/blob/decider.ts';
 import { parseDigest } from '../../domain/digest.ts';
 import { mount } from '../../gateway/oci/mounts.ts';
 import { startServer } from '../server.ts';
