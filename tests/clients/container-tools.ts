@@ -21,6 +21,8 @@ export interface ContainerTools {
   run(program: string, ...args: string[]): Promise<string>;
   /** Like `run`, and resolves to what it wrote to both of its outputs, for programs that tell on the second. */
   tell(program: string, ...args: string[]): Promise<string>;
+  /** Like `tell`, with `input` on its standard input. */
+  feed(input: string | Buffer, program: string, ...args: string[]): Promise<string>;
 }
 
 /** Undefined, and the test skipped, where one of `programs` is not on this machine; see `requireTool`. */
@@ -55,6 +57,16 @@ export async function startContainerTools(
     run: async (program, ...args) => (await start(program, args)).stdout,
     async tell(program, ...args) {
       const { stdout, stderr } = await start(program, args);
+      return stdout + stderr;
+    },
+    async feed(input, program, ...args) {
+      const started = start(program, args);
+      // A program that has ended before it read all says why by itself.
+      started.child.stdin?.on('error', (error) =>
+        t.diagnostic(`${program} left its input: ${error.message}`),
+      );
+      started.child.stdin?.end(input);
+      const { stdout, stderr } = await started;
       return stdout + stderr;
     },
   };

@@ -56,19 +56,18 @@ export async function writeIndex(
 export const readBlob = (folder: string, digest: string): Promise<Buffer> =>
   readFile(blobFile(folder, digest));
 
-/** Every descriptor that the layout's entry leads to, itself first, with its bytes checked against its digest. */
+/** The digests of all that the layout's entries lead to, with all bytes checked against them. */
 export async function readLayout(folder: string): Promise<string[]> {
   const { manifests } = JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) as {
     manifests: Descriptor[];
   };
-  if (manifests.length !== 1) throw new Error(`${folder} has ${manifests.length} entries and not one`);
-  const found: string[] = [];
+  const found = new Set<string>();
   const open = [...manifests];
   for (let next = open.shift(); next !== undefined; next = open.shift()) {
     const bytes = await readBlob(folder, next.digest);
     const actual = digestOf(bytes);
     if (actual !== next.digest) throw new Error(`${folder} holds ${actual} in the place of ${next.digest}`);
-    found.push(next.digest);
+    found.add(next.digest);
     if (next.mediaType === mediaTypes.index)
       open.push(...(JSON.parse(bytes.toString()) as { manifests: Descriptor[] }).manifests);
     if (next.mediaType === mediaTypes.image) {
@@ -76,7 +75,7 @@ export async function readLayout(folder: string): Promise<string[]> {
       open.push(config, ...layers);
     }
   }
-  return found.toSorted();
+  return [...found].toSorted();
 }
 
 /** A tar archive with one file. */
