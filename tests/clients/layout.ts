@@ -26,8 +26,9 @@ export interface Layout {
 export async function writeImage(
   folder: string,
   files: Readonly<Record<string, string>>,
+  architecture = 'amd64',
 ): Promise<Layout & Image> {
-  const image = await addImage(folder, 'amd64', files);
+  const image = await addImage(folder, architecture, files);
   await writeEntry(folder, image.descriptor);
   return { folder, digest: image.descriptor.digest, config: image.config, layers: image.layers };
 }
