@@ -1,4 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
+import type { Contents } from '../commands/contents.ts';
+import { deleteBlob } from '../commands/delete-blob.ts';
+import { deleteManifest } from '../commands/delete-manifest.ts';
+import { deleteTag } from '../commands/delete-tag.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import type { Recorder } from '../commands/record.ts';
 import { storeBlob } from '../commands/store-blob.ts';
@@ -12,15 +17,17 @@ import { passwordMatches } from '../infra/password-hash/argon2.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifest, manifestSizes } from '../projections/artifacts/queries.ts';
+import { findManifest, findManifests, findParent } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { blobSizes, findBlob } from '../projections/blobs/queries.ts';
+import { findBlob, findBlobs, isNeeded } from '../projections/blobs/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject } from '../projections/projects/queries.ts';
+import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
+import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { repositoryExists } from '../projections/repositories/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
-import { findTag, listTags } from '../projections/tags/queries.ts';
+import { findTag, listTags, tagsOf } from '../projections/tags/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
 
@@ -46,6 +53,7 @@ export function appPorts({
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
+  const inReferrers = viewOf<ReferrersDatabase>(kysely, referrers);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const inUsers = viewOf<UsersDatabase>(kysely, users);
@@ -60,12 +68,23 @@ export function appPorts({
       return result;
     };
 
-  const contents = {
-    blobSizes: current(blobSizes.bind(undefined, inBlobs)),
-    manifestSizes: current(manifestSizes.bind(undefined, inArtifacts)),
+  const contentViews = [artifacts, blobs, referrers, repositories, tags];
+  const contents: Contents = {
+    blobs: current(findBlobs.bind(undefined, inBlobs)),
+    manifests: current(findManifests.bind(undefined, inArtifacts)),
+    isNeeded: current(isNeeded.bind(undefined, inBlobs)),
+    parentOf: current(findParent.bind(undefined, inArtifacts)),
+    tagsOf: current(tagsOf.bind(undefined, inTags)),
+    // As the specification has it; no project can ask for more yet.
+    allowsSparseIndexes: async () => true,
+    reached: (position) => views.reached(position, contentViews),
   };
-  const storing = storeBlob({ record, store });
-  const pushing = pushManifest({ record, store, contents });
+  const changing = { record, store, contents, newCondemnation: randomUUID };
+  const storing = storeBlob(changing);
+  const pushing = pushManifest(changing);
+  const deletingBlob = deleteBlob(changing);
+  const deletingManifest = deleteManifest(changing);
+  const deletingTag = deleteTag(changing);
 
   return {
     logger,
@@ -85,12 +104,16 @@ export function appPorts({
     findManifest: current(findManifest.bind(undefined, inArtifacts)),
     findTag: current(findTag.bind(undefined, inTags)),
     listTags: current(listTags.bind(undefined, inTags)),
+    listReferrers: current(listReferrers.bind(undefined, inReferrers)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
     pushManifest: (push, metadata) => inSpan('push-manifest', {}, () => pushing(push, metadata)),
+    deleteBlob: (at, metadata) => inSpan('delete-blob', {}, () => deletingBlob(at, metadata)),
+    deleteManifest: (at, metadata) => inSpan('delete-manifest', {}, () => deletingManifest(at, metadata)),
+    deleteTag: (tag, metadata) => inSpan('delete-tag', {}, () => deletingTag(tag, metadata)),
 
     blobsReached: (position) => views.reached(position, [blobs]),
-    manifestsReached: (position) => views.reached(position, [artifacts, repositories, tags]),
+    manifestsReached: contents.reached,
   };
 }

@@ -25,7 +25,10 @@ export type Catalogue = ReadonlyMap<string, CataloguedEvent>;
  * What brings stored events up to date, by type. A released schema is never changed: a new shape comes with an
  * upcaster here and a stored sample of the new version.
  */
-const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {};
+const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
+  // Manifests of unknown types were refused before version 2.
+  ManifestPushed: [(data) => ({ ...data, mentions: [] })],
+};
 
 const aggregates = [
   { stream: 'project/<name>', events: projectEvent.options },

@@ -14,6 +14,7 @@ import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
 import { drainRefusedBodies } from './oci/body.ts';
 import { type ManifestPorts, manifestRoutes } from './oci/manifests.ts';
 import { foldRepositoryName } from './oci/paths.ts';
+import { type ReferrerPorts, referrerRoutes } from './oci/referrers.ts';
 import { type TagPorts, tagRoutes } from './oci/tags.ts';
 import { type UploadPorts, uploadRoutes } from './oci/uploads.ts';
 import { traceRequests } from './tracing.ts';
@@ -23,6 +24,7 @@ export interface AppPorts
     Omit<BlobPorts, 'permit'>,
     Omit<UploadPorts, 'permit'>,
     Omit<ManifestPorts, 'permit'>,
+    Omit<ReferrerPorts, 'permit'>,
     Omit<TagPorts, 'permit'> {
   readonly logger: FastifyBaseLogger;
   readonly metrics: HttpMetrics;
@@ -82,6 +84,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     blobRoutes(oci, { ...ports, permit });
     uploadRoutes(oci, { ...ports, permit });
     manifestRoutes(oci, { ...ports, permit });
+    referrerRoutes(oci, { ...ports, permit });
     tagRoutes(oci, { ...ports, permit });
   });
   return app;

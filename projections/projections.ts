@@ -2,9 +2,18 @@ import type { AnyProjection } from '../infra/database/projection.ts';
 import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
 import { projects } from './projects/projection.ts';
+import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
 import { tags } from './tags/projection.ts';
 import { users } from './users/projection.ts';
 
 /** Every read model that this version of Shiplog serves. */
-export const projections: readonly AnyProjection[] = [artifacts, blobs, projects, repositories, tags, users];
+export const projections: readonly AnyProjection[] = [
+  artifacts,
+  blobs,
+  projects,
+  referrers,
+  repositories,
+  tags,
+  users,
+];

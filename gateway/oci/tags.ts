@@ -36,8 +36,7 @@ export function tagRoutes(app: FastifyInstance, { permit, repositoryExists, list
     // One more than is shown tells whether there is a next page.
     const found = limit === 0 ? [] : await listTags(repository, { last, limit: limit + 1 });
     if (found.length === 0 && !(await repositoryExists(repository))) {
-      const message = `repository ${repository} is not known to the registry`;
-      throw new RequestRefused({ status: 404, code: 'NAME_UNKNOWN', message });
+      throw repositoryUnknown(repository);
     }
     const tags = found.slice(0, limit);
     if (found.length > limit) {
@@ -47,6 +46,13 @@ export function tagRoutes(app: FastifyInstance, { permit, repositoryExists, list
     return reply.send({ name: repository, tags });
   });
 }
+
+export const repositoryUnknown = (repository: string): RequestRefused =>
+  new RequestRefused({
+    status: 404,
+    code: 'NAME_UNKNOWN',
+    message: `repository ${repository} is not known to the registry`,
+  });
 
 function readPage(query: unknown) {
   const parsed = page.safeParse(query);
