@@ -17,6 +17,13 @@ for (const cacheAuth of [true, false]) {
   });
 }
 
+test('the conformance suite passes without a login where anybody may write, also again on the same repositories', async (t) => {
+  const program = requireTool(t, suite);
+  if (program === undefined) return;
+  const server = await startServer(t, { environment: { SHIPLOG_ANONYMOUS_WRITE: 'library' } });
+  await passesTwice(t, program, { registry: server.registry, repositories });
+});
+
 const repositories = ['library/conformance-1', 'library/conformance/2'] as const;
 
 async function passesTwice(t: TestContext, program: string, run: ConformanceRun): Promise<void> {

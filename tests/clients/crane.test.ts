@@ -30,9 +30,9 @@ test('crane pushes, copies, changes and deletes', async (t) => {
   };
 
   await t.test('without a login, with a wrong password and as a guest nothing is pushed', async () => {
-    await assert.rejects(crane('push', image.folder, at('app:1.0')), /401 Unauthorized/);
+    await assert.rejects(crane('push', image.folder, at('app:1.0')), /unauthorized/i);
     await login('admin', 'wrong');
-    await assert.rejects(crane('push', image.folder, at('app:1.0')), /401 Unauthorized/);
+    await assert.rejects(crane('push', image.folder, at('app:1.0')), /unauthorized/i);
     await login(guest.username, guest.password);
     await assert.rejects(crane('push', image.folder, at('app:1.0')), /DENIED/);
     await assert.rejects(crane('digest', at('app:1.0')), /404 Not Found/);
