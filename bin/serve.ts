@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { firstStart } from '../commands/first-start.ts';
 import { recorder } from '../commands/record.ts';
+import { backgroundRecorder } from '../commands/record-in-background.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import { createApp } from '../gateway/app.ts';
 import { healthRoutes } from '../gateway/health.ts';
@@ -13,13 +14,16 @@ import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
+import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { appPorts } from './app-ports.ts';
-import { openFoundation, openStore } from './compose.ts';
+import { authSettings } from './auth-ports.ts';
+import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
 import { startFailure } from './start-failure.ts';
+import { keepSigningKey } from './token-keys.ts';
 import { version } from './version.ts';
 import { welcome } from './welcome.ts';
 
@@ -28,6 +32,9 @@ export async function serve(file: string | undefined): Promise<void> {
   const configuration = await requireConfiguration(file);
   const logger = createLogger({ level: configuration.log.level });
   for (const key of configuration.unused) logger.warn(`${key} is configured, but nothing uses it`);
+
+  for (const project of configuration.anonymous_write)
+    logger.warn(`ANYBODY may push to and delete from the project ${project}, as anonymous_write says`);
 
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -62,6 +69,15 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const metrics = serverMetrics();
   const log = measuredLog(foundation.log, metrics.instruments);
   const record = recorder({ log, catalogue, newEventId });
+  const secrets = await openSecretBox(configuration);
+  const background = backgroundRecorder({
+    log,
+    catalogue,
+    newEventId,
+    onDropped: (events) => metrics.instruments.backgroundEventsDropped.inc(events),
+    onError: (error) => logger.error({ err: error }, 'events cannot be recorded and are dropped'),
+  });
+  open.defer(() => background.close());
   const views = await runViews({
     log,
     database: foundation.views,
@@ -91,7 +107,14 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
   const app = createApp({
-    ...appPorts({ logger, record, store, database: foundation.views, views, isReady: () => ready }),
+    ...appPorts({
+      ...{ logger, record, store, views },
+      database: foundation.views,
+      maxOpenUploads: configuration.uploads.max_open,
+      redirectPulls: !configuration.storage_service.redirect.disable,
+      auth: { log, record, background, secrets, ...authSettings(configuration) },
+      isReady: () => ready,
+    }),
     metrics: metrics.http,
   });
   healthRoutes(app, {
@@ -107,6 +130,8 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
 
   const isFirstStart = (await log.head()) === 0n;
   await firstStart({ log, record, hashPassword, ...first }, configuration.harbor_admin_password?.reveal());
+  const signing = await keepSigningKey(configuration, { log, record, secrets }, logger);
+  open.defer(() => signing.stop());
   await views.caughtUp();
   ready = true;
   logger.info({ version, engine: log.engine, store: store.product }, `ready at ${listeners.url}`);
@@ -115,6 +140,8 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   // Standard output belongs to the log there, but whoever starts it for the first time has to learn of the password.
   else if (isFirstStart) console.error(greeting);
 
+  const sweeping = keepSweepingUploads({ store, logger, settings: configuration.upload_purging });
+  open.defer(() => sweeping.stop());
   const failure = await Promise.race([foundation.failed, aborted(stopping)]);
   ready = false;
   if (failure !== undefined) throw failure;

@@ -4,6 +4,7 @@ import { DataDirectoryHeld } from '../infra/data-directory/hold.ts';
 import { DatabaseUnavailable, DatabaseUnusable } from '../infra/database/outage.ts';
 import { PostgresUnusable } from '../infra/database/postgres-binaries.ts';
 import { LogUnavailable } from '../infra/event-log/port.ts';
+import { SecretKeyUnusable } from '../infra/secrets/key-file.ts';
 
 const explained = [
   DataDirectoryHeld,
@@ -12,6 +13,7 @@ const explained = [
   DatabaseUnusable,
   PostgresUnusable,
   LogUnavailable,
+  SecretKeyUnusable,
   StoreFull,
   StoreUnavailable,
 ];

@@ -6,12 +6,13 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { v7 as newRequestId } from 'uuid';
-import { challenge } from './auth/authenticate.ts';
+import { type TokenServicePorts, tokenServiceRoutes } from './auth/token-service.ts';
 import { errorBody, errorHandler, RequestRefused } from './errors.ts';
 import { type HttpMetrics, measureRequests } from './metrics/http.ts';
-import { type AccessPorts, permitter } from './oci/access.ts';
+import { type AccessPorts, catalogPermitter, permitter, pullQuestion } from './oci/access.ts';
 import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
 import { drainRefusedBodies } from './oci/body.ts';
+import { type CatalogPorts, catalogRoutes } from './oci/catalog.ts';
 import { type ManifestPorts, manifestRoutes } from './oci/manifests.ts';
 import { foldRepositoryName } from './oci/paths.ts';
 import { type ReferrerPorts, referrerRoutes } from './oci/referrers.ts';
@@ -21,11 +22,13 @@ import { traceRequests } from './tracing.ts';
 
 export interface AppPorts
   extends AccessPorts,
+    TokenServicePorts,
     Omit<BlobPorts, 'permit'>,
-    Omit<UploadPorts, 'permit'>,
+    Omit<UploadPorts, 'permit' | 'mayPull' | 'findBlob'>,
     Omit<ManifestPorts, 'permit'>,
     Omit<ReferrerPorts, 'permit'>,
-    Omit<TagPorts, 'permit'> {
+    Omit<TagPorts, 'permit'>,
+    Omit<CatalogPorts, 'permitCatalog'> {
   readonly logger: FastifyBaseLogger;
   readonly metrics: HttpMetrics;
   isOutage(error: unknown): boolean;
@@ -69,23 +72,30 @@ export function createApp(ports: AppPorts): FastifyInstance {
     return reply.code(404).send(errorBody({ status: 404, code: 'UNSUPPORTED', message }));
   });
 
+  async function requireReady(): Promise<void> {
+    if (ports.isReady()) return;
+    throw new RequestRefused({
+      status: 503,
+      code: 'UNAVAILABLE',
+      message: 'the registry is starting',
+      headers: { 'retry-after': '1' },
+    });
+  }
+
+  app.register(async (service) => {
+    service.addHook('onRequest', requireReady);
+    tokenServiceRoutes(service, ports);
+  });
   app.register(async (oci) => {
     const permit = permitter(ports);
-    oci.addHook('onRequest', async () => {
-      if (ports.isReady()) return;
-      throw new RequestRefused({
-        status: 503,
-        code: 'UNAVAILABLE',
-        message: 'the registry is starting',
-        headers: { 'retry-after': '1' },
-      });
-    });
+    oci.addHook('onRequest', requireReady);
     versionRoutes(oci, ports);
     blobRoutes(oci, { ...ports, permit });
-    uploadRoutes(oci, { ...ports, permit });
+    uploadRoutes(oci, { ...ports, permit, mayPull: pullQuestion(ports) });
     manifestRoutes(oci, { ...ports, permit });
     referrerRoutes(oci, { ...ports, permit });
     tagRoutes(oci, { ...ports, permit });
+    catalogRoutes(oci, { ...ports, permitCatalog: catalogPermitter(ports) });
   });
   return app;
 }
@@ -115,13 +125,12 @@ function markRegistry({ originalUrl }: FastifyRequest, reply: FastifyReply): voi
 }
 
 /** distribution-spec, "Determining Support" (end-1). Clients learn here how to log in. */
-function versionRoutes(app: FastifyInstance, { authenticate }: AccessPorts): void {
+function versionRoutes(app: FastifyInstance, { authenticate, challenge }: AccessPorts): void {
   for (const path of ['/v2/', '/v2']) {
-    app.get(path, async (request, reply) => {
-      const principal = await authenticate(request.headers.authorization);
-      if (principal.kind !== 'anonymous') return reply.send({});
-      reply.code(401).header('www-authenticate', challenge);
-      return errorBody({ status: 401, code: 'UNAUTHORIZED', message: 'authentication required' });
+    app.get(path, async (request) => {
+      const { principal, token } = await authenticate(request);
+      if (principal.kind !== 'anonymous' || token !== undefined) return {};
+      throw challenge(request, { message: 'authentication required' });
     });
   }
 }

@@ -44,7 +44,7 @@ test('without a file and variables everything has its default', async () => {
   assert.deepEqual(configuration.http, { address: '127.0.0.1', port: 8080 });
   assert.equal(configuration.https, undefined);
   assert.deepEqual(configuration.event_log, { engine: 'postgres' });
-  assert.deepEqual(configuration.storage_service, {});
+  assert.deepEqual(configuration.storage_service, { redirect: { disable: true } });
   assert.deepEqual(configuration.metric, { enabled: true, path: '/metrics' });
   assert.equal(configuration.views.wait_seconds, 10);
   assert.deepEqual(configuration.unused, []);
@@ -58,6 +58,17 @@ test('the file overrides the defaults, and the environment overrides the file, k
   assert.deepEqual(configuration.http, { address: '0.0.0.0', port: 2000 });
   assert.equal(configuration.log.level, 'debug');
   assert.deepEqual(configuration.metric, { enabled: false, path: '/metrics' });
+});
+
+test('a duration is written as Harbor writes it, and anything else is refused', async (t) => {
+  const age = async (text: string) => (await load(t, `upload_purging: { age: ${text} }`)).upload_purging.age;
+  assert.equal(await age('1h30m'), 5_400_000);
+  assert.equal(await age('600s'), 600_000);
+  assert.equal(await age('720000ms'), 720_000);
+  for (const wrong of ['168', '1d', '1.5h', 'h', '-1h', '1h 30m', '599s', '0s'])
+    assert.deepEqual(await faults(load(t, `upload_purging: { age: ${wrong} }`)), [
+      `upload_purging.age (shiplog.yml, line 1): found "${wrong}"; expected a duration of at least 600s, such as 168h or 1h30m`,
+    ]);
 });
 
 test('SHIPLOG_CONFIG names the file when nothing else does', async (t) => {
@@ -88,13 +99,11 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'storage_service.s3.skipverify',
     'storage_service.s3.v4auth',
     'storage_service.s3.multipartcopymaxconcurrency',
-    'storage_service.redirect',
     'log.local',
     'log.external_endpoint',
     '_version',
     'ip_family',
     'internal_tls',
-    'upload_purging',
     'trivy',
     'jobservice',
     'notification',
@@ -120,6 +129,13 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
   assert.equal(s3?.accesskey?.reveal(), '0123');
   assert.equal(s3?.secure, true);
   assert.equal(s3?.chunksize, 5 * 1024 * 1024);
+  assert.equal(configuration.storage_service.redirect.disable, true);
+  assert.deepEqual(configuration.upload_purging, {
+    enabled: true,
+    age: 168 * 3_600_000,
+    interval: 24 * 3_600_000,
+    dryrun: false,
+  });
   assert.equal(configuration.log.level, 'warn');
   assert.equal(configuration.trace.sample_rate, 0.5);
   assert.deepEqual(configuration.trace.attributes, { application: 'harbor' });

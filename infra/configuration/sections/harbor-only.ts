@@ -28,12 +28,6 @@ export const harborOnly = {
     'strong_ssl_ciphers',
     'verify_client_cert',
   ]),
-  upload_purging: notUsedSection('Uploads that nobody continues are not removed yet.', [
-    'enabled',
-    'age',
-    'interval',
-    'dryrun',
-  ]),
   trivy: notUsedSection(noScanner, [
     'ignore_unfixed',
     'skip_update',

@@ -11,6 +11,11 @@ export const server = {
     .meta({ default: './data' })
     .optional(),
   data_volume: path("Harbor's name for `data`.").optional(),
+  secret_key: secret(
+    'What secrets and personal data are encrypted with: at least 16 characters, the same for all processes of an installation. Without it a key is made in the file `secret-key` in `data`; whoever loses it loses what was encrypted.',
+  )
+    .refine((key) => key.reveal().length >= 16, { error: 'a secret of at least 16 characters' })
+    .optional(),
   harbor_admin_password: secret(
     'The password of the user `admin` when it is created, on the first start only.',
   ).optional(),
