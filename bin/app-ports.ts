@@ -5,7 +5,6 @@ import { deleteBlob } from '../commands/delete-blob.ts';
 import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
-import type { Recorder } from '../commands/record.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import { authenticator } from '../gateway/auth/authenticate.ts';
@@ -15,7 +14,6 @@ import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import { passwordMatches } from '../infra/password-hash/argon2.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
-import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { findManifest, findManifests, findParent } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
@@ -32,21 +30,23 @@ import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { findTag, listTags, tagsOf } from '../projections/tags/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
+import { type ApiEngines, apiParts } from './api-parts.ts';
 
-export interface Engines {
+export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
-  readonly record: Recorder;
   readonly store: BlobStore;
   readonly database: Database;
-  readonly views: Views;
   isReady(): boolean;
 }
 
 /** Everything that the gateway asks for: commands, queries and the waits between them. */
 export function appPorts({
   logger,
+  log,
   record,
   store,
+  secrets,
+  personalData,
   database,
   views,
   isReady,
@@ -110,6 +110,8 @@ export function appPorts({
     listTags: current(listTags.bind(undefined, inTags)),
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
+
+    api: apiParts({ log, record, secrets, personalData, database, views }, current),
 
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
     pushManifest: (push, metadata) => inSpan('push-manifest', {}, () => pushing(push, metadata)),

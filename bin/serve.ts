@@ -8,13 +8,14 @@ import { healthRoutes } from '../gateway/health.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
+import { openPersonalData } from '../infra/personal-data/postgres.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
 import { appPorts } from './app-ports.ts';
-import { openFoundation, openStore } from './compose.ts';
+import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
@@ -56,6 +57,8 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   open.defer(() => tracing?.stop());
   const foundation = await openFoundation({ configuration, logger, as: 'server' });
   open.defer(foundation.close);
+  const secrets = await openSecretBox(configuration);
+  const personalData = await openPersonalData(foundation.views, secrets);
   const store = await openStore(configuration);
   open.defer(() => store.close());
 
@@ -91,7 +94,17 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
   const app = createApp({
-    ...appPorts({ logger, record, store, database: foundation.views, views, isReady: () => ready }),
+    ...appPorts({
+      logger,
+      log,
+      record,
+      store,
+      secrets,
+      personalData,
+      database: foundation.views,
+      views,
+      isReady: () => ready,
+    }),
     metrics: metrics.http,
   });
   healthRoutes(app, {

@@ -6,6 +6,8 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import { v7 as newRequestId } from 'uuid';
+import { type ManagementPorts, managementApi } from './api/routes.ts';
+import { cleanApiPath } from './api/unknown-paths.ts';
 import { challenge } from './auth/authenticate.ts';
 import { errorBody, errorHandler, RequestRefused } from './errors.ts';
 import { type HttpMetrics, measureRequests } from './metrics/http.ts';
@@ -21,6 +23,7 @@ import { traceRequests } from './tracing.ts';
 
 export interface AppPorts
   extends AccessPorts,
+    ManagementPorts,
     Omit<BlobPorts, 'permit'>,
     Omit<UploadPorts, 'permit'>,
     Omit<ManifestPorts, 'permit'>,
@@ -40,7 +43,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     genReqId: () => newRequestId(),
     // One line a request, when it is answered; see `logRequests`.
     logController: new LogController({ disableRequestLogging: true }),
-    rewriteUrl: ({ url = '/' }) => foldRepositoryName(url),
+    rewriteUrl: ({ url = '/' }) => foldRepositoryName(cleanApiPath(url)),
     exposeHeadRoutes: false,
     routerOptions: {
       // Fastify's default of 100 is below the length of a sha512 digest.
@@ -69,6 +72,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     return reply.code(404).send(errorBody({ status: 404, code: 'UNSUPPORTED', message }));
   });
 
+  managementApi(app, ports);
   app.register(async (oci) => {
     const permit = permitter(ports);
     oci.addHook('onRequest', async () => {

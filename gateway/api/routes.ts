@@ -1,0 +1,81 @@
+import type { FastifyInstance } from 'fastify';
+import { Refusal } from '../../domain/refusal.ts';
+import type { Authenticate } from '../auth/authenticate.ts';
+import { RequestRefused } from '../errors.ts';
+import { accessTo } from './access.ts';
+import { notFound } from './faults.ts';
+import { memberRoutes } from './members.ts';
+import { refuseBadQueries } from './parameters.ts';
+import { permissionRoutes } from './permissions.ts';
+import type { ApiParts, ApiPorts } from './ports.ts';
+import { projectRoutes } from './projects.ts';
+import { robotRoutes } from './robots.ts';
+import { systemRoutes } from './system.ts';
+import { answerUnknownPaths } from './unknown-paths.ts';
+import { userRoutes } from './users.ts';
+
+export interface ManagementPorts extends Pick<ApiPorts, 'rolesOf' | 'currentTraceparent'> {
+  readonly authenticate: Authenticate;
+  readonly api: ApiParts;
+  isReady(): boolean;
+}
+
+/** The management API under `/api/v2.0`, compatible with that of Harbor. */
+export function managementApi(app: FastifyInstance, ports: ManagementPorts): void {
+  app.get('/api/version', async () => ({ version: 'v2.0' }));
+
+  app.register(
+    async (api) => {
+      const { authenticate, rolesOf, currentTraceparent } = ports;
+      const parts: ApiPorts = {
+        ...ports.api,
+        rolesOf,
+        currentTraceparent,
+        identify: orAnonymous(authenticate),
+      };
+      const access = accessTo(parts);
+
+      answerUnknownPaths(api);
+      api.addHook('onRequest', async (request) => {
+        refuseBadQueries(request);
+        if (!ports.isReady()) throw starting;
+      });
+      api.setErrorHandler((error) => {
+        throw inWordsOfTheApi(error);
+      });
+      systemRoutes(api, access);
+      userRoutes(api, parts, access);
+      projectRoutes(api, parts, access);
+      memberRoutes(api, parts, access);
+      robotRoutes(api, parts, access);
+      permissionRoutes(api, parts, access);
+    },
+    { prefix: '/api/v2.0' },
+  );
+}
+
+const starting = new RequestRefused({
+  status: 503,
+  code: 'UNAVAILABLE',
+  message: 'the registry is starting',
+  headers: { 'retry-after': '1' },
+});
+
+/** Wrong credentials make nobody of the caller here, as with Harbor, and no refusal by themselves. */
+const orAnonymous =
+  (authenticate: Authenticate): ApiPorts['identify'] =>
+  async (request) => {
+    try {
+      return await authenticate(request.headers.authorization);
+    } catch (error) {
+      if (error instanceof RequestRefused && error.answer.status === 401) return { kind: 'anonymous' };
+      throw error;
+    }
+  };
+
+/** What the distribution protocol says otherwise. */
+function inWordsOfTheApi(error: unknown): unknown {
+  if (error instanceof Refusal && error.reason.kind === 'project-unknown')
+    return notFound(`project ${error.reason.project} not found`);
+  return error;
+}
