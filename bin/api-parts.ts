@@ -64,6 +64,7 @@ export type Current = <Args extends unknown[], Result>(
 export function apiParts(
   { log, record, secrets, personalData, database: { kysely }, views }: ApiEngines,
   current: Current,
+  robotPrefix: string,
 ): ApiParts {
   const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
@@ -123,7 +124,7 @@ export function apiParts(
     emailKeyOf: (email) => emailKeyOf(secrets, email),
     passwordMatches,
     newSecret,
-    robotPrefix: 'robot$',
+    robotPrefix,
     reached: (position) => views.reached(position, [members, projects, robots, users]),
   };
 }

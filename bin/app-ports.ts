@@ -4,20 +4,26 @@ import type { Contents } from '../commands/contents.ts';
 import { deleteBlob } from '../commands/delete-blob.ts';
 import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
+import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
+import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
+import { projectOf } from '../domain/repository.ts';
 import type { AppPorts } from '../gateway/app.ts';
-import { authenticator } from '../gateway/auth/authenticate.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
-import { passwordMatches } from '../infra/password-hash/argon2.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifest, findManifests, findParent } from '../projections/artifacts/queries.ts';
+import {
+  findManifest,
+  findManifests,
+  findParent,
+  listRepositories,
+} from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlob, findBlobs, isNeeded } from '../projections/blobs/queries.ts';
+import { findBlob, findBlobs, findHolders, isNeeded } from '../projections/blobs/queries.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
 import { rolesOf } from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
@@ -26,16 +32,25 @@ import { type ReferrersDatabase, referrers } from '../projections/referrers/proj
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { repositoryExists } from '../projections/repositories/queries.ts';
+import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
+import { findRobot } from '../projections/robots/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { findTag, listTags, tagsOf } from '../projections/tags/queries.ts';
+import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
+import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
+import { type AuthOptions, authPorts } from './auth-ports.ts';
+import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
   readonly store: BlobStore;
   readonly database: Database;
+  readonly maxOpenUploads: number;
+  readonly redirectPulls: boolean;
+  readonly auth: AuthOptions;
   isReady(): boolean;
 }
 
@@ -49,8 +64,11 @@ export function appPorts({
   personalData,
   database,
   views,
+  maxOpenUploads,
+  redirectPulls,
+  auth,
   isReady,
-}: Engines): Omit<AppPorts, 'metrics'> {
+}: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
@@ -58,7 +76,9 @@ export function appPorts({
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inReferrers = viewOf<ReferrersDatabase>(kysely, referrers);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
+  const inRobots = viewOf<RobotsDatabase>(kysely, robots);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
+  const inTokenKeys = viewOf<TokenKeysDatabase>(kysely, tokenKeys);
   const inUsers = viewOf<UsersDatabase>(kysely, users);
 
   /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
@@ -72,6 +92,7 @@ export function appPorts({
     };
 
   const rolesInProject = current(rolesOf.bind(undefined, inMembers));
+  const findProjectNow = current(findProject.bind(undefined, inProjects));
   const contentViews = [artifacts, blobs, referrers, repositories, tags];
   const contents: Contents = {
     blobs: current(findBlobs.bind(undefined, inBlobs)),
@@ -79,11 +100,14 @@ export function appPorts({
     isNeeded: current(isNeeded.bind(undefined, inBlobs)),
     parentOf: current(findParent.bind(undefined, inArtifacts)),
     tagsOf: current(tagsOf.bind(undefined, inTags)),
-    // As the specification has it; no project can ask for more yet.
-    allowsSparseIndexes: async () => true,
+    // The specification lets a registry accept them, and so does a project that says nothing.
+    allowsSparseIndexes: async (repository) =>
+      (await findProjectNow(projectOf(repository)))?.metadata.sparse_indexes !== 'false',
     reached: (position) => views.reached(position, contentViews),
   };
   const changing = { record, store, contents, newCondemnation: randomUUID };
+  const mounting = mountBlob(changing);
+  const recovering = recoverBlob(changing);
   const storing = storeBlob(changing);
   const pushing = pushManifest(changing);
   const deletingBlob = deleteBlob(changing);
@@ -93,27 +117,34 @@ export function appPorts({
   return {
     logger,
     store,
+    maxOpenUploads,
+    redirectPulls,
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
-    authenticate: authenticator({
-      findAccount: current(findLoginUser.bind(undefined, inUsers)),
-      passwordMatches,
+    ...authPorts(auth, {
+      findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
+      findRobot: current(findRobot.bind(undefined, inRobots)),
+      listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
-    findProject: current(findProject.bind(undefined, inProjects)),
+    findProject: openedBy(auth.anonymousWrite, findProjectNow),
     rolesOf: async (principal, project) =>
       principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
     findBlob: current(findBlob.bind(undefined, inBlobs)),
+    findHolders: current(findHolders.bind(undefined, inBlobs)),
     findManifest: current(findManifest.bind(undefined, inArtifacts)),
     findTag: current(findTag.bind(undefined, inTags)),
     listTags: current(listTags.bind(undefined, inTags)),
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
+    listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
-    api: apiParts({ log, record, secrets, personalData, database, views }, current),
+    api: apiParts({ log, record, secrets, personalData, database, views }, current, auth.robotPrefix),
 
+    recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
+    mountBlob: (mount, metadata) => inSpan('mount-blob', {}, () => mounting(mount, metadata)),
     pushManifest: (push, metadata) => inSpan('push-manifest', {}, () => pushing(push, metadata)),
     deleteBlob: (at, metadata) => inSpan('delete-blob', {}, () => deletingBlob(at, metadata)),
     deleteManifest: (at, metadata) => inSpan('delete-manifest', {}, () => deletingManifest(at, metadata)),
@@ -123,3 +154,14 @@ export function appPorts({
     manifestsReached: contents.reached,
   };
 }
+
+/** Marks the projects in which the operator lets everybody write. */
+const openedBy =
+  <Project extends { readonly name: string }>(
+    names: readonly string[],
+    find: (name: string) => Promise<Project | undefined>,
+  ) =>
+  async (name: string): Promise<(Project & { readonly anonymousWrite: boolean }) | undefined> => {
+    const project = await find(name);
+    return project && { ...project, anonymousWrite: names.includes(project.name) };
+  };

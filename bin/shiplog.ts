@@ -4,6 +4,7 @@ import { checkConfiguration, printConfigurationSchema } from './configuration.ts
 import { replay, verify } from './rebuild.ts';
 import { serve } from './serve.ts';
 import { status } from './status.ts';
+import { rotateTokenKeys } from './token-keys.ts';
 import { version } from './version.ts';
 
 const shiplog = new Command('shiplog')
@@ -37,6 +38,14 @@ shiplog
   .description('rebuild views beside those that serve and compare the rows; exit 1 on a difference')
   .option('-p, --projection <name>', 'only this one; may be repeated', collect, [])
   .action((options: { projection: string[] }) => verify(file(), options.projection));
+
+shiplog
+  .command('token-keys')
+  .description('the keys that sign the tokens of clients')
+  .command('rotate')
+  .description('sign with a new key, also while the registry serves')
+  .option('--revoke', 'accept no token that an earlier key has signed')
+  .action((options: { revoke?: boolean }) => rotateTokenKeys(file(), options));
 
 const configuration = shiplog.command('config').description('check and describe the configuration');
 configuration

@@ -4,10 +4,13 @@ import { blobEvent } from './blob/events.ts';
 import { emailEvent } from './email/events.ts';
 import type { RecordedEvent } from './event.ts';
 import { idsEvent } from './ids/events.ts';
+import { loginEvent } from './login/events.ts';
 import { memberEvent } from './member/events.ts';
 import { projectEvent } from './project/events.ts';
+import { refreshTokenEvent } from './refresh-token/events.ts';
 import { robotEvent } from './robot/events.ts';
 import { tagEvent } from './tag/events.ts';
+import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userCreatedUpcasters, userEvent } from './user/events.ts';
 
 /** Brings the data of one version of an event to the next version. */
@@ -30,9 +33,9 @@ export type Catalogue = ReadonlyMap<string, CataloguedEvent>;
  * upcaster here and a stored sample of the new version.
  */
 const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
-  UserCreated: userCreatedUpcasters,
   // Manifests of unknown types were refused before version 2.
   ManifestPushed: [(data) => ({ ...data, mentions: [] })],
+  UserCreated: userCreatedUpcasters,
 };
 
 const aggregates = [
@@ -45,6 +48,9 @@ const aggregates = [
   { stream: 'blob/<digest>', events: blobEvent.options },
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
   { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
+  { stream: tokenKeysStream, events: tokenKeyEvent.options },
+  { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
+  { stream: 'logins/<day>', events: loginEvent.options },
 ] as const;
 
 /** Every type of event that Shiplog has ever recorded. */

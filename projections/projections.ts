@@ -7,6 +7,7 @@ import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
 import { robots } from './robots/projection.ts';
 import { tags } from './tags/projection.ts';
+import { tokenKeys } from './token-keys/projection.ts';
 import { users } from './users/projection.ts';
 
 /** Every read model that this version of Shiplog serves. */
@@ -19,5 +20,6 @@ export const projections: readonly AnyProjection[] = [
   repositories,
   robots,
   tags,
+  tokenKeys,
   users,
 ];

@@ -1,7 +1,9 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { Principal } from '../../domain/access/principal.ts';
 import { Refusal } from '../../domain/refusal.ts';
-import type { Authenticate } from '../auth/authenticate.ts';
+import { type Authenticate, anonymous } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
+import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
 import { notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
@@ -14,8 +16,8 @@ import { systemRoutes } from './system.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
 
-export interface ManagementPorts extends Pick<ApiPorts, 'rolesOf' | 'currentTraceparent'> {
-  readonly authenticate: Authenticate;
+export interface ManagementPorts
+  extends Pick<AccessPorts, 'authenticate' | 'limit' | 'rolesOf' | 'currentTraceparent'> {
   readonly api: ApiParts;
   isReady(): boolean;
 }
@@ -26,12 +28,12 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
 
   app.register(
     async (api) => {
-      const { authenticate, rolesOf, currentTraceparent } = ports;
+      const { rolesOf, currentTraceparent } = ports;
       const parts: ApiPorts = {
         ...ports.api,
         rolesOf,
         currentTraceparent,
-        identify: orAnonymous(authenticate),
+        identify: identityOf(ports),
       };
       const access = accessTo(parts);
 
@@ -61,17 +63,27 @@ const starting = new RequestRefused({
   headers: { 'retry-after': '1' },
 });
 
-/** Wrong credentials make nobody of the caller here, as with Harbor, and no refusal by themselves. */
-const orAnonymous =
-  (authenticate: Authenticate): ApiPorts['identify'] =>
+/**
+ * Wrong credentials make nobody of the caller here, as with Harbor, and are no refusal by themselves. Neither do tokens
+ * of the registry say anything here: they were given for repositories, and must not open more than those.
+ */
+const identityOf =
+  ({ authenticate, limit }: Pick<ManagementPorts, 'authenticate' | 'limit'>): ApiPorts['identify'] =>
   async (request) => {
-    try {
-      return await authenticate(request.headers.authorization);
-    } catch (error) {
-      if (error instanceof RequestRefused && error.answer.status === 401) return { kind: 'anonymous' };
-      throw error;
-    }
+    const principal = await callerOf(authenticate, request);
+    await limit(principal, request.ip);
+    return principal;
   };
+
+async function callerOf(authenticate: Authenticate, request: FastifyRequest): Promise<Principal> {
+  try {
+    const { principal, token } = await authenticate(request);
+    return token === undefined ? principal : anonymous;
+  } catch (error) {
+    if (error instanceof RequestRefused && error.answer.status === 401) return anonymous;
+    throw error;
+  }
+}
 
 /** What the distribution protocol says otherwise. */
 function inWordsOfTheApi(error: unknown): unknown {

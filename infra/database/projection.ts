@@ -95,7 +95,7 @@ export class ViewTables {
   }
 
   /** As `write` and `remove` one after the other, in the order of `changes`: of those with one key the last counts. */
-  async change(table: string, key: readonly string[], changes: readonly Change[]): Promise<void> {
+  async applyChanges(table: string, key: readonly string[], changes: readonly Change[]): Promise<void> {
     const last = lastOfEach(
       key,
       changes.map(({ row }) => row),

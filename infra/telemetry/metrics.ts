@@ -10,6 +10,7 @@ export interface Metrics {
   readonly logAppendDuration: Histogram;
   readonly logAppendedEvents: Counter;
   readonly logConflicts: Counter;
+  readonly backgroundEventsDropped: Counter;
 }
 
 /** The instruments, and the metrics of the process, in a registry of their own. */
@@ -46,6 +47,11 @@ export function createMetrics(): Metrics {
     logConflicts: new Counter({
       name: 'shiplog_log_conflicts_total',
       help: 'Appends that were refused because the stream was not at the expected revision',
+      registers,
+    }),
+    backgroundEventsDropped: new Counter({
+      name: 'shiplog_background_events_dropped_total',
+      help: 'Events that nobody waits for, such as logins, that could not be recorded',
       registers,
     }),
   };
