@@ -6,7 +6,7 @@ import { after, test } from 'node:test';
 import { openFilesystemStore } from '../../infra/blob-store/filesystem.ts';
 import { startServer } from '../server.ts';
 import { addUser } from './accounts.ts';
-import { type Answer, digestOf, header, refusalOf, send, startUpload } from './client.ts';
+import { type Answer, digestOf, header, lastingHeaders, refusalOf, send, startUpload } from './client.ts';
 import { bearer, tokenFor } from './token-client.ts';
 
 const server = await startServer({ after });
@@ -15,10 +15,11 @@ const unknown = [404, 'BLOB_UPLOAD_UNKNOWN'];
 const other = await addUser({ after }, server, { username: 'other', userId: 2, administrator: true });
 
 /** What is the same whenever the same request is answered. */
-const essence = ({ status, headers, body }: Answer) => {
-  const { date: _, ...rest } = headers;
-  return { status, headers: rest, body: body.toString() };
-};
+const essence = (answer: Answer) => ({
+  status: answer.status,
+  headers: lastingHeaders(answer),
+  body: answer.body.toString(),
+});
 
 async function finished(bytes = randomBytes(1000)) {
   const location = await startUpload(server, repository);
