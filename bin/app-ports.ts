@@ -1,7 +1,14 @@
+import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
+import type { Contents } from '../commands/contents.ts';
+import { deleteBlob } from '../commands/delete-blob.ts';
+import { deleteManifest } from '../commands/delete-manifest.ts';
+import { deleteTag } from '../commands/delete-tag.ts';
+import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import type { Recorder } from '../commands/record.ts';
 import { storeBlob } from '../commands/store-blob.ts';
+import { projectOf } from '../domain/repository.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -10,24 +17,27 @@ import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifest, manifestSizes } from '../projections/artifacts/queries.ts';
+import { findManifest, findManifests, findParent } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { blobSizes, findBlob } from '../projections/blobs/queries.ts';
+import { findBlob, findBlobs, findHolders, isNeeded } from '../projections/blobs/queries.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
 import { rolesOf } from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject } from '../projections/projects/queries.ts';
+import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
+import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
-import { repositoryExists } from '../projections/repositories/queries.ts';
+import { listRepositories, repositoryExists } from '../projections/repositories/queries.ts';
 import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
 import { findRobot } from '../projections/robots/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
-import { findTag, listTags } from '../projections/tags/queries.ts';
+import { findTag, listTags, tagsOf } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
+import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines {
   readonly logger: FastifyBaseLogger;
@@ -35,6 +45,8 @@ export interface Engines {
   readonly store: BlobStore;
   readonly database: Database;
   readonly views: Views;
+  readonly maxOpenUploads: number;
+  readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
   isReady(): boolean;
 }
@@ -46,14 +58,17 @@ export function appPorts({
   store,
   database,
   views,
+  maxOpenUploads,
+  redirectPulls,
   auth,
   isReady,
-}: Engines): Omit<AppPorts, 'metrics'> {
+}: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
+  const inReferrers = viewOf<ReferrersDatabase>(kysely, referrers);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
   const inRobots = viewOf<RobotsDatabase>(kysely, robots);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
@@ -71,16 +86,32 @@ export function appPorts({
     };
 
   const rolesInProject = current(rolesOf.bind(undefined, inMembers));
-  const contents = {
-    blobSizes: current(blobSizes.bind(undefined, inBlobs)),
-    manifestSizes: current(manifestSizes.bind(undefined, inArtifacts)),
+  const findProjectNow = current(findProject.bind(undefined, inProjects));
+  const contentViews = [artifacts, blobs, referrers, repositories, tags];
+  const contents: Contents = {
+    blobs: current(findBlobs.bind(undefined, inBlobs)),
+    manifests: current(findManifests.bind(undefined, inArtifacts)),
+    isNeeded: current(isNeeded.bind(undefined, inBlobs)),
+    parentOf: current(findParent.bind(undefined, inArtifacts)),
+    tagsOf: current(tagsOf.bind(undefined, inTags)),
+    // The specification lets a registry accept them, and so does a project that says nothing.
+    allowsSparseIndexes: async (repository) =>
+      (await findProjectNow(projectOf(repository)))?.metadata.sparse_indexes !== 'false',
+    reached: (position) => views.reached(position, contentViews),
   };
-  const storing = storeBlob({ record, store });
-  const pushing = pushManifest({ record, store, contents });
+  const changing = { record, store, contents, newCondemnation: randomUUID };
+  const mounting = mountBlob(changing);
+  const storing = storeBlob(changing);
+  const pushing = pushManifest(changing);
+  const deletingBlob = deleteBlob(changing);
+  const deletingManifest = deleteManifest(changing);
+  const deletingTag = deleteTag(changing);
 
   return {
     logger,
     store,
+    maxOpenUploads,
+    redirectPulls,
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
@@ -90,20 +121,27 @@ export function appPorts({
       listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
-    findProject: openedBy(auth.anonymousWrite, current(findProject.bind(undefined, inProjects))),
+    findProject: openedBy(auth.anonymousWrite, findProjectNow),
     rolesOf: async (principal, project) =>
       principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
     findBlob: current(findBlob.bind(undefined, inBlobs)),
+    findHolders: current(findHolders.bind(undefined, inBlobs)),
     findManifest: current(findManifest.bind(undefined, inArtifacts)),
     findTag: current(findTag.bind(undefined, inTags)),
     listTags: current(listTags.bind(undefined, inTags)),
+    listReferrers: current(listReferrers.bind(undefined, inReferrers)),
+    listRepositories: current(listRepositories.bind(undefined, inRepositories)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
+    mountBlob: (mount, metadata) => inSpan('mount-blob', {}, () => mounting(mount, metadata)),
     pushManifest: (push, metadata) => inSpan('push-manifest', {}, () => pushing(push, metadata)),
+    deleteBlob: (at, metadata) => inSpan('delete-blob', {}, () => deletingBlob(at, metadata)),
+    deleteManifest: (at, metadata) => inSpan('delete-manifest', {}, () => deletingManifest(at, metadata)),
+    deleteTag: (tag, metadata) => inSpan('delete-tag', {}, () => deletingTag(tag, metadata)),
 
     blobsReached: (position) => views.reached(position, [blobs]),
-    manifestsReached: (position) => views.reached(position, [artifacts, repositories, tags]),
+    manifestsReached: contents.reached,
   };
 }
 

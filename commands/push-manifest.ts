@@ -1,13 +1,15 @@
-import { artifactDecider } from '../domain/artifact/decider.ts';
+import { pushing } from '../domain/artifact/decider.ts';
 import { artifactStream } from '../domain/artifact/events.ts';
-import { type ParsedManifest, referencesOf } from '../domain/artifact/manifest.ts';
+import type { ParsedManifest } from '../domain/artifact/manifest.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
-import { Refusal } from '../domain/refusal.ts';
-import { tagDecider } from '../domain/tag/decider.ts';
+import { assigning, type TagCondition } from '../domain/tag/decider.ts';
 import { tagStream } from '../domain/tag/events.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
+import { RevisionConflict } from '../infra/event-log/port.ts';
+import type { Contents } from './contents.ts';
 import { decision, type Recorder } from './record.ts';
+import { keepManifest, references } from './references.ts';
 
 export interface PushManifest {
   readonly repository: string;
@@ -15,84 +17,66 @@ export interface PushManifest {
   /** The bytes as the client sent them; they have `digest`. */
   readonly bytes: Uint8Array;
   readonly manifest: ParsedManifest;
-  readonly tag?: string;
+  /** What is to point at it; all of them or none. */
+  readonly tags: readonly string[];
+  /** What must be true of each tag before it moves. */
+  readonly condition?: TagCondition;
 }
 
-/** The sizes of those digests that the repository holds, of its blobs and of its manifests. */
-export interface Contents {
-  blobSizes(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>;
-  manifestSizes(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, number>>;
-}
+/** How often a push starts again because the manifest was deleted while it was being tagged. */
+const maxAttempts = 5;
 
 /**
- * Puts a manifest into a repository and points the tag, if there is one, at it. Resolves to the log's position.
- * @throws Refusal `references-unknown`, `reference-size-differs`.
+ * Puts a manifest into a repository and points the tags at it. Resolves to the log's position.
+ *
+ * Nothing locks what a manifest needs: the push records that it needs it, and looks only then whether it is still
+ * there, while a removal condemns, and looks only then whether it is needed. Whichever comes second sees the other.
+ * The tags come last: a manifest without a tag is only garbage, a tag without its manifest is a broken pull.
+ * @throws Refusal `references-unknown`, `reference-size-differs`, `tag-condition-failed`.
  */
-export const pushManifest =
-  ({
-    record,
-    store,
-    contents,
-  }: {
-    readonly record: Recorder;
-    readonly store: BlobStore;
-    readonly contents: Contents;
-  }) =>
-  async ({ repository, digest, bytes, manifest, tag }: PushManifest, metadata: Metadata): Promise<bigint> => {
-    await requireReferences(contents, repository, manifest);
-    const stored = await store.put(digest, whole(bytes));
-    const pushed = decision(artifactStream(repository, digest), artifactDecider, {
-      repository,
-      digest,
-      size: stored.size,
-      key: stored.key,
-      ...manifest,
-    });
-    const recorded =
-      tag === undefined
-        ? await record(metadata, pushed)
-        : // Tag last, where the engine appends one by one: a manifest without a tag is only garbage, a tag without
-          // its manifest is a broken pull.
-          await record(
-            metadata,
-            pushed,
-            decision(tagStream(repository, tag), tagDecider, { repository, tag, digest }),
-          );
-    const [{ key }] = recorded.states;
-    if (key !== stored.key) await store.delete(stored.key);
-    return recorded.position;
-  };
+export const pushManifest = (ports: {
+  readonly record: Recorder;
+  readonly store: BlobStore;
+  readonly contents: Contents;
+  /** A new UUID. */
+  readonly newCondemnation: () => string;
+}) => {
+  const { record, store, contents } = ports;
+  const { requireReferences, keepReferences } = references(ports);
 
-async function requireReferences(
-  contents: Contents,
-  repository: string,
-  manifest: ParsedManifest,
-): Promise<void> {
-  const { blobs, manifests } = referencesOf(manifest);
-  const known = new Map([
-    ...(blobs.length === 0
-      ? []
-      : await contents.blobSizes(
-          repository,
-          blobs.map(({ digest }) => digest),
-        )),
-    ...(manifests.length === 0
-      ? []
-      : await contents.manifestSizes(
-          repository,
-          manifests.map(({ digest }) => digest),
-        )),
-  ]);
-  const references = [...blobs, ...manifests];
-  const missing = references.filter(({ digest }) => !known.has(digest)).map(({ digest }) => digest);
-  if (missing.length > 0)
-    throw new Refusal({ kind: 'references-unknown', repository, digests: [...new Set(missing)] });
-  for (const { digest, size } of references) {
-    const stored = known.get(digest) ?? size;
-    if (stored !== size)
-      throw new Refusal({ kind: 'reference-size-differs', digest, claimed: size, size: stored });
-  }
-}
+  return async (push: PushManifest, metadata: Metadata): Promise<bigint> => {
+    const { repository, digest, bytes, manifest, tags, condition } = push;
+    const at = { repository, digest };
+    for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
+      await requireReferences(repository, manifest);
+      const stored = await store.put(digest, whole(bytes));
+      const pushed = await record(
+        metadata,
+        decision(artifactStream(repository, digest), pushing, { ...at, ...stored, ...manifest }),
+      );
+      const isFirst = pushed.states[0]?.pushed.key === stored.key;
+      if (!isFirst) await store.delete(stored.key);
+      await contents.reached(pushed.position);
+      await keepReferences(at, manifest, { takeBack: isFirst }, metadata);
+      if (tags.length === 0) return pushed.position;
+
+      const tagged = await record(
+        metadata,
+        ...tags.map((tag) =>
+          decision(tagStream(repository, tag), assigning, {
+            ...at,
+            tag,
+            // What this push has set itself must not stop its next attempt.
+            ...(condition !== undefined && attempt === 1 && { condition }),
+          }),
+        ),
+      );
+      await contents.reached(tagged.position);
+      if (await keepManifest(ports, at, metadata)) return tagged.position;
+    }
+    throw new RevisionConflict(artifactStream(repository, digest), 'any');
+  };
+};
 
 async function* whole(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;

@@ -1,4 +1,4 @@
-import { blobDecider, type StoreBlob } from '../domain/blob/decider.ts';
+import { type StoreBlob, storing } from '../domain/blob/decider.ts';
 import { blobStream } from '../domain/blob/events.ts';
 import type { Metadata } from '../domain/event.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
@@ -13,7 +13,8 @@ import { decision, type Recorder } from './record.ts';
 export const storeBlob =
   ({ record, store }: { readonly record: Recorder; readonly store: Pick<BlobStore, 'delete'> }) =>
   async (blob: StoreBlob, metadata: Metadata): Promise<bigint> => {
-    const { position, states } = await record(metadata, decision(blobStream(blob.digest), blobDecider, blob));
+    const stored = decision(blobStream(blob.digest), storing(blob.repository), blob);
+    const { position, states } = await record(metadata, stored);
     const [{ key }] = states;
     if (key !== blob.key) await store.delete(blob.key);
     return position;

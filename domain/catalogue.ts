@@ -33,6 +33,8 @@ export type Catalogue = ReadonlyMap<string, CataloguedEvent>;
  * upcaster here and a stored sample of the new version.
  */
 const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
+  // Manifests of unknown types were refused before version 2.
+  ManifestPushed: [(data) => ({ ...data, mentions: [] })],
   UserCreated: userCreatedUpcasters,
 };
 

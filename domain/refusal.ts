@@ -19,7 +19,18 @@ export type Reason =
       readonly claimed: number;
       readonly size: number;
     }
-  | { readonly kind: 'manifest-invalid'; readonly fault: string };
+  | { readonly kind: 'manifest-invalid'; readonly fault: string }
+  /** An index of the repository needs the manifest. */
+  | { readonly kind: 'manifest-referenced'; readonly digest: Digest; readonly by: Digest }
+  /** A manifest of the repository needs the blob. */
+  | { readonly kind: 'blob-referenced'; readonly digest: Digest }
+  | {
+      readonly kind: 'tag-condition-failed';
+      readonly repository: string;
+      readonly tag: string;
+      readonly digest: Digest;
+      readonly current: Digest | null;
+    };
 
 /** The domain says no. Nothing between a decider and the gateway catches it. */
 export class Refusal extends Error {

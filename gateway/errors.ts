@@ -93,6 +93,22 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'MANIFEST_INVALID',
     message: `manifest invalid: ${fault}`,
   }),
+  // An index that lacks a child breaks the pulls of one platform only, which nobody sees for long.
+  'manifest-referenced': ({ digest, by }) => ({
+    status: 409,
+    code: 'DENIED',
+    message: `${digest} is part of the index ${by}; delete that first`,
+  }),
+  'blob-referenced': ({ digest }) => ({
+    status: 409,
+    code: 'DENIED',
+    message: `a manifest of the repository needs ${digest}; delete that first`,
+  }),
+  'tag-condition-failed': ({ tag, current }) => ({
+    status: 412,
+    code: 'DENIED',
+    message: current === null ? `the tag ${tag} does not exist` : `the tag ${tag} points at ${current}`,
+  }),
 };
 
 const unavailable = (message: string): Answer => ({

@@ -3,6 +3,7 @@ import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
 import { members } from './members/projection.ts';
 import { projects } from './projects/projection.ts';
+import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
 import { robots } from './robots/projection.ts';
 import { tags } from './tags/projection.ts';
@@ -15,6 +16,7 @@ export const projections: readonly AnyProjection[] = [
   blobs,
   members,
   projects,
+  referrers,
   repositories,
   robots,
   tags,

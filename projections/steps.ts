@@ -2,7 +2,7 @@ import type { ViewTables } from '../infra/database/projection.ts';
 
 /** What one event does to one row, or to all rows with the values of `key`. */
 export interface Step {
-  readonly by: 'write' | 'change' | 'remove';
+  readonly by: 'write' | 'update' | 'remove';
   readonly table: string;
   readonly key: readonly string[];
   readonly row: object;

@@ -7,7 +7,7 @@ import type { Decider } from '../domain/decider.ts';
 import { digestFrom } from '../domain/digest.ts';
 import { projectDecider } from '../domain/project/decider.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { tagDecider } from '../domain/tag/decider.ts';
+import { assigning } from '../domain/tag/decider.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import { type EventLog, LogUnavailable, RevisionConflict } from '../infra/event-log/port.ts';
 import { openLog } from './contracts/event-log-postgres-client.ts';
@@ -17,7 +17,7 @@ const metadata = { actor: 'user:admin', requestId: 'request-1' };
 const digestOf = (number: number) => digestFrom('sha256', number.toString(16).padStart(64, '0'));
 
 const moveTo = (number: number, tag = '1.0') =>
-  decision(`tag/library/hello:${tag}`, tagDecider, {
+  decision(`tag/library/hello:${tag}`, assigning, {
     repository: 'library/hello',
     tag,
     digest: digestOf(number),

@@ -1,14 +1,86 @@
 import type { Decider } from '../decider.ts';
+import type { Digest } from '../digest.ts';
 import type { ArtifactEvent, PushedManifest } from './events.ts';
+import { needsOf } from './manifest.ts';
 
-export interface Artifact {
-  /** Where the bytes of the manifest are; null while the manifest is not in the repository. */
-  readonly key: string | null;
+/** A manifest in its repository; null while it is not there. */
+export type Artifact = null | {
+  readonly pushed: PushedManifest;
+  /** The condemnation that it is under. */
+  readonly condemnation: string | null;
+};
+type ArtifactDecider<Command> = Decider<Artifact, Command, ArtifactEvent>;
+
+const artifact: Pick<ArtifactDecider<never>, 'initial' | 'evolve'> = {
+  initial: null,
+  evolve(before, event) {
+    switch (event.type) {
+      case 'ManifestPushed':
+        return { pushed: event.data, condemnation: null };
+      case 'ManifestDeleted':
+        return null;
+      case 'ManifestCondemned':
+        return before && { ...before, condemnation: event.data.condemnation };
+      case 'ManifestReprieved':
+        return before && { ...before, condemnation: null };
+    }
+  },
+};
+
+export interface ManifestAt {
+  readonly repository: string;
+  readonly digest: Digest;
+}
+export interface CondemnedManifest extends ManifestAt {
+  readonly condemnation: string;
 }
 
-/** A manifest is pushed once; pushing the same bytes again changes nothing. */
-export const artifactDecider: Decider<Artifact, PushedManifest, ArtifactEvent> = {
-  initial: { key: null },
-  decide: (artifact, manifest) => (artifact.key === null ? [{ type: 'ManifestPushed', data: manifest }] : []),
-  evolve: (_, event) => ({ key: event.data.key }),
+const reprieve = (before: Artifact, { repository, digest }: ManifestAt): ArtifactEvent[] =>
+  before === null || before.condemnation === null
+    ? []
+    : [{ type: 'ManifestReprieved', data: { repository, digest } }];
+
+/** A manifest is pushed once; pushing the same bytes again changes nothing, but that they stay. */
+export const pushing: ArtifactDecider<PushedManifest> = {
+  ...artifact,
+  decide: (before, manifest) =>
+    before === null ? [{ type: 'ManifestPushed', data: manifest }] : reprieve(before, manifest),
 };
+
+export const reprievingManifest: ArtifactDecider<ManifestAt> = { ...artifact, decide: reprieve };
+
+/** The first of two phases of a removal. */
+export const condemningManifest: ArtifactDecider<CondemnedManifest> = {
+  ...artifact,
+  decide: (before, data) =>
+    before === null || before.condemnation !== null ? [] : [{ type: 'ManifestCondemned', data }],
+};
+
+/** The second phase: only what still is under the same condemnation goes. */
+export const removingManifest: ArtifactDecider<CondemnedManifest> = {
+  ...artifact,
+  decide: (before, { condemnation }) =>
+    before === null || before.condemnation !== condemnation ? [] : [deleted(before.pushed)],
+};
+
+/** At a client's wish, whatever needs it. */
+export const deletingManifest: ArtifactDecider<ManifestAt> = {
+  ...artifact,
+  decide: (before) => (before === null ? [] : [deleted(before.pushed)]),
+};
+
+function deleted(pushed: PushedManifest): ArtifactEvent {
+  const { repository, digest, mediaType, size, key, subject } = pushed;
+  return {
+    type: 'ManifestDeleted',
+    data: {
+      repository,
+      digest,
+      mediaType,
+      size,
+      key,
+      ...(subject !== undefined && { subject: subject.digest }),
+      ...needsOf(pushed),
+    },
+  };
+}

@@ -5,20 +5,44 @@ import { eventOf } from '../event-schema.ts';
 
 export const artifactStream = (repository: string, of: Digest): string => `artifact/${repository}@${of}`;
 
+const at = {
+  repository: z.string().describe('The full name of the repository'),
+  digest: digest.describe('The digest of the manifest'),
+};
+
 export const artifactEvent = z.discriminatedUnion('type', [
-  eventOf('ManifestPushed', 'A manifest is in a repository, and all that it names is there with it.', {
-    repository: z.string().describe('The full name of the repository'),
-    digest: digest.describe('The digest of the manifest'),
+  eventOf('ManifestPushed', 'A manifest is in a repository, and all that it needs is there with it.', {
+    ...at,
     mediaType: z.string().describe('Its media type, as it is served'),
     size: z.int().positive().describe('Its size in bytes'),
     key: z.string().describe('Where the blob store keeps its bytes; they belong to this artifact alone'),
     artifactType: z.string().optional().describe('The manifest’s own artifactType'),
     config: descriptor.optional().describe('The config of an image manifest'),
-    layers: z.array(descriptor).describe('The layers of an image manifest'),
+    layers: z
+      .array(descriptor)
+      .describe('The layers of an image manifest, the blobs of an artifact manifest'),
     manifests: z.array(descriptor).describe('The children of an index'),
+    mentions: z
+      .array(digest)
+      .describe('The digests in a manifest of a type that Shiplog does not know: kept, if they are there'),
     subject: descriptor.optional().describe('The manifest that this one refers to'),
     annotations: z.record(z.string(), z.string()).optional().describe('The manifest’s own annotations'),
   }),
+  eventOf('ManifestDeleted', 'A manifest is not in the repository any more, and no tag points at it.', {
+    ...at,
+    mediaType: z.string().describe('Its media type'),
+    size: z.int().positive().describe('The size that it had, in bytes'),
+    key: z.string().describe('Where the blob store has kept its bytes'),
+    subject: digest.optional().describe('The digest of the manifest that it referred to'),
+    blobs: z.array(digest).describe('The digests of the blobs that it needed'),
+    manifests: z.array(digest).describe('The digests of the manifests that it needed'),
+  }),
+  eventOf(
+    'ManifestCondemned',
+    'No tag and no other manifest needs the manifest: it goes unless one does soon. Until then it counts as absent for who asks whether it has to be pushed.',
+    { ...at, condemnation: z.string().describe('What a later removal has to name; a UUID') },
+  ),
+  eventOf('ManifestReprieved', 'A condemned manifest stays: it was pushed again, or is needed again.', at),
 ]);
 export type ArtifactEvent = z.infer<typeof artifactEvent>;
-export type PushedManifest = ArtifactEvent['data'];
+export type PushedManifest = Extract<ArtifactEvent, { type: 'ManifestPushed' }>['data'];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Descriptor, descriptor } from '../descriptor.ts';
+import { type Digest, parseDigest } from '../digest.ts';
 import { Refusal } from '../refusal.ts';
 import { parseStrictJson } from './strict-json.ts';
 
@@ -8,10 +9,19 @@ export const mediaTypes = {
   ociIndex: 'application/vnd.oci.image.index.v1+json',
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
+  /** Of the release candidates of image-spec 1.1; withdrawn, but still pushed by tools of that time. */
+  ociArtifact: 'application/vnd.oci.artifact.manifest.v1+json',
 } as const;
 
 const images: readonly string[] = [mediaTypes.ociManifest, mediaTypes.dockerManifest];
 const indexes: readonly string[] = [mediaTypes.ociIndex, mediaTypes.dockerList];
+/** Signed in a way that nobody checks any more, and without sizes; every client has had schema 2 since 2016. */
+const schemaOne: readonly string[] = [
+  'application/vnd.docker.distribution.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.v1+prettyjws',
+];
+/** What may be a manifest of a type that Shiplog does not know (RFC 6838, vendor tree or `+json`). */
+const unknownType = /^application\/(?:vnd\.[a-z0-9!#$&^_.+-]+|[a-z0-9!#$&^_.-]+\+json)$/;
 
 /** The most descriptors that one manifest may hold; more than any real one has. */
 const maxDescriptors = 10_000;
@@ -61,6 +71,22 @@ const index = z.object({
   layers: z.undefined({ error: 'an index has no layers' }).optional(),
 });
 
+/** image-spec 1.1.0-rc2, "OCI Artifact Manifest Specification". */
+const artifact = z.object({
+  ...common,
+  schemaVersion: z.literal(2).optional(),
+  blobs: z.array(referenced).max(maxDescriptors).optional(),
+  layers: z.undefined({ error: 'an artifact manifest has no layers' }).optional(),
+  manifests: z.undefined({ error: 'an artifact manifest has no manifests' }).optional(),
+});
+/** What a manifest of any other type has in common with those above. */
+const unknown = z.looseObject({
+  mediaType: z.string().optional(),
+  artifactType: mediaTypeText.optional(),
+  subject: plain.optional(),
+  annotations: annotations.optional().catch(undefined),
+});
+
 /** What Shiplog reads out of a manifest; the bytes themselves are kept as they came. */
 export interface ParsedManifest {
   readonly mediaType: string;
@@ -68,12 +94,14 @@ export interface ParsedManifest {
   readonly config?: Descriptor;
   readonly layers: Descriptor[];
   readonly manifests: Descriptor[];
+  /** The digests in a manifest of a type that is unknown here; what they name is kept, if it is there. */
+  readonly mentions: Digest[];
   readonly subject?: Descriptor;
   readonly annotations?: Record<string, string>;
 }
 
 /**
- * Reads a manifest of an image or an index, OCI or Docker schema 2.
+ * Reads a manifest: of an image, an index or an artifact, OCI or Docker schema 2, or of a type that is unknown here.
  * @param contentType as the client sent it, undefined where it sent none; parameters are ignored.
  * @throws Refusal `manifest-invalid`
  */
@@ -81,8 +109,9 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   const document = parseJson(bytes);
   const declared = contentType?.split(';', 1)[0]?.trim().toLowerCase() || undefined;
   const mediaType = declared ?? mediaTypeIn(document);
-  const schema =
-    mediaType && (images.includes(mediaType) ? image : indexes.includes(mediaType) ? index : undefined);
+  if (mediaType && schemaOne.includes(mediaType))
+    return refuse('Docker schema 1 is not supported; push the image with a client that writes schema 2');
+  const schema = mediaType && schemaFor(mediaType);
   if (!mediaType || !schema)
     return refuse(`the media type ${mediaType ?? '(none)'} is not one of a manifest`);
 
@@ -90,22 +119,57 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   if (!parsed.success) {
     return refuse(z.prettifyError(new z.ZodError(parsed.error.issues.slice(0, maxFaults))));
   }
-  const { data } = parsed;
+  const data: z.infer<typeof anyManifest> = parsed.data;
   if (data.mediaType !== undefined && data.mediaType.toLowerCase() !== mediaType) {
     return refuse(`its mediaType is ${data.mediaType}, its Content-Type ${mediaType}`);
   }
   if (data.mediaType === undefined && mediaType.includes('docker')) {
     return refuse('mediaType: a Docker manifest names its media type');
   }
+  const isKnown = schema !== unknown;
   return {
     mediaType,
     ...(data.artifactType !== undefined && { artifactType: data.artifactType }),
-    ...(data.config !== undefined && { config: bare(data.config) }),
-    layers: (data.layers ?? []).map(bare),
-    manifests: (data.manifests ?? []).map(bare),
+    ...(isKnown && data.config !== undefined && { config: bare(data.config) }),
+    layers: isKnown ? (data.layers ?? data.blobs ?? []).map(bare) : [],
+    manifests: isKnown ? (data.manifests ?? []).map(bare) : [],
+    mentions: isKnown ? [] : mentionsIn(document),
     ...(data.subject !== undefined && { subject: data.subject }),
     ...(data.annotations !== undefined && { annotations: data.annotations }),
   };
+}
+
+/** What any of the schemas may find. */
+const anyManifest = z.object({
+  ...common,
+  schemaVersion: z.literal(2).optional(),
+  config: referenced.optional(),
+  layers: z.array(referenced).optional(),
+  blobs: z.array(referenced).optional(),
+  manifests: z.array(referenced).optional(),
+});
+
+function schemaFor(mediaType: string) {
+  if (images.includes(mediaType)) return image;
+  if (indexes.includes(mediaType)) return index;
+  if (mediaType === mediaTypes.ociArtifact) return artifact;
+  return mediaType.length <= 255 && unknownType.test(mediaType) ? unknown : undefined;
+}
+
+/** Every digest that stands under the name `digest`, at any depth: the parser has bounded that. */
+function mentionsIn(document: unknown): Digest[] {
+  const found = new Set<Digest>();
+  const collect = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [name, inner] of Object.entries(value)) {
+      const mentioned = name === 'digest' && typeof inner === 'string' ? parseDigest(inner) : undefined;
+      if (mentioned !== undefined) found.add(mentioned);
+      if (found.size > maxDescriptors) refuse(`it names more than ${maxDescriptors} digests`);
+      collect(inner);
+    }
+  };
+  collect(document);
+  return [...found];
 }
 
 /** Layers that image-spec and Docker let a registry do without; their clients fetch them from elsewhere. */
@@ -116,6 +180,19 @@ const isForeign = ({ mediaType }: Descriptor): boolean =>
 export function referencesOf({ config, layers, manifests }: ParsedManifest) {
   const own = layers.filter((layer) => !isForeign(layer));
   return { blobs: config === undefined ? own : [config, ...own], manifests };
+}
+
+interface Needing extends Pick<ParsedManifest, 'layers' | 'manifests' | 'mentions'> {
+  readonly config?: Descriptor | undefined;
+}
+
+/** All that must not be collected as long as the manifest is there, also what it can do without. */
+export function needsOf({ config, layers, manifests, mentions }: Needing) {
+  const digestsOf = (descriptors: readonly Descriptor[]) => descriptors.map(({ digest }) => digest);
+  return {
+    blobs: [...new Set([...(config ? [config.digest] : []), ...digestsOf(layers), ...mentions])],
+    manifests: [...new Set([...digestsOf(manifests), ...mentions])],
+  };
 }
 
 const bare = ({ mediaType, digest, size }: Descriptor): Descriptor => ({ mediaType, digest, size });

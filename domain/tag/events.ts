@@ -19,5 +19,9 @@ export const tagEvent = z.discriminatedUnion('type', [
     from: digest.describe('The digest that it pointed at until now'),
     digest: digest.describe('The digest that it points at from now on'),
   }),
+  eventOf('TagRemoved', 'A tag points at nothing any more; the manifest stays unless it is deleted too.', {
+    ...at,
+    digest: digest.describe('The digest that it pointed at until now'),
+  }),
 ]);
 export type TagEvent = z.infer<typeof tagEvent>;

@@ -1,98 +1,165 @@
 import { createHash } from 'node:crypto';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PushManifest } from '../../commands/push-manifest.ts';
+import type { ManifestAt } from '../../domain/artifact/decider.ts';
 import { parseManifest } from '../../domain/artifact/manifest.ts';
 import { algorithmOf, type Digest, digestFrom } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
-import type { BlobStore } from '../../infra/blob-store/port.ts';
+import type { RemoveTag } from '../../domain/tag/decider.ts';
+import { BlobNotFound, type BlobStore } from '../../infra/blob-store/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
 import { bodyStream } from './body.ts';
-import { type Reference, readReference } from './paths.ts';
+import { isUnchanged, readTagCondition } from './conditions.ts';
+import { type Reference, readReference, readTag } from './paths.ts';
 import { manifestReader } from './stored-manifests.ts';
+import { repositoryUnknown } from './tags.ts';
 
 /** distribution-spec, "Pushing Manifests": a registry takes at least 4 MiB; this one takes no more. Bytes. */
 const maxManifestBytes = 4 * 1024 * 1024;
+
+/** More tags than this at once are refused with 414, as distribution-spec ("Pushing Manifests", end-7b) has it. */
+const maxTagsAtOnce = 50;
 
 export interface ManifestPorts {
   readonly permit: Permit;
   readonly store: BlobStore;
   findTag(repository: string, tag: string): Promise<Digest | undefined>;
-  findManifest(
-    repository: string,
-    digest: Digest,
-  ): Promise<
-    | { readonly digest: Digest; readonly mediaType: string; readonly size: number; readonly key: string }
-    | undefined
-  >;
+  findManifest(repository: string, digest: Digest): Promise<FoundManifest | undefined>;
+  /** Resolves when a read of manifests, tags and repositories shows the push. */
   pushManifest(push: PushManifest, metadata: Metadata): Promise<bigint>;
+  /** Resolves to whether it was there, when no read shows it any more. */
+  deleteManifest(at: ManifestAt, metadata: Metadata): Promise<boolean>;
+  deleteTag(tag: RemoveTag, metadata: Metadata): Promise<bigint>;
+  repositoryExists(name: string): Promise<boolean>;
   /** Resolves when a read of manifests, tags and repositories shows what was recorded up to the position. */
   manifestsReached(position: bigint): Promise<void>;
 }
 
-interface ManifestPath {
-  Params: { name: string; reference: string };
+interface FoundManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly size: number;
+  readonly key: string;
+  /** It goes unless something needs it soon: who asks whether it is there has to push it again. */
+  readonly condemned: boolean;
 }
 
-/** distribution-spec, "Pulling manifests" (end-3) and "Pushing Manifests" (end-7a). */
+interface ManifestPath {
+  Params: { name: string; reference: string };
+  Querystring: { tag?: unknown };
+}
+
+/** distribution-spec, "Pulling manifests" (end-3), "Pushing Manifests" (end-7a, end-7b), "Deleting" (end-9). */
 export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void {
-  const { permit, pushManifest, manifestsReached } = ports;
+  const { permit, pushManifest, deleteManifest, deleteTag, manifestsReached } = ports;
   const read = manifestReader(ports.store);
 
-  async function find(repository: string, reference: Reference) {
+  async function find(repository: string, reference: Reference): Promise<FoundManifest> {
     const digest =
       reference.kind === 'digest' ? reference.digest : await ports.findTag(repository, reference.tag);
     const manifest = digest && (await ports.findManifest(repository, digest));
     if (manifest !== undefined) return manifest;
-    const name = reference.kind === 'digest' ? reference.digest : reference.tag;
-    throw new RequestRefused({ status: 404, code: 'MANIFEST_UNKNOWN', message: `manifest unknown: ${name}` });
+    throw unknown(reference);
   }
 
-  async function findAsked(request: FastifyRequest<ManifestPath>) {
-    const { repository } = await permit(request, 'pull');
-    const manifest = await find(repository, readReference(request.params.reference));
-    const { digest, mediaType, size } = manifest;
-    const headers = {
-      'content-type': mediaType,
-      'content-length': size,
-      'docker-content-digest': digest,
-      etag: `"${digest}"`,
-    };
-    return { manifest, headers };
+  /** What is answered for a manifest; the bytes of the body, if there is to be one, are read by `GET`. */
+  const headersOf = ({ digest, mediaType, size }: FoundManifest) => ({
+    'content-type': mediaType,
+    'content-length': size,
+    'docker-content-digest': digest,
+    etag: `"${digest}"`,
+  });
+
+  /** Answers 304 where the client has it already. */
+  function answerUnchanged(request: FastifyRequest, reply: FastifyReply, { digest }: FoundManifest): boolean {
+    if (!isUnchanged(request.headers['if-none-match'], digest)) return false;
+    reply.code(304).headers({ 'docker-content-digest': digest, etag: `"${digest}"` });
+    return true;
   }
 
   app.head<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
-    const { headers } = await findAsked(request);
-    return reply.headers(headers).send();
+    const { repository } = await permit(request, 'pull');
+    const reference = readReference(request.params.reference);
+    const manifest = await find(repository, reference);
+    if (manifest.condemned) throw unknown(reference);
+    if (answerUnchanged(request, reply, manifest)) return reply.send();
+    return reply.headers(headersOf(manifest)).send();
   });
 
   app.get<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
-    const { manifest, headers } = await findAsked(request);
-    // Before the headers, which would stay on the answer of an error.
-    const bytes = await read(manifest);
+    const { repository } = await permit(request, 'pull');
+    const reference = readReference(request.params.reference);
+    const manifest = await find(repository, reference);
+    if (answerUnchanged(request, reply, manifest)) return reply.send();
+    const bytes = await read(manifest).catch(async (error) => {
+      // Deleted since it was found, and not lost?
+      if (error instanceof BlobNotFound) await find(repository, reference);
+      throw error;
+    });
     // Bytes and not a string: Fastify would add a charset to the media type, which clients compare.
-    return reply.headers(headers).send(bytes);
+    return reply.headers(headersOf(manifest)).send(bytes);
   });
 
   app.put<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
     const { repository, metadata } = await permit(request, 'push');
     const reference = readReference(request.params.reference);
+    const tags = readTags(reference, request.query.tag);
+    const condition = readTagCondition(request.headers);
     const bytes = await readManifest(request);
     const manifest = parseManifest(bytes, request.headers['content-type']);
     const digest = digestOf(bytes, reference);
-    const push = { repository, digest, bytes, manifest };
-    const position = await pushManifest(
-      reference.kind === 'tag' ? { ...push, tag: reference.tag } : push,
+    await pushManifest(
+      { repository, digest, bytes, manifest, tags, ...(condition !== undefined && { condition }) },
       metadata,
     );
-    await manifestsReached(position);
     const location = `/v2/${repository}/manifests/${digest}`;
+    if (request.query.tag !== undefined) reply.header('oci-tag', tags);
     const subject = manifest.subject && { 'oci-subject': manifest.subject.digest };
     return reply
       .code(201)
       .headers({ location, 'docker-content-digest': digest, 'content-length': 0, ...subject })
       .send();
   });
+
+  app.delete<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
+    const { repository, metadata } = await permit(request, 'delete');
+    const reference = readReference(request.params.reference);
+    if (!(await remove(repository, reference, metadata))) {
+      if (await ports.repositoryExists(repository)) throw unknown(reference);
+      throw repositoryUnknown(repository);
+    }
+    return reply.code(202).header('content-length', 0).send();
+  });
+
+  async function remove(repository: string, reference: Reference, metadata: Metadata): Promise<boolean> {
+    if (reference.kind === 'digest')
+      return deleteManifest({ repository, digest: reference.digest }, metadata);
+    const { tag } = reference;
+    const digest = await ports.findTag(repository, tag);
+    if (digest === undefined) return false;
+    await manifestsReached(await deleteTag({ repository, tag }, metadata));
+    return true;
+  }
+}
+
+const unknown = (reference: Reference): RequestRefused => {
+  const name = reference.kind === 'digest' ? reference.digest : reference.tag;
+  return new RequestRefused({ status: 404, code: 'MANIFEST_UNKNOWN', message: `manifest unknown: ${name}` });
+};
+
+/** The tags that a push sets: that of the path, or those of the query of a push by digest. @throws RequestRefused */
+function readTags(reference: Reference, query: unknown): readonly string[] {
+  if (query === undefined) return reference.kind === 'tag' ? [reference.tag] : [];
+  const texts: readonly unknown[] = Array.isArray(query) ? query : [query];
+  if (reference.kind === 'tag') {
+    const message = 'tag= is for a push by digest; this one names a tag in its path';
+    throw new RequestRefused({ status: 400, code: 'TAG_INVALID', message });
+  }
+  const tags = [...new Set(texts.map(readTag))];
+  if (tags.length <= maxTagsAtOnce) return tags;
+  const message = `a push sets at most ${maxTagsAtOnce} tags`;
+  throw new RequestRefused({ status: 414, code: 'TAG_INVALID', message });
 }
 
 /** @throws RequestRefused 400 when the bytes have not the digest that they are pushed under. */

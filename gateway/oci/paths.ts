@@ -7,6 +7,7 @@ import { RequestRefused } from '../errors.ts';
 const endings: readonly RegExp[] = [
   /^(.+?)(\/manifests\/[^/]+)$/,
   /^(.+?)(\/tags\/list)$/,
+  /^(.+?)(\/referrers\/[^/]+)$/,
   /^(.+?)(\/blobs\/uploads\/?)$/,
   /^(.+?)(\/blobs\/uploads\/[^/]+)$/,
   /^(.+?)(\/blobs\/[^/]+)$/,
@@ -55,8 +56,13 @@ export type Reference =
 /** A reference with a colon is a digest, or a bad one; any other is a tag. @throws RequestRefused */
 export function readReference(text: string): Reference {
   if (text.includes(':')) return { kind: 'digest', digest: readDigest(text) };
+  return { kind: 'tag', tag: readTag(text) };
+}
+
+/** @throws RequestRefused TAG_INVALID */
+export function readTag(text: unknown): string {
   const parsed = tagName.safeParse(text);
-  if (parsed.success) return { kind: 'tag', tag: parsed.data };
+  if (parsed.success) return parsed.data;
   throw new RequestRefused({ status: 400, code: 'TAG_INVALID', message: faultsOf(parsed.error) });
 }
 

@@ -7,7 +7,7 @@ import { RequestRefused } from '../errors.ts';
  * @throws RequestRefused 416 for a range that lies outside or is reversed.
  */
 export function readRange(header: string | undefined, size: number): ByteRange | undefined {
-  const match = /^bytes=(\d*)-(\d*)$/.exec(header?.trim() ?? '');
+  const match = /^bytes=(\d*)-(\d*)$/i.exec(header?.trim() ?? '');
   const [, from, to] = match ?? [];
   if (from === undefined || to === undefined || (from === '' && to === '')) return undefined;
   const range =

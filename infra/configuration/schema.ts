@@ -5,11 +5,23 @@ import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
 import { harborOnly } from './sections/harbor-only.ts';
 import { observability } from './sections/observability.ts';
+import { redis } from './sections/redis.ts';
 import { server } from './sections/server.ts';
 import { storage } from './sections/storage.ts';
+import { uploads } from './sections/uploads.ts';
 
 const keys = z.strictObject(
-  { ...server, ...access, ...databases, ...eventLog, ...storage, ...observability, ...harborOnly },
+  {
+    ...server,
+    ...access,
+    ...databases,
+    ...eventLog,
+    ...storage,
+    ...uploads,
+    ...redis,
+    ...observability,
+    ...harborOnly,
+  },
   { error: 'keys and their values' },
 );
 export type Keys = z.output<typeof keys>;

@@ -34,6 +34,12 @@ export const schemaOf = ({ name, version }: Pick<AnyProjection, 'name' | 'versio
 export const viewOf = <Database>(kysely: ViewDatabase, projection: Pick<AnyProjection, 'name' | 'version'>) =>
   kysely.withSchema(schemaOf(projection)) as Kysely<Database>;
 
+/** A row as it is from now on, or, where it is removed, its key at least. */
+export interface Change {
+  readonly row: object;
+  readonly removed?: boolean;
+}
+
 /** A projection's tables while events are applied: one statement a call, whatever the number of rows. */
 export class ViewTables {
   readonly #db: ViewDatabase;
@@ -67,7 +73,7 @@ export class ViewTables {
    * Sets the other columns of `rows` in those rows of `table` that have their `key`; where there is none, nothing
    * happens. Of two rows with one key the later counts. All rows have the same columns.
    */
-  async change(table: string, key: readonly string[], rows: readonly object[]): Promise<void> {
+  async update(table: string, key: readonly string[], rows: readonly object[]): Promise<void> {
     if (rows.length === 0) return;
     const others = Object.keys(rows[0] ?? {}).filter((column) => !key.includes(column));
     const same = key.map((column) => sql`stored.${sql.ref(column)} = changed.${sql.ref(column)}`);
@@ -86,6 +92,25 @@ export class ViewTables {
       DELETE FROM ${this.#name(table)} stored
       USING json_populate_recordset(NULL::${this.#name(table)}, ${jsonFor(rows)}::json) gone
       WHERE ${sql.join(same, sql` AND `)}`.execute(this.#db);
+  }
+
+  /** As `write` and `remove` one after the other, in the order of `changes`: of those with one key the last counts. */
+  async applyChanges(table: string, key: readonly string[], changes: readonly Change[]): Promise<void> {
+    const last = lastOfEach(
+      key,
+      changes.map(({ row }) => row),
+    );
+    const gone = new Set(changes.filter(({ removed }) => removed).map(({ row }) => row));
+    await this.remove(
+      table,
+      key,
+      last.filter((row) => gone.has(row)),
+    );
+    await this.write(
+      table,
+      key,
+      last.filter((row) => !gone.has(row)),
+    );
   }
 
   #name(table: string) {

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Digest } from '../../domain/digest.ts';
 import type { ArtifactsDatabase } from './projection.ts';
 
@@ -9,6 +9,8 @@ export interface StoredManifest {
   readonly size: number;
   /** The blob store's key of the bytes. */
   readonly key: string;
+  /** Whether it goes unless something needs it soon; who asks whether it is there is told that it is not. */
+  readonly condemned: boolean;
 }
 
 export async function findManifest(
@@ -16,26 +18,58 @@ export async function findManifest(
   repository: string,
   digest: Digest,
 ): Promise<StoredManifest | undefined> {
-  const row = await db
-    .selectFrom('artifacts')
-    .select(['media_type', 'size', 'key'])
-    .where('repository', '=', repository)
-    .where('digest', '=', digest)
-    .executeTakeFirst();
-  return row && { digest, mediaType: row.media_type, size: Number(row.size), key: row.key };
+  const [row] = await present(db, repository, [digest]);
+  return row;
 }
 
-/** The sizes of those of `digests` that are manifests of the repository. */
-export async function manifestSizes(
+/** Those of `digests` that are manifests of the repository. */
+export async function findManifests(
   db: Kysely<ArtifactsDatabase>,
   repository: string,
   digests: readonly Digest[],
-): Promise<Map<Digest, number>> {
+): Promise<Map<Digest, StoredManifest>> {
+  if (digests.length === 0) return new Map();
+  const found = await present(db, repository, digests);
+  return new Map(found.map((manifest) => [manifest.digest, manifest]));
+}
+
+async function present(
+  db: Kysely<ArtifactsDatabase>,
+  repository: string,
+  digests: readonly Digest[],
+): Promise<StoredManifest[]> {
   const rows = await db
     .selectFrom('artifacts')
-    .select(['digest', 'size'])
-    .where('repository', '=', repository)
-    .where('digest', 'in', [...digests])
+    .leftJoin('condemned', (join) =>
+      join
+        .onRef('condemned.repository', '=', 'artifacts.repository')
+        .onRef('condemned.digest', '=', 'artifacts.digest'),
+    )
+    .select(['artifacts.digest', 'media_type', 'size', 'key', 'condemnation'])
+    .where('artifacts.repository', '=', repository)
+    .where('artifacts.digest', '=', sql<string>`ANY (${[...digests]})`)
     .execute();
-  return new Map(rows.map(({ digest, size }) => [digest as Digest, Number(size)]));
+  return rows.map(({ digest, media_type, size, key, condemnation }) => ({
+    digest: digest as Digest,
+    mediaType: media_type,
+    size: Number(size),
+    key,
+    condemned: condemnation !== null,
+  }));
+}
+
+/** An index of the repository that names the manifest, if there is one. */
+export async function findParent(
+  db: Kysely<ArtifactsDatabase>,
+  repository: string,
+  digest: Digest,
+): Promise<Digest | undefined> {
+  const row = await db
+    .selectFrom('children')
+    .select('index')
+    .where('repository', '=', repository)
+    .where('digest', '=', digest)
+    .limit(1)
+    .executeTakeFirst();
+  return row?.index as Digest | undefined;
 }

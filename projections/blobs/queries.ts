@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Digest } from '../../domain/digest.ts';
 import type { BlobsDatabase } from './projection.ts';
 
@@ -8,33 +8,93 @@ export interface ReadableBlob {
   readonly size: number;
   /** The blob store's key of the bytes. */
   readonly key: string;
+  /** Whether it goes unless something needs it soon; who asks whether it is there is told that it is not. */
+  readonly condemned: boolean;
 }
 
-/** The blob, if the repository holds it: what another repository holds is unknown here. */
+/** The blob, if the repository holds it and its bytes are sound: what another repository holds is unknown here. */
 export async function findBlob(
   db: Kysely<BlobsDatabase>,
   repository: string,
   digest: Digest,
 ): Promise<ReadableBlob | undefined> {
-  const row = await linked(db, repository).where('links.digest', '=', digest).executeTakeFirst();
-  return row && { digest, size: Number(row.size), key: row.key };
+  const [row] = await readable(db, repository, [digest]);
+  return row;
 }
 
-/** The sizes of those of `digests` that the repository holds. */
-export async function blobSizes(
+/** Those of `digests` that the repository holds. */
+export async function findBlobs(
   db: Kysely<BlobsDatabase>,
   repository: string,
   digests: readonly Digest[],
-): Promise<Map<Digest, number>> {
-  const rows = await linked(db, repository)
-    .where('links.digest', 'in', [...digests])
-    .execute();
-  return new Map(rows.map(({ digest, size }) => [digest as Digest, Number(size)]));
+): Promise<Map<Digest, ReadableBlob>> {
+  if (digests.length === 0) return new Map();
+  const found = await readable(db, repository, digests);
+  return new Map(found.map((blob) => [blob.digest, blob]));
 }
 
-const linked = (db: Kysely<BlobsDatabase>, repository: string) =>
-  db
+async function readable(
+  db: Kysely<BlobsDatabase>,
+  repository: string,
+  digests: readonly Digest[],
+): Promise<ReadableBlob[]> {
+  const rows = await db
     .selectFrom('links')
     .innerJoin('blobs', 'blobs.digest', 'links.digest')
-    .select(['blobs.digest', 'size', 'key'])
-    .where('repository', '=', repository);
+    .leftJoin('condemned', (join) =>
+      join
+        .onRef('condemned.repository', '=', 'links.repository')
+        .onRef('condemned.digest', '=', 'links.digest'),
+    )
+    .leftJoin('damaged', 'damaged.digest', 'links.digest')
+    .select(['blobs.digest', 'blobs.size', 'blobs.key', 'condemnation'])
+    .where('links.repository', '=', repository)
+    .where('links.digest', '=', sql<string>`ANY (${[...digests]})`)
+    .where('damaged.digest', 'is', null)
+    .execute();
+  return rows.map(({ digest, size, key, condemnation }) => ({
+    digest: digest as Digest,
+    size: Number(size),
+    key,
+    condemned: condemnation !== null,
+  }));
+}
+
+/** Whether a manifest of the repository needs the blob. */
+export async function isNeeded(
+  db: Kysely<BlobsDatabase>,
+  repository: string,
+  digest: Digest,
+): Promise<boolean> {
+  const row = await db
+    .selectFrom('needs')
+    .select('manifest')
+    .where('repository', '=', repository)
+    .where('digest', '=', digest)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+/** Up to `limit` repositories that hold the blob, with sound bytes and not about to let it go. */
+export async function findHolders(
+  db: Kysely<BlobsDatabase>,
+  digest: Digest,
+  limit: number,
+): Promise<string[]> {
+  const rows = await db
+    .selectFrom('links')
+    .leftJoin('condemned', (join) =>
+      join
+        .onRef('condemned.repository', '=', 'links.repository')
+        .onRef('condemned.digest', '=', 'links.digest'),
+    )
+    .leftJoin('damaged', 'damaged.digest', 'links.digest')
+    .select('links.repository')
+    .where('links.digest', '=', digest)
+    .where('condemnation', 'is', null)
+    .where('damaged.digest', 'is', null)
+    .limit(limit)
+    .execute();
+  return rows.map(({ repository }) => repository);
+}

@@ -74,7 +74,7 @@ function stepOf(event: RecordedEvent<Handled>): Step {
     case 'MemberRoleChanged': {
       const { memberId, role } = event.data;
       const row = { member_id: memberId, role, updated_at: event.recordedAt };
-      return { by: 'change', table, key: ['member_id'], row };
+      return { by: 'update', table, key: ['member_id'], row };
     }
     case 'MemberRemoved':
       return { by: 'remove', table, key: ['member_id'], row: { member_id: event.data.memberId } };

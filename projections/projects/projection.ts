@@ -61,7 +61,7 @@ function stepOf(event: RecordedEvent<ProjectEvent>): Step {
         metadata,
         updated_at: event.recordedAt,
       };
-      return { by: 'change', table, key: ['project_id'], row };
+      return { by: 'update', table, key: ['project_id'], row };
     }
     case 'ProjectDeleted':
       return { by: 'remove', table, key: ['project_id'], row: { project_id: projectId } };

@@ -86,7 +86,7 @@ function stepsOf(event: RecordedEvent<Handled>): Step[] {
       return [{ by: 'write', table: 'robots', key: ['name'], row }, ...grantsOf(event)];
     }
     case 'RobotChanged':
-      return [{ by: 'change', table: 'robots', key: ['name'], row: settingsOf(event) }, ...grantsOf(event)];
+      return [{ by: 'update', table: 'robots', key: ['name'], row: settingsOf(event) }, ...grantsOf(event)];
     case 'RobotSecretChanged': {
       const { name, secretHash } = event.data;
       const row = {
@@ -95,7 +95,7 @@ function stepsOf(event: RecordedEvent<Handled>): Step[] {
         secret_version: Number(event.revision),
         updated_at: event.recordedAt,
       };
-      return [{ by: 'change', table: 'robots', key: ['name'], row }];
+      return [{ by: 'update', table: 'robots', key: ['name'], row }];
     }
     case 'RobotDeleted': {
       const { name } = event.data;

@@ -9,21 +9,29 @@ export interface TagsDatabase {
 /** Where each tag points: answers pulls by tag and every listing of tags. */
 export const tags: Projection<TagEvent> = {
   name: 'tags',
-  version: 1,
-  handles: ['TagAssigned', 'TagMoved'],
+  version: 2,
+  handles: ['TagAssigned', 'TagMoved', 'TagRemoved'],
 
-  create: (db) =>
-    db.schema
+  async create(db) {
+    await db.schema
       .createTable('tags')
       .addColumn('repository', sql`text COLLATE "C"`, (column) => column.notNull())
       // Byte order is the order in which the specification lists tags.
       .addColumn('tag', sql`text COLLATE "C"`, (column) => column.notNull())
       .addColumn('digest', 'text', (column) => column.notNull())
       .addPrimaryKeyConstraint('tags_key', ['repository', 'tag'])
-      .execute(),
+      .execute();
+    await db.schema.createIndex('tags_digest').on('tags').columns(['repository', 'digest']).execute();
+  },
 
   apply(tables, events) {
-    const rows = events.map(({ data: { repository, tag, digest } }) => ({ repository, tag, digest }));
-    return tables.write('tags', ['repository', 'tag'], rows);
+    return tables.applyChanges(
+      'tags',
+      ['repository', 'tag'],
+      events.map(({ type, data: { repository, tag, digest } }) => ({
+        row: { repository, tag, digest },
+        removed: type === 'TagRemoved',
+      })),
+    );
   },
 };

@@ -33,3 +33,20 @@ export async function listTags(
     .execute();
   return rows.map(({ tag }) => tag);
 }
+
+/** Up to `limit` of the tags that point at `digest`. */
+export async function tagsOf(
+  db: Kysely<TagsDatabase>,
+  repository: string,
+  digest: Digest,
+  limit: number,
+): Promise<string[]> {
+  const rows = await db
+    .selectFrom('tags')
+    .select('tag')
+    .where('repository', '=', repository)
+    .where('digest', '=', digest)
+    .limit(limit)
+    .execute();
+  return rows.map(({ tag }) => tag);
+}

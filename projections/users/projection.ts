@@ -52,7 +52,7 @@ export const users: Projection<UserEvent> = {
 function stepOf(event: RecordedEvent<UserEvent>): Step {
   const { userId } = event.data;
   const change = (columns: object): Step => ({
-    by: 'change',
+    by: 'update',
     table: 'users',
     key: ['user_id'],
     row: { user_id: userId, ...columns, updated_at: event.recordedAt },

@@ -80,6 +80,7 @@ export function pushedImage(index: number): Append[] {
         config,
         layers,
         manifests: [],
+        mentions: [],
       },
     }),
     append(tagStream(repository, tag), { type: 'TagAssigned', data: { repository, tag, digest } }),

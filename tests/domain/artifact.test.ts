@@ -1,30 +1,95 @@
-import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { artifactDecider } from '../../domain/artifact/decider.ts';
-import type { PushedManifest } from '../../domain/artifact/events.ts';
-import { mediaTypes } from '../../domain/artifact/manifest.ts';
-import { digestFrom } from '../../domain/digest.ts';
+import {
+  condemningManifest,
+  deletingManifest,
+  pushing,
+  removingManifest,
+  reprievingManifest,
+} from '../../domain/artifact/decider.ts';
+import type { ArtifactEvent, PushedManifest } from '../../domain/artifact/events.ts';
 import { given } from '../given.ts';
+import { child, config, digestA, digestB, layer } from './manifests.ts';
 
+const at = { repository: 'library/hello', digest: digestA };
 const manifest: PushedManifest = {
-  repository: 'library/hello',
-  digest: digestFrom('sha256', 'a'.repeat(64)),
-  mediaType: mediaTypes.ociIndex,
+  ...at,
+  mediaType: 'application/vnd.example.manifest+json',
   size: 100,
   key: 'first',
-  layers: [],
-  manifests: [],
+  config,
+  layers: [layer],
+  manifests: [child],
+  mentions: [digestB],
+  subject: child,
   annotations: { a: 'b' },
+};
+const pushed: ArtifactEvent = { type: 'ManifestPushed', data: manifest };
+const condemned: ArtifactEvent = { type: 'ManifestCondemned', data: { ...at, condemnation: 'one' } };
+const reprieved: ArtifactEvent = { type: 'ManifestReprieved', data: at };
+const deleted: ArtifactEvent = {
+  type: 'ManifestDeleted',
+  data: {
+    ...at,
+    mediaType: manifest.mediaType,
+    size: 100,
+    key: 'first',
+    subject: child.digest,
+    blobs: [config.digest, layer.digest],
+    manifests: [child.digest, digestB],
+  },
 };
 
 test('a manifest that is not in the repository is pushed with all that was read out of it', () => {
-  given(artifactDecider).when(manifest).then({ type: 'ManifestPushed', data: manifest });
+  given(pushing).when(manifest).then(pushed);
 });
 
-test('the same manifest pushed again changes nothing, and the key of the first push counts', () => {
-  const pushed = { type: 'ManifestPushed', data: manifest } as const;
-  given(artifactDecider, pushed)
+test('the same manifest pushed again changes nothing', () => {
+  given(pushing, pushed)
     .when({ ...manifest, key: 'second' })
     .then();
-  assert.deepEqual(artifactDecider.evolve(artifactDecider.initial, pushed), { key: 'first' });
+});
+
+test('a deleted manifest says what it needed, and can be pushed again under another key', () => {
+  given(deletingManifest, pushed).when(at).then(deleted);
+  const again = { ...manifest, key: 'second' };
+  given(pushing, pushed, deleted).when(again).then({ type: 'ManifestPushed', data: again });
+});
+
+test('a manifest that is not there is not deleted once more', () => {
+  given(deletingManifest).when(at).then();
+  given(deletingManifest, pushed, deleted).when(at).then();
+});
+
+test('a push of a condemned manifest reprieves it', () => {
+  given(pushing, pushed, condemned)
+    .when({ ...manifest, key: 'second' })
+    .then(reprieved);
+  given(reprievingManifest, pushed, condemned).when(at).then(reprieved);
+  given(reprievingManifest, pushed, condemned, reprieved).when(at).then();
+  given(reprievingManifest, pushed, condemned, deleted).when(at).then();
+});
+
+test('a manifest is condemned once, and only while it is there', () => {
+  given(condemningManifest, pushed)
+    .when({ ...at, condemnation: 'one' })
+    .then(condemned);
+  given(condemningManifest, pushed, condemned)
+    .when({ ...at, condemnation: 'two' })
+    .then();
+  given(condemningManifest)
+    .when({ ...at, condemnation: 'one' })
+    .then();
+});
+
+test('a removal takes only what is still under the condemnation that it was decided on', () => {
+  const removal = { ...at, condemnation: 'one' };
+  given(removingManifest, pushed, condemned).when(removal).then(deleted);
+  given(removingManifest, pushed).when(removal).then();
+  given(removingManifest, pushed, condemned, reprieved).when(removal).then();
+  given(removingManifest, pushed, condemned, reprieved, {
+    type: 'ManifestCondemned',
+    data: { ...at, condemnation: 'two' },
+  })
+    .when(removal)
+    .then();
 });

@@ -158,7 +158,13 @@ test('a Docker manifest names its media type inside', () => {
 });
 
 test('a Content-Type that is none of a manifest is refused, also when the manifest itself names one', () => {
-  for (const contentType of ['text/plain', 'application/octet-stream', `x/${'y'.repeat(4096)}`]) {
+  for (const contentType of [
+    'text/plain',
+    'application/json',
+    'application/octet-stream',
+    'application/+json',
+    `application/vnd.${'y'.repeat(4096)}`,
+  ]) {
     assert.match(faultOf(text, contentType), /^the media type /);
   }
 });
@@ -171,4 +177,23 @@ test('as many faults as fit into 4 MiB make a short answer', () => {
   const urls = { ...layer, urls: Array(1_000_000).fill(1) };
   assert.match(faultOf(JSON.stringify({ ...image, layers: [urls] })), /urls/);
   faultOf(JSON.stringify({ ...image, mediaType: 'x'.repeat(4_000_000) }));
+});
+
+test('Docker schema 1 is refused with words that say what to do, whatever the document', () => {
+  for (const type of ['v1+json', 'v1+prettyjws'])
+    assert.match(
+      faultOf(text, `application/vnd.docker.distribution.manifest.${type}`),
+      /schema 1 .* schema 2/,
+    );
+});
+
+test('a manifest of an unknown type is an object, and what it says of subject and mediaType is well formed', () => {
+  const type = 'application/vnd.example.thing';
+  for (const document of ['[]', '"x"', '1', 'null']) faultOf(document, type);
+  assert.match(faultOf('{"subject":{"digest":"sha256:no"}}', type), /subject/);
+  assert.match(faultOf('{"mediaType":"application/vnd.other"}', type), /mediaType/);
+  const digests = Array.from({ length: 10_001 }, (_, n) => ({
+    digest: `sha256:${String(n).padStart(64, '0')}`,
+  }));
+  assert.match(faultOf(JSON.stringify({ digests }), type), /more than 10000 digests/);
 });

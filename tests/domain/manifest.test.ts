@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mediaTypes, parseManifest, referencesOf } from '../../domain/artifact/manifest.ts';
+import { mediaTypes, needsOf, parseManifest, referencesOf } from '../../domain/artifact/manifest.ts';
 import { child, config, digestA, digestB, image, index, layer } from './manifests.ts';
 
 const parse = (document: unknown, contentType?: string) =>
@@ -12,6 +12,7 @@ test('an OCI image manifest is read with its config and layers', () => {
     config,
     layers: [layer],
     manifests: [],
+    mentions: [],
   });
 });
 
@@ -20,6 +21,7 @@ test('an OCI index is read with its children', () => {
     mediaType: mediaTypes.ociIndex,
     layers: [],
     manifests: [child],
+    mentions: [],
   });
 });
 
@@ -30,6 +32,7 @@ test('a Docker manifest of schema 2 is read like an image manifest', () => {
     config,
     layers: [layer],
     manifests: [],
+    mentions: [],
   });
 });
 
@@ -39,6 +42,7 @@ test('a Docker manifest list is read like an index', () => {
     mediaType: mediaTypes.dockerList,
     layers: [],
     manifests: [child],
+    mentions: [],
   });
 });
 
@@ -152,6 +156,7 @@ test('names that JavaScript knows are names like any other and change no prototy
     'layers',
     'manifests',
     'mediaType',
+    'mentions',
   ]);
   assert.equal('polluted' in parsed, false);
   assert.equal('polluted' in {}, false);
@@ -162,4 +167,44 @@ test('an annotation named __proto__ stays a text and is nobody’s prototype', (
   const { annotations = {} } = parseManifest(Buffer.from(text), undefined);
   assert.equal(Object.getPrototypeOf(annotations), Object.prototype);
   assert.equal(JSON.stringify(annotations), '{"__proto__":"x"}');
+});
+
+test('an artifact manifest of the release candidates is read with its blobs', () => {
+  const blobs = [layer, config];
+  const artifact = {
+    mediaType: mediaTypes.ociArtifact as string,
+    artifactType: 'a/b',
+    blobs,
+    subject: child,
+  };
+  const parsed = parse(artifact);
+  assert.deepEqual(parsed, {
+    mediaType: mediaTypes.ociArtifact,
+    artifactType: 'a/b',
+    layers: blobs,
+    manifests: [],
+    mentions: [],
+    subject: child,
+  });
+  assert.deepEqual(referencesOf(parsed), { blobs, manifests: [] });
+});
+
+test('a manifest of a type that nobody knows is read for what it mentions, and needs none of it', () => {
+  const document = {
+    config: { digest: digestA },
+    parts: [{ inner: { digest: digestB, size: 'unknown' } }, { digest: digestA }, { digest: 'sha256:short' }],
+    annotations: 'not a map',
+  };
+  for (const mediaType of ['application/vnd.example.thing', 'application/example+json']) {
+    const parsed = parse(document, mediaType);
+    assert.deepEqual(parsed, { mediaType, layers: [], manifests: [], mentions: [digestA, digestB] });
+    assert.deepEqual(referencesOf(parsed), { blobs: [], manifests: [] });
+    assert.deepEqual(needsOf(parsed), { blobs: [digestA, digestB], manifests: [digestA, digestB] });
+  }
+});
+
+test('what a manifest needs is all that it names but its subject, each once, also what may be elsewhere', () => {
+  const foreign = { ...layer, mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar' };
+  const parsed = parse({ ...image, layers: [foreign, foreign, config], subject: child });
+  assert.deepEqual(needsOf(parsed), { blobs: [config.digest, layer.digest], manifests: [] });
 });

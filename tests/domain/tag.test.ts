@@ -1,6 +1,6 @@
 import { test } from 'node:test';
 import { digestFrom } from '../../domain/digest.ts';
-import { tagDecider } from '../../domain/tag/decider.ts';
+import { assigning, removingTag } from '../../domain/tag/decider.ts';
 import { given } from '../given.ts';
 
 const at = { repository: 'library/hello', tag: '1.0' };
@@ -8,20 +8,20 @@ const first = digestFrom('sha256', '1'.repeat(64));
 const second = digestFrom('sha512', '2'.repeat(128));
 
 test('a tag that points at nothing is assigned', () => {
-  given(tagDecider)
+  given(assigning)
     .when({ ...at, digest: first })
     .then({ type: 'TagAssigned', data: { ...at, digest: first } });
 });
 
 test('a tag that points at another manifest moves, and says from where', () => {
-  given(tagDecider, { type: 'TagAssigned', data: { ...at, digest: first } })
+  given(assigning, { type: 'TagAssigned', data: { ...at, digest: first } })
     .when({ ...at, digest: second })
     .then({ type: 'TagMoved', data: { ...at, from: first, digest: second } });
 });
 
 test('a tag can move back to where it was', () => {
   given(
-    tagDecider,
+    assigning,
     { type: 'TagAssigned', data: { ...at, digest: first } },
     { type: 'TagMoved', data: { ...at, from: first, digest: second } },
   )
@@ -31,10 +31,67 @@ test('a tag can move back to where it was', () => {
 
 test('a tag that points at the manifest already stays, without an event', () => {
   given(
-    tagDecider,
+    assigning,
     { type: 'TagAssigned', data: { ...at, digest: first } },
     { type: 'TagMoved', data: { ...at, from: first, digest: second } },
   )
     .when({ ...at, digest: second })
     .then();
+});
+
+const assigned = { type: 'TagAssigned', data: { ...at, digest: first } } as const;
+const removed = { type: 'TagRemoved', data: { ...at, digest: first } } as const;
+
+test('a tag that is removed says what it pointed at, and can be assigned again', () => {
+  given(removingTag, assigned).when(at).then(removed);
+  given(assigning, assigned, removed)
+    .when({ ...at, digest: second })
+    .then({ type: 'TagAssigned', data: { ...at, digest: second } });
+});
+
+test('a tag that points at nothing is not removed once more', () => {
+  given(removingTag).when(at).then();
+  given(removingTag, assigned, removed).when(at).then();
+});
+
+test('a tag that goes with its manifest stays where it has moved on', () => {
+  given(removingTag, assigned)
+    .when({ ...at, digest: second })
+    .then();
+  given(removingTag, assigned)
+    .when({ ...at, digest: first })
+    .then(removed);
+});
+
+const absent = { kind: 'absent' } as const;
+const pointsAt = (digests: '*' | (typeof first)[]) => ({ kind: 'points-at', digests }) as const;
+const assign = { ...at, digest: second };
+
+test('a push that wants a new tag is refused where the tag points at something', () => {
+  given(assigning)
+    .when({ ...assign, condition: absent })
+    .then({ type: 'TagAssigned', data: assign });
+  given(assigning, assigned)
+    .when({ ...assign, condition: absent })
+    .thenRefused({ kind: 'tag-condition-failed', ...assign, current: first });
+  given(assigning, assigned, removed)
+    .when({ ...assign, condition: absent })
+    .then({ type: 'TagAssigned', data: assign });
+});
+
+for (const digests of [[first], [second, first], '*'] as const) {
+  test(`a push that wants the tag at ${digests === '*' ? 'anything' : digests.length} moves it from there`, () => {
+    given(assigning, assigned)
+      .when({ ...assign, condition: pointsAt(digests === '*' ? '*' : [...digests]) })
+      .then({ type: 'TagMoved', data: { ...assign, from: first } });
+  });
+}
+
+test('a push that wants the tag elsewhere than it points, or at all, is refused', () => {
+  given(assigning, assigned)
+    .when({ ...assign, condition: pointsAt([second]) })
+    .thenRefused({ kind: 'tag-condition-failed', ...assign, current: first });
+  given(assigning)
+    .when({ ...assign, condition: pointsAt('*') })
+    .thenRefused({ kind: 'tag-condition-failed', ...assign, current: null });
 });

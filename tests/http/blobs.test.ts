@@ -4,7 +4,7 @@ import { readdir, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
-import { digestOf, pushBlob, refusalOf, send } from './client.ts';
+import { digestOf, lastingHeaders, pushBlob, refusalOf, send } from './client.ts';
 
 const server = await startServer({ after });
 const content = Buffer.from('0123456789abcdefghijklmnopqrstuvwxyz');
@@ -35,9 +35,7 @@ test('HEAD of a blob has the headers of GET and no body', async () => {
   const get = await send(server, 'GET', path);
   assert.equal(head.status, 200);
   assert.equal(head.body.length, 0);
-  const { date: _one, ...ofHead } = head.headers;
-  const { date: _other, ...ofGet } = get.headers;
-  assert.deepEqual(ofHead, ofGet);
+  assert.deepEqual(lastingHeaders(head), lastingHeaders(get));
 });
 
 test('a blob that was never pushed is unknown, and GET names it', async () => {
@@ -98,9 +96,11 @@ const ranges: readonly [header: string, start: number, end: number][] = [
   ['bytes=-1000', 0, size - 1],
   ['bytes=30-1000', 30, size - 1],
   ['bytes=0-18446744073709551616', 0, size - 1],
+  [`bytes=-${'9'.repeat(400)}`, 0, size - 1],
+  ['Bytes=0-9', 0, 9],
 ];
 for (const [range, start, end] of ranges) {
-  test(`Range: ${range} of ${size} bytes is answered with bytes ${start} to ${end}`, async () => {
+  test(`Range: ${range.slice(0, 40)} of ${size} bytes is answered with bytes ${start} to ${end}`, async () => {
     const { status, headers, body } = await send(server, 'GET', path, { headers: { range } });
     assert.equal(status, 206);
     assert.equal(headers['content-range'], `bytes ${start}-${end}/${size}`);
@@ -115,9 +115,11 @@ for (const range of [
   `bytes=${size}-${size + 5}`,
   'bytes=1000-2000',
   'bytes=20-10',
+  'bytes=500-0',
   'bytes=-0',
+  `bytes=${'9'.repeat(400)}-`,
 ]) {
-  test(`Range: ${range} of ${size} bytes is not satisfiable, and the answer says how many there are`, async () => {
+  test(`Range: ${range.slice(0, 40)} of ${size} bytes is not satisfiable, and the answer says how many there are`, async () => {
     const answer = await send(server, 'GET', path, { headers: { range } });
     assert.deepEqual(refusalOf(answer), [416, 'RANGE_INVALID']);
     assert.equal(answer.headers['content-range'], `bytes */${size}`);
@@ -145,6 +147,68 @@ test('Range on HEAD is left aside', async () => {
   const { status, headers } = await send(server, 'HEAD', path, { headers: { range: 'bytes=0-3' } });
   assert.equal(status, 200);
   assert.equal(headers['content-length'], String(size));
+});
+
+const unchanged: Readonly<Record<string, string>> = {
+  'its ETag': `"${digest}"`,
+  'its ETag as a weak one': `W/"${digest}"`,
+  'its digest without quotes': digest,
+  'its ETag in a list': `"a", W/"b" ,"${digest}","c"`,
+  'its ETag after empty entries': `,, ,"${digest}"`,
+  'anything at all': '*',
+};
+for (const [known, tags] of Object.entries(unchanged)) {
+  test(`a client that has ${known} is told that nothing has changed, by GET, HEAD and whatever its range`, async () => {
+    for (const [method, range] of [
+      ['GET', undefined],
+      ['HEAD', undefined],
+      ['GET', 'bytes=0-3'],
+      ['GET', 'bytes=1000-'],
+    ] as const) {
+      const headers = { 'if-none-match': tags, ...(range !== undefined && { range }) };
+      const answer = await send(server, method, path, { headers });
+      assert.deepEqual([answer.status, answer.body.length], [304, 0]);
+      assert.equal(answer.headers.etag, `"${digest}"`);
+      assert.equal(answer.headers['docker-content-digest'], digest);
+      for (const name of ['content-type', 'content-range', 'content-length'])
+        assert.equal(answer.headers[name], undefined, name);
+    }
+  });
+}
+
+for (const tags of [
+  `"${unknown}"`,
+  `"${digest.slice(0, -1)}"`,
+  `w/"${digest}"`,
+  `"x${digest}"`,
+  '',
+  '"*"',
+  `"${digest}`,
+  Array(1000).fill('"a"').join(','),
+]) {
+  test(`If-None-Match: ${tags.slice(0, 30)} names another content, and the blob is sent`, async () => {
+    const { status, body } = await send(server, 'GET', path, { headers: { 'if-none-match': tags } });
+    assert.deepEqual([status, body], [200, content]);
+  });
+}
+
+test('a blob that is unknown here is not found, whatever the client has of it', async () => {
+  for (const tags of ['*', `"${unknown}"`]) {
+    const headers = { 'if-none-match': tags };
+    const answer = await send(server, 'GET', `/v2/library/blobs/blobs/${unknown}`, { headers });
+    assert.deepEqual(refusalOf(answer), [404, 'BLOB_UNKNOWN']);
+  }
+});
+
+test('a range with If-Range is a part of the same content, or else the whole', async () => {
+  const range = 'bytes=10-19';
+  const part = await send(server, 'GET', path, { headers: { range, 'if-range': `"${digest}"` } });
+  assert.deepEqual([part.status, part.body], [206, content.subarray(10, 20)]);
+  for (const other of [`"${unknown}"`, `W/"${digest}"`, 'Wed, 21 Oct 2026 07:28:00 GMT', '*']) {
+    const whole = await send(server, 'GET', path, { headers: { range, 'if-range': other } });
+    assert.deepEqual([whole.status, whole.body], [200, content], other);
+    assert.equal(whole.headers['content-range'], undefined);
+  }
 });
 
 test('a blob without bytes is an empty 200, and any range of it is not satisfiable', async () => {

@@ -59,15 +59,6 @@ test('a blob that only another repository holds is missing here', async () => {
   );
 });
 
-test('a manifest that only another repository holds is missing here', async () => {
-  const elsewhere = await pushImage(server, 'library/elsewhere', '1.0');
-  const child = { mediaType: mediaTypes.image, digest: elsewhere.digest, size: elsewhere.manifest.length };
-  const index = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [child] });
-  await isRefused(400, 'MANIFEST_BLOB_UNKNOWN', () =>
-    putManifest(server, repository, 'foreign', index, mediaTypes.index),
-  );
-});
-
 test('a descriptor whose size is not that of its blob or manifest is refused, since no client could pull it', async () => {
   await isRefused(400, 'MANIFEST_INVALID', () =>
     putManifest(server, repository, 'size', imageOf({ ...blob, size: 3 }, [])),

@@ -1,0 +1,28 @@
+import type { Digest } from '../domain/digest.ts';
+
+export interface Content {
+  /** Bytes. */
+  readonly size: number;
+  /** The blob store's key of the bytes. */
+  readonly key: string;
+  /** Whether it goes unless something needs it soon. */
+  readonly condemned: boolean;
+}
+
+/** What the views show of a repository: questions that commands ask before or after they decide. */
+export interface Contents {
+  /** Those of `digests` that are blobs of the repository. */
+  blobs(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Content>>;
+  /** Those of `digests` that are manifests of the repository. */
+  manifests(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Content>>;
+  /** Whether a manifest of the repository needs the blob. */
+  isNeeded(repository: string, blob: Digest): Promise<boolean>;
+  /** An index of the repository that names the manifest. */
+  parentOf(repository: string, manifest: Digest): Promise<Digest | undefined>;
+  /** Up to `limit` of the tags that point at the manifest. */
+  tagsOf(repository: string, manifest: Digest, limit: number): Promise<readonly string[]>;
+  /** Whether an index may name manifests that the repository does not have. */
+  allowsSparseIndexes(repository: string): Promise<boolean>;
+  /** Resolves when all of these show what was recorded up to the position. */
+  reached(position: bigint): Promise<void>;
+}
