@@ -19,7 +19,7 @@ import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { findManifest, findManifests, findParent } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlob, findBlobs, isNeeded } from '../projections/blobs/queries.ts';
+import { findBlob, findBlobs, findHolders, isNeeded } from '../projections/blobs/queries.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
 import { rolesOf } from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
@@ -37,6 +37,7 @@ import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
+import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines {
   readonly logger: FastifyBaseLogger;
@@ -61,7 +62,7 @@ export function appPorts({
   redirectPulls,
   auth,
   isReady,
-}: Engines): Omit<AppPorts, 'metrics'> {
+}: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
@@ -124,6 +125,7 @@ export function appPorts({
     rolesOf: async (principal, project) =>
       principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
     findBlob: current(findBlob.bind(undefined, inBlobs)),
+    findHolders: current(findHolders.bind(undefined, inBlobs)),
     findManifest: current(findManifest.bind(undefined, inArtifacts)),
     findTag: current(findTag.bind(undefined, inTags)),
     listTags: current(listTags.bind(undefined, inTags)),
