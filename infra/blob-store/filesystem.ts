@@ -363,7 +363,8 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
           const parsed = parseKey(path);
           if (parsed === undefined) continue;
           const stat = await ifThere(lstat(join(blobs, path)));
-          if (stat?.isFile()) yield { key: path, digest: parsed.digest, storedAt: stat.mtime };
+          // Not mtime, which is when an upload was last written to, maybe a day before it became a blob.
+          if (stat?.isFile()) yield { key: path, digest: parsed.digest, storedAt: stat.ctime };
         }
       } catch (error) {
         throw diskFailure(error);
