@@ -54,9 +54,11 @@ export const pushManifest = (ports: {
         metadata,
         decision(artifactStream(repository, digest), pushing, { ...at, ...stored, ...manifest }),
       );
-      const isFirst = pushed.states[0]?.pushed.key === stored.key;
+      const [artifact] = pushed.states;
+      const isFirst = artifact?.pushed.key === stored.key;
       if (!isFirst) await store.delete(stored.key);
       await contents.reached(pushed.position);
+      if (isFirst && artifact.surplus !== null) await store.delete(artifact.surplus);
       await keepReferences(at, manifest, { takeBack: isFirst }, metadata);
       if (tags.length === 0) return pushed.position;
 
