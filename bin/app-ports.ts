@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
-import type { Contents } from '../commands/contents.ts';
 import { deleteBlob } from '../commands/delete-blob.ts';
 import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
@@ -17,9 +16,9 @@ import { passwordMatches } from '../infra/password-hash/argon2.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifest, findManifests, findParent } from '../projections/artifacts/queries.ts';
+import { findManifest } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlob, findBlobs, isNeeded } from '../projections/blobs/queries.ts';
+import { findBlob } from '../projections/blobs/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject } from '../projections/projects/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
@@ -27,9 +26,10 @@ import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { repositoryExists } from '../projections/repositories/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
-import { findTag, listTags, tagsOf } from '../projections/tags/queries.ts';
+import { findTag, listTags } from '../projections/tags/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
+import { contentsOf, currentIn } from './contents.ts';
 
 export interface Engines {
   readonly logger: FastifyBaseLogger;
@@ -58,27 +58,8 @@ export function appPorts({
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const inUsers = viewOf<UsersDatabase>(kysely, users);
 
-  /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
-  const current =
-    <Args extends unknown[], Result>(query: (...args: Args) => Promise<Result>) =>
-    async (...args: Args): Promise<Result> => {
-      views.requireCurrent();
-      const result = await query(...args);
-      views.requireCurrent();
-      return result;
-    };
-
-  const contentViews = [artifacts, blobs, referrers, repositories, tags];
-  const contents: Contents = {
-    blobs: current(findBlobs.bind(undefined, inBlobs)),
-    manifests: current(findManifests.bind(undefined, inArtifacts)),
-    isNeeded: current(isNeeded.bind(undefined, inBlobs)),
-    parentOf: current(findParent.bind(undefined, inArtifacts)),
-    tagsOf: current(tagsOf.bind(undefined, inTags)),
-    // As the specification has it; no project can ask for more yet.
-    allowsSparseIndexes: async () => true,
-    reached: (position) => views.reached(position, contentViews),
-  };
+  const current = currentIn(views);
+  const contents = contentsOf({ database, views });
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const storing = storeBlob(changing);
   const pushing = pushManifest(changing);

@@ -13,9 +13,11 @@ import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
+import { keepCollectingGarbage } from '../workers/collect-garbage.ts';
 import { appPorts } from './app-ports.ts';
 import { openFoundation, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
+import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
@@ -114,6 +116,23 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   if (process.stdout.isTTY) console.log(greeting);
   // Standard output belongs to the log there, but whoever starts it for the first time has to learn of the password.
   else if (isFirstStart) console.error(greeting);
+
+  const { enabled, schedule } = configuration.garbage_collection;
+  if (enabled) {
+    const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');
+    const collecting = keepCollectingGarbage({
+      schedule,
+      settings: garbageSettings(configuration),
+      run: garbageCollector({ log, record, store, database: foundation.views, views, onFailure }),
+      onRun: (run) => {
+        if (run === undefined) return logger.debug('another process collects garbage');
+        metrics.garbageCollected(run);
+        logger.info(run, 'garbage was collected');
+      },
+      onFailure,
+    });
+    open.defer(() => collecting.stop());
+  }
 
   const failure = await Promise.race([foundation.failed, aborted(stopping)]);
   ready = false;

@@ -16,7 +16,7 @@ interface Ports extends RemovalPorts {
 /** What a manifest that is being pushed needs of its repository, before it is recorded and after. */
 export function references({ newCondemnation, ...ports }: Ports) {
   const { record, contents } = ports;
-  const { condemnManifest, settleManifest } = removal(ports);
+  const { condemnManifests, settleManifests } = removal(ports);
 
   /** @throws Refusal `references-unknown`, `reference-size-differs`. */
   async function requireReferences(repository: string, manifest: ParsedManifest): Promise<void> {
@@ -83,8 +83,11 @@ export function references({ newCondemnation, ...ports }: Ports) {
 
     /** In two phases: somebody else may have pushed the same in the meantime, whole, and tagged it. */
     async function removeAgain(): Promise<void> {
-      const condemnation = await condemnManifest(at, newCondemnation(), metadata);
-      if (condemnation !== null) await settleManifest(at, condemnation, metadata);
+      const { key } = (await contents.manifests(repository, [at.digest])).get(at.digest) ?? {};
+      const taken = { ...at, condemnation: newCondemnation(), ...(key !== undefined && { key }) };
+      const condemned = await condemnManifests([taken], metadata);
+      // It is not whole, so that a subject alone does not keep it.
+      await settleManifests(condemned, { referrersStay: false }, metadata);
     }
   }
 

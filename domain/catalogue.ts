@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { artifactEvent } from './artifact/events.ts';
 import { blobEvent } from './blob/events.ts';
 import type { RecordedEvent } from './event.ts';
+import { garbageCollectionEvent } from './garbage-collection/events.ts';
 import { projectEvent } from './project/events.ts';
 import { tagEvent } from './tag/events.ts';
 import { userEvent } from './user/events.ts';
@@ -36,6 +37,7 @@ const aggregates = [
   { stream: 'blob/<digest>', events: blobEvent.options },
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
   { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
+  { stream: 'gc-run/<id>', events: garbageCollectionEvent.options },
 ] as const;
 
 /** Every type of event that Shiplog has ever recorded. */

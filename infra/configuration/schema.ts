@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { checkTogether } from './rules.ts';
 import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
+import { garbageCollection } from './sections/garbage-collection.ts';
 import { harborOnly } from './sections/harbor-only.ts';
 import { observability } from './sections/observability.ts';
 import { server } from './sections/server.ts';
 import { storage } from './sections/storage.ts';
 
 const keys = z.strictObject(
-  { ...server, ...databases, ...eventLog, ...storage, ...observability, ...harborOnly },
+  { ...server, ...databases, ...eventLog, ...storage, ...garbageCollection, ...observability, ...harborOnly },
   { error: 'keys and their values' },
 );
 export type Keys = z.output<typeof keys>;

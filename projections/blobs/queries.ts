@@ -59,19 +59,3 @@ async function readable(
     condemned: condemnation !== null,
   }));
 }
-
-/** Whether a manifest of the repository needs the blob. */
-export async function isNeeded(
-  db: Kysely<BlobsDatabase>,
-  repository: string,
-  digest: Digest,
-): Promise<boolean> {
-  const row = await db
-    .selectFrom('needs')
-    .select('manifest')
-    .where('repository', '=', repository)
-    .where('digest', '=', digest)
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
-}
