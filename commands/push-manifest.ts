@@ -48,7 +48,7 @@ export const pushManifest = (ports: {
     const { repository, digest, bytes, manifest, tags, condition } = push;
     const at = { repository, digest };
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
-      await requireReferences(repository, manifest);
+      const present = await requireReferences(repository, manifest);
       const stored = await store.put(digest, whole(bytes));
       const pushed = await record(
         metadata,
@@ -59,7 +59,7 @@ export const pushManifest = (ports: {
       if (!isFirst) await store.delete(stored.key);
       await contents.reached(pushed.position);
       if (isFirst && artifact.surplus !== null) await store.delete(artifact.surplus);
-      await keepReferences(at, manifest, { takeBack: isFirst }, metadata);
+      await keepReferences(at, manifest, { present, takeBack: isFirst }, metadata);
       if (tags.length === 0) return pushed.position;
 
       const tagged = await record(

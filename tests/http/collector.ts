@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { contentsOf, garbageOf } from '../../bin/contents.ts';
 import { garbageCollector } from '../../bin/garbage.ts';
 import { type CollectGarbage, collectGarbage, type Finding } from '../../commands/collect-garbage.ts';
+import type { Contents } from '../../commands/contents.ts';
+import { type PushManifest, pushManifest } from '../../commands/push-manifest.ts';
 import { recorder } from '../../commands/record.ts';
 import { removal } from '../../commands/remove-unneeded.ts';
+import { parseManifest } from '../../domain/artifact/manifest.ts';
 import { catalogue } from '../../domain/catalogue.ts';
 import type { Digest } from '../../domain/digest.ts';
 import { openFilesystemStore } from '../../infra/blob-store/filesystem.ts';
@@ -55,33 +58,63 @@ export async function openCollector(t: Scope, server: TestServer) {
   const contents = contentsOf({ database, views });
   const garbage = garbageOf({ log, database, views });
   const metadata = { actor: 'system' };
-  const steps = removal({ record, store, contents });
   const fresh = (repository: string, digest: string) => ({
     repository,
     digest: digest as Digest,
     condemnation: randomUUID(),
   });
 
+  /** The two phases, with `changed` in the place of what the commands would ask or do. */
+  function phases(changed: Changed = {}) {
+    const steps = removal({
+      record,
+      store: { ...store, ...changed.store },
+      contents: { ...contents, ...changed.contents },
+    });
+    return {
+      /** The first phase for one blob, whether or not something needs it; what it resolves to is for the second. */
+      condemnBlob: (repository: string, digest: string) =>
+        steps.condemnBlobs([fresh(repository, digest)], metadata),
+      async settleBlob(condemned: Awaited<ReturnType<typeof steps.condemnBlobs>>) {
+        const [settled] = await steps.settleBlobs(condemned, metadata);
+        return settled?.outcome;
+      },
+      condemnManifest: (repository: string, digest: string) =>
+        steps.condemnManifests([fresh(repository, digest)], metadata),
+      async settleManifest(condemned: Awaited<ReturnType<typeof steps.condemnManifests>>) {
+        const [settled] = await steps.settleManifests(condemned, { referrersStay: true }, metadata);
+        return settled?.outcome;
+      },
+    };
+  }
+
   return {
     log,
     store,
+    ...phases(),
+    phases,
+
+    /** A push on another gateway, with `changed` in the place of what the command would ask or do. */
+    push(
+      repository: string,
+      { manifest, digest }: { readonly manifest: string; readonly digest: string },
+      { tags = [], ...changed }: Changed & Partial<Pick<PushManifest, 'tags'>>,
+    ): Promise<bigint> {
+      const push = pushManifest({
+        record,
+        store: { ...store, ...changed.store },
+        contents: { ...contents, ...changed.contents },
+        newCondemnation: randomUUID,
+      });
+      const bytes = Buffer.from(manifest);
+      const { mediaType } = JSON.parse(manifest) as { mediaType: string };
+      const parsed = parseManifest(bytes, mediaType);
+      return push({ repository, digest: digest as Digest, bytes, manifest: parsed, tags }, metadata);
+    },
+
     garbage,
     contents,
     database,
-
-    /** The first phase for one blob, whether or not something needs it; what it resolves to is for the second. */
-    condemnBlob: (repository: string, digest: string) =>
-      steps.condemnBlobs([fresh(repository, digest)], metadata),
-    async settleBlob(condemned: Awaited<ReturnType<typeof steps.condemnBlobs>>) {
-      const [settled] = await steps.settleBlobs(condemned, metadata);
-      return settled?.outcome;
-    },
-    condemnManifest: (repository: string, digest: string) =>
-      steps.condemnManifests([fresh(repository, digest)], metadata),
-    async settleManifest(condemned: Awaited<ReturnType<typeof steps.condemnManifests>>) {
-      const [settled] = await steps.settleManifests(condemned, { referrersStay: true }, metadata);
-      return settled?.outcome;
-    },
 
     /** A whole run without the lock; resolves to what it did. */
     async collect(settings: Partial<CollectGarbage> = {}, stopping = new AbortController().signal) {
@@ -108,6 +141,12 @@ export async function openCollector(t: Scope, server: TestServer) {
       return (await Array.fromAsync(store.list())).map(({ key }) => key);
     },
   };
+}
+
+/** What a test puts into the place of a port's methods, to do something between two steps of a command. */
+export interface Changed {
+  readonly contents?: Partial<Contents>;
+  readonly store?: Partial<BlobStore>;
 }
 
 export type Collector = Awaited<ReturnType<typeof openCollector>>;
