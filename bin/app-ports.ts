@@ -14,29 +14,23 @@ import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
+import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifest, findManifests, findParent } from '../projections/artifacts/queries.ts';
+import { findManifests, findParent } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlob, findBlobs, isNeeded } from '../projections/blobs/queries.ts';
-import { type MembersDatabase, members } from '../projections/members/projection.ts';
-import { rolesOf } from '../projections/members/queries.ts';
-import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
-import { findProject } from '../projections/projects/queries.ts';
+import { findBlobs, isNeeded } from '../projections/blobs/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { listRepositories, repositoryExists } from '../projections/repositories/queries.ts';
-import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
-import { findRobot } from '../projections/robots/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
-import { findTag, listTags, tagsOf } from '../projections/tags/queries.ts';
+import { listTags, tagsOf } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
-import { type UsersDatabase, users } from '../projections/users/projection.ts';
-import { findLoginUser } from '../projections/users/queries.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
+import { cachedReads } from './cached-reads.ts';
 
 export interface Engines {
   readonly logger: FastifyBaseLogger;
@@ -44,6 +38,7 @@ export interface Engines {
   readonly store: BlobStore;
   readonly database: Database;
   readonly views: Views;
+  readonly cache: ReadCache;
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
@@ -57,6 +52,7 @@ export function appPorts({
   store,
   database,
   views,
+  cache,
   maxOpenUploads,
   redirectPulls,
   auth,
@@ -65,14 +61,10 @@ export function appPorts({
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
-  const inMembers = viewOf<MembersDatabase>(kysely, members);
-  const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inReferrers = viewOf<ReferrersDatabase>(kysely, referrers);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
-  const inRobots = viewOf<RobotsDatabase>(kysely, robots);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const inTokenKeys = viewOf<TokenKeysDatabase>(kysely, tokenKeys);
-  const inUsers = viewOf<UsersDatabase>(kysely, users);
 
   /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
   const current =
@@ -84,8 +76,7 @@ export function appPorts({
       return result;
     };
 
-  const rolesInProject = current(rolesOf.bind(undefined, inMembers));
-  const findProjectNow = current(findProject.bind(undefined, inProjects));
+  const reads = cachedReads(cache, kysely, current);
   const contentViews = [artifacts, blobs, referrers, repositories, tags];
   const contents: Contents = {
     blobs: current(findBlobs.bind(undefined, inBlobs)),
@@ -95,7 +86,7 @@ export function appPorts({
     tagsOf: current(tagsOf.bind(undefined, inTags)),
     // The specification lets a registry accept them, and so does a project that says nothing.
     allowsSparseIndexes: async (repository) =>
-      (await findProjectNow(projectOf(repository)))?.metadata.sparse_indexes !== 'false',
+      (await reads.findProject(projectOf(repository)))?.metadata.sparse_indexes !== 'false',
     reached: (position) => views.reached(position, contentViews),
   };
   const changing = { record, store, contents, newCondemnation: randomUUID };
@@ -114,18 +105,19 @@ export function appPorts({
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
+    asOfNow: cache.asOfNow,
     ...authPorts(auth, {
-      findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
-      findRobot: current(findRobot.bind(undefined, inRobots)),
+      findLoginUser: reads.findLoginUser,
+      findRobot: reads.findRobot,
       listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
-    findProject: openedBy(auth.anonymousWrite, findProjectNow),
+    findProject: openedBy(auth.anonymousWrite, reads.findProject),
     rolesOf: async (principal, project) =>
-      principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
-    findBlob: current(findBlob.bind(undefined, inBlobs)),
-    findManifest: current(findManifest.bind(undefined, inArtifacts)),
-    findTag: current(findTag.bind(undefined, inTags)),
+      principal.kind === 'user' ? reads.rolesOf(project, principal.userId) : [],
+    findBlob: reads.findBlob,
+    findManifest: reads.findManifest,
+    findTag: reads.findTag,
     listTags: current(listTags.bind(undefined, inTags)),
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
     listRepositories: current(listRepositories.bind(undefined, inRepositories)),

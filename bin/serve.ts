@@ -9,6 +9,8 @@ import { healthRoutes } from '../gateway/health.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
+import { noReadCache } from '../infra/read-cache/port.ts';
+import { openReadCache } from '../infra/read-cache/read-cache.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
@@ -102,13 +104,16 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
       ),
   });
   open.defer(() => views.close());
-  metrics.expose(log, views);
+  const { enabled, entries } = configuration.cache;
+  const cache = enabled ? await openReadCache({ log, views, catalogue, max: entries }) : noReadCache;
+  open.defer(() => cache.close());
+  metrics.expose(log, views, cache);
 
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
   const app = createApp({
     ...appPorts({
-      ...{ logger, record, store, views },
+      ...{ logger, record, store, views, cache },
       database: foundation.views,
       maxOpenUploads: configuration.uploads.max_open,
       redirectPulls: !configuration.storage_service.redirect.disable,
