@@ -7,6 +7,7 @@ import { deleteTag } from '../commands/delete-tag.ts';
 import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import type { Recorder } from '../commands/record.ts';
+import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { projectOf } from '../domain/repository.ts';
 import type { AppPorts } from '../gateway/app.ts';
@@ -18,19 +19,20 @@ import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifests, findParent } from '../projections/artifacts/queries.ts';
+import { findManifests, findParent, listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlobs, isNeeded } from '../projections/blobs/queries.ts';
+import { findBlobs, findHolders, isNeeded } from '../projections/blobs/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
-import { listRepositories, repositoryExists } from '../projections/repositories/queries.ts';
+import { repositoryExists } from '../projections/repositories/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { listTags, tagsOf } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
 import { cachedReads } from './cached-reads.ts';
+import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines {
   readonly logger: FastifyBaseLogger;
@@ -57,7 +59,7 @@ export function appPorts({
   redirectPulls,
   auth,
   isReady,
-}: Engines): Omit<AppPorts, 'metrics'> {
+}: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
@@ -91,6 +93,7 @@ export function appPorts({
   };
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const mounting = mountBlob(changing);
+  const recovering = recoverBlob(changing);
   const storing = storeBlob(changing);
   const pushing = pushManifest(changing);
   const deletingBlob = deleteBlob(changing);
@@ -116,13 +119,15 @@ export function appPorts({
     rolesOf: async (principal, project) =>
       principal.kind === 'user' ? reads.rolesOf(project, principal.userId) : [],
     findBlob: reads.findBlob,
+    findHolders: current(findHolders.bind(undefined, inBlobs)),
     findManifest: reads.findManifest,
     findTag: reads.findTag,
     listTags: current(listTags.bind(undefined, inTags)),
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
-    listRepositories: current(listRepositories.bind(undefined, inRepositories)),
+    listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
+    recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
     mountBlob: (mount, metadata) => inSpan('mount-blob', {}, () => mounting(mount, metadata)),
     pushManifest: (push, metadata) => inSpan('push-manifest', {}, () => pushing(push, metadata)),

@@ -11,6 +11,7 @@ import { newEventId } from '../infra/event-log/ids.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
 import { noReadCache } from '../infra/read-cache/port.ts';
 import { openReadCache } from '../infra/read-cache/read-cache.ts';
+import { openRedis } from '../infra/redis/connect.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
@@ -21,6 +22,7 @@ import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
+import { edgePorts } from './edge-ports.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
@@ -111,6 +113,9 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
 
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
+  const redis = await openRedis(configuration, logger);
+  open.defer(() => redis?.disconnect());
+  const edge = edgePorts(configuration, redis, logger);
   const app = createApp({
     ...appPorts({
       ...{ logger, record, store, views, cache },
@@ -121,6 +126,7 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
       isReady: () => ready,
     }),
     metrics: metrics.http,
+    ...edge,
   });
   healthRoutes(app, {
     log: async () => void (await log.head()),
@@ -130,8 +136,14 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
       await foundation.views.pool.query('SELECT 1');
     },
   });
-  const listeners = await listenAsConfigured(configuration, app, metrics.render);
+  const listeners = await listenAsConfigured(configuration, app, {
+    renderMetrics: metrics.render,
+    logger,
+    isTrustedProxy: edge.isTrustedProxy,
+  });
   open.defer(listeners.close);
+  const { renewCertificate } = listeners;
+  if (renewCertificate !== undefined) process.on('SIGHUP', () => void renewCertificate());
 
   const isFirstStart = (await log.head()) === 0n;
   await firstStart({ log, record, hashPassword, ...first }, configuration.harbor_admin_password?.reveal());

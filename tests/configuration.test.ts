@@ -41,7 +41,9 @@ test('without a file and variables everything has its default', async () => {
   const configuration = await loadConfiguration({ environment: {} });
   assert.equal(configuration.data, './data');
   assert.equal(configuration.hostname, 'localhost');
-  assert.deepEqual(configuration.http, { address: '127.0.0.1', port: 8080 });
+  assert.equal(configuration.http.address, '127.0.0.1');
+  assert.equal(configuration.http.port, 8080);
+  assert.deepEqual(configuration.http.trusted_proxies, []);
   assert.equal(configuration.https, undefined);
   assert.deepEqual(configuration.event_log, { engine: 'postgres' });
   assert.deepEqual(configuration.storage_service, { redirect: { disable: true } });
@@ -55,7 +57,8 @@ test('the file overrides the defaults, and the environment overrides the file, k
     SHIPLOG_HTTP_PORT: '2000',
     SHIPLOG_METRIC_ENABLED: 'false',
   });
-  assert.deepEqual(configuration.http, { address: '0.0.0.0', port: 2000 });
+  assert.equal(configuration.http.address, '0.0.0.0');
+  assert.equal(configuration.http.port, 2000);
   assert.equal(configuration.log.level, 'debug');
   assert.deepEqual(configuration.metric, { enabled: false, path: '/metrics' });
 });
@@ -100,6 +103,9 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'storage_service.s3.skipverify',
     'storage_service.s3.v4auth',
     'storage_service.s3.multipartcopymaxconcurrency',
+    'external_redis.idle_timeout_seconds',
+    'external_redis.jobservice_db_index',
+    'external_redis.trivy_db_index',
     'log.local',
     'log.external_endpoint',
     '_version',
@@ -108,7 +114,6 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'trivy',
     'jobservice',
     'notification',
-    'external_redis',
     'proxy',
     'network',
     'core',
@@ -125,6 +130,8 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
   assert.equal(database?.port, 5432);
   assert.equal(database?.max_open_conns, 10);
   assert.equal(database?.password?.reveal(), 'hidden-database');
+  assert.equal(configuration.external_redis?.host, 'redis.example.com:6379');
+  assert.equal(configuration.external_redis?.registry_db_index, 1);
   const { s3 } = configuration.storage_service;
   assert.equal(s3?.accesskey?.reveal(), '0123');
   assert.equal(s3?.secure, true);

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Principal } from '../../domain/access/principal.ts';
 import { RequestRefused } from '../errors.ts';
+import type { Limit } from '../rate-limit.ts';
 import { anonymous } from './authenticate.ts';
 import { type Credentials, readAuthorization } from './basic.ts';
 import { tokenPath } from './challenge.ts';
@@ -15,6 +16,7 @@ import type { IssuedToken, TokenContent, TokenSettings } from './tokens.ts';
 export interface TokenServicePorts extends PermissionPorts {
   readonly login: Login;
   readonly refresh: Refresh;
+  readonly limit: Limit;
   readonly tokens: TokenSettings;
   issueToken(content: TokenContent): Promise<IssuedToken>;
 }
@@ -27,7 +29,7 @@ type OAuthError = 'invalid_request' | 'invalid_grant' | 'unsupported_grant_type'
  * token is never refused for what it asks: it is good for what the caller may, and be it nothing.
  */
 export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePorts): void {
-  const { login, refresh, tokens, issueToken } = ports;
+  const { login, refresh, limit, tokens, issueToken } = ports;
 
   /** @throws RequestRefused 401 */
   async function requireLogin(request: FastifyRequest, credentials: Credentials): Promise<LoggedIn> {
@@ -36,8 +38,14 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
     return loggedIn;
   }
 
-  async function answer(loggedIn: LoggedIn | undefined, scopes: readonly string[], refreshToken?: string) {
+  async function answer(
+    { ip }: FastifyRequest,
+    loggedIn: LoggedIn | undefined,
+    scopes: readonly string[],
+    refreshToken?: string,
+  ) {
     const principal: Principal = loggedIn?.principal ?? anonymous;
+    await limit(principal, ip);
     const { access, refused } = await grant(ports, principal, readScopes(scopes));
     const { token, issuedAt } = await issueToken({ subject: loggedIn?.subject ?? null, access, refused });
     return {
@@ -70,7 +78,7 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
       authorization.scheme === 'basic' ? await requireLogin(request, authorization.credentials) : undefined;
     const wantsRefresh = query.get('offline_token') === 'true' && loggedIn !== undefined;
     const refreshToken = wantsRefresh ? await issueRefreshToken(request, loggedIn) : undefined;
-    return (await answer(loggedIn, query.getAll('scope'), refreshToken)).body;
+    return (await answer(request, loggedIn, query.getAll('scope'), refreshToken)).body;
   });
 
   app.post(tokenPath, async (request, reply) => {
@@ -86,7 +94,7 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
         const loggedIn = await requireLogin(request, { username, password });
         const wantsRefresh = form.get('access_type') === 'offline';
         const refreshToken = wantsRefresh ? await issueRefreshToken(request, loggedIn) : undefined;
-        const { body, scope } = await answer(loggedIn, form.getAll('scope'), refreshToken);
+        const { body, scope } = await answer(request, loggedIn, form.getAll('scope'), refreshToken);
         return { ...body, scope };
       }
       case 'refresh_token': {
@@ -94,7 +102,7 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
         const loggedIn = await refresh.use(refreshToken);
         if (loggedIn === undefined)
           return refuse(reply, 'invalid_grant', 'the refresh token is not valid any more');
-        const { body, scope } = await answer(loggedIn, form.getAll('scope'), refreshToken);
+        const { body, scope } = await answer(request, loggedIn, form.getAll('scope'), refreshToken);
         return { ...body, scope };
       }
       default:

@@ -9,11 +9,13 @@ import { metadataOf } from '../auth/origin.ts';
 import { type Action, mayListCatalog, type PermissionPorts, standingIn } from '../auth/permissions.ts';
 import { covers } from '../auth/scopes.ts';
 import { RequestRefused } from '../errors.ts';
+import type { Limit } from '../rate-limit.ts';
 import { readName } from './paths.ts';
 
 export interface AccessPorts extends PermissionPorts {
   readonly authenticate: Authenticate;
   readonly challenge: Challenge;
+  readonly limit: Limit;
   /** The trace that the request belongs to (W3C Trace Context), while tracing is on. */
   currentTraceparent(): string | undefined;
 }
@@ -56,6 +58,7 @@ export const permitter =
     };
     const caller = await ports.authenticate(request, need.scope);
     const { principal } = caller;
+    await ports.limit(principal, request.ip);
     const { project, may } = await standingIn(ports, principal, repository);
     requirePermission(ports, request, caller, need, may(action));
     if (project === null) throw new Refusal({ kind: 'project-unknown', project: projectOf(repository) });
@@ -68,16 +71,20 @@ export const permitter =
 
 /**
  * Whether who sends the request may pull from a repository other than that of its path; what it names may be anything.
- * With a token only where it covers that repository, as everywhere.
+ * By a token only where it covers that repository, as everywhere; `by: 'account'` asks whether whom it was given to may.
  */
-export type MayPull = (request: FastifyRequest, repository: string) => Promise<boolean>;
+export type MayPull = (
+  request: FastifyRequest,
+  repository: string,
+  by?: 'token' | 'account',
+) => Promise<boolean>;
 
 export const pullQuestion =
   (ports: AccessPorts): MayPull =>
-  async (request, repository) => {
+  async (request, repository, by = 'token') => {
     const { principal, token } = await ports.authenticate(request);
     const asked = { type: 'repository', name: repository, action: 'pull' };
-    if (token !== undefined && !covers(token.access, asked)) return false;
+    if (by === 'token' && token !== undefined && !covers(token.access, asked)) return false;
     return (await standingIn(ports, principal, repository)).may('pull');
   };
 
@@ -93,6 +100,7 @@ export const catalogPermitter =
       deed: 'list all repositories',
     };
     const caller = await ports.authenticate(request, need.scope);
+    await ports.limit(caller.principal, request.ip);
     requirePermission(ports, request, caller, need, mayListCatalog(caller.principal));
   };
 

@@ -84,6 +84,19 @@ export const origin = (meaning: string) => {
     .meta({ description: meaning });
 };
 
+const networkExpected = 'an address, or a network such as 10.0.0.0/8';
+
+/** An IP address, or a network in CIDR notation. */
+export const network = z.string({ error: networkExpected }).refine(
+  (text) => {
+    const [address = '', length, ...more] = text.split('/');
+    const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+    if (more.length > 0 || bits === -1 || address.includes('%')) return false;
+    return length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits);
+  },
+  { error: networkExpected },
+);
+
 /** In an environment variable the entries are separated by commas. */
 export const list = (meaning: string, entry: z.ZodString) =>
   z.array(entry, { error: 'a list' }).meta({ description: meaning });

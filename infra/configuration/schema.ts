@@ -6,6 +6,7 @@ import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
 import { harborOnly } from './sections/harbor-only.ts';
 import { observability } from './sections/observability.ts';
+import { redis } from './sections/redis.ts';
 import { server } from './sections/server.ts';
 import { storage } from './sections/storage.ts';
 import { uploads } from './sections/uploads.ts';
@@ -19,6 +20,7 @@ const keys = z.strictObject(
     ...cache,
     ...storage,
     ...uploads,
+    ...redis,
     ...observability,
     ...harborOnly,
   },

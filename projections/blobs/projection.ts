@@ -53,6 +53,7 @@ export const blobs: Projection<Event> = {
       .addColumn('touched_at', 'timestamptz', (column) => column.notNull())
       .addPrimaryKeyConstraint('links_key', ['repository', 'digest'])
       .execute();
+    await db.schema.createIndex('links_digest').on('links').column('digest').execute();
     await db.schema
       .createTable('condemned')
       .addColumn('repository', text, (column) => column.notNull())
