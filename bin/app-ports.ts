@@ -6,7 +6,6 @@ import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
 import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
-import type { Recorder } from '../commands/record.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { projectOf } from '../domain/repository.ts';
@@ -17,7 +16,6 @@ import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
-import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { findManifests, findParent, listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
@@ -30,16 +28,15 @@ import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { listTags, tagsOf } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
+import { type ApiEngines, apiParts } from './api-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
 import { cachedReads } from './cached-reads.ts';
 import type { EdgePorts } from './edge-ports.ts';
 
-export interface Engines {
+export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
-  readonly record: Recorder;
   readonly store: BlobStore;
   readonly database: Database;
-  readonly views: Views;
   readonly cache: ReadCache;
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
@@ -50,8 +47,11 @@ export interface Engines {
 /** Everything that the gateway asks for: commands, queries and the waits between them. */
 export function appPorts({
   logger,
+  log,
   record,
   store,
+  secrets,
+  personalData,
   database,
   views,
   cache,
@@ -126,6 +126,8 @@ export function appPorts({
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
     listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
+
+    api: apiParts({ log, record, secrets, personalData, database, views }, current, auth.robotPrefix),
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

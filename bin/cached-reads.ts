@@ -22,11 +22,7 @@ import { findTag } from '../projections/tags/queries.ts';
 import { loginUserQuestion } from '../projections/users/cached.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
-
-/** Lets an answer through only where the views are known to be where they were. */
-export type Current = <Args extends unknown[], Result>(
-  query: (...args: Args) => Promise<Result>,
-) => (...args: Args) => Promise<Result>;
+import type { Current } from './api-parts.ts';
 
 /** What nearly every request asks: who it is, what he may do, and where the bytes are. */
 export function cachedReads(cache: ReadCache, kysely: ViewDatabase, current: Current) {

@@ -58,6 +58,8 @@ export interface LoggedIn {
  */
 export type Login = (credentials: Credentials, metadata: Metadata) => Promise<LoggedIn | undefined>;
 
+/** Passwords that are checked at a time or wait for it; each takes some 20 ms of a processor. */
+const maxChecks = 1000;
 /** Verified credentials that are remembered; each costs one hash of argon2id to verify again. */
 const maxRemembered = 1000;
 
@@ -89,8 +91,10 @@ export function loginWith(ports: LoginPorts): Login {
 
     const { clientIp = '' } = metadata;
     const key = createHash('sha256').update(username).digest('base64');
-    const waitSeconds = throttle.admit(key, clientIp);
-    if (waitSeconds > 0) throw tooManyFailures(waitSeconds);
+    // Of all who come with the same at the same time, as the jobs of a pipeline do, only the first is an attempt.
+    const isAttempt = !check.isRunning(hash, credentials);
+    const waitSeconds = isAttempt ? throttle.admit(key, clientIp) : 0;
+    if (waitSeconds > 0) throw tooMany('too many failed logins', waitSeconds);
     const matches = await check.matches(hash, { username, password });
     const kind = username.startsWith(robotPrefix) ? 'robot' : 'user';
     const data = { kind, username: subject?.name ?? recordedName(username) } as const;
@@ -99,18 +103,18 @@ export function loginWith(ports: LoginPorts): Login {
       await throttle.failed(key, clientIp);
       return undefined;
     }
-    throttle.succeeded(key, clientIp);
+    if (isAttempt) throttle.succeeded(key, clientIp);
     const actor = `${subject.kind}:${subject.name}`;
     ports.recordLogin({ type: 'LoginSucceeded', data }, { ...metadata, actor });
     return { principal, subject };
   };
 }
 
-const tooManyFailures = (waitSeconds: number): RequestRefused =>
+const tooMany = (message: string, waitSeconds: number): RequestRefused =>
   new RequestRefused({
     status: 429,
     code: 'TOOMANYREQUESTS',
-    message: 'too many failed logins',
+    message,
     headers: { 'retry-after': String(waitSeconds) },
   });
 
@@ -130,10 +134,13 @@ function rememberingCheck(passwordMatches: LoginPorts['passwordMatches']) {
     isRemembered: (hash: string, credentials: Credentials): boolean =>
       verified.get(keyOf(hash, credentials)) === true,
 
+    isRunning: (hash: string, credentials: Credentials): boolean => running.has(keyOf(hash, credentials)),
+
     async matches(hash: string, credentials: Credentials): Promise<boolean> {
       const key = keyOf(hash, credentials);
       const others = running.get(key);
       if (others !== undefined) return others;
+      if (running.size >= maxChecks) throw tooMany('too many logins at once', 1);
       const check = passwordMatches(hash, credentials.password).finally(() => running.delete(key));
       running.set(key, check);
       const matches = await check;
