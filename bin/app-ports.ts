@@ -7,6 +7,7 @@ import { deleteTag } from '../commands/delete-tag.ts';
 import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import type { Recorder } from '../commands/record.ts';
+import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { projectOf } from '../domain/repository.ts';
 import type { AppPorts } from '../gateway/app.ts';
@@ -17,7 +18,12 @@ import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifest, findManifests, findParent } from '../projections/artifacts/queries.ts';
+import {
+  findManifest,
+  findManifests,
+  findParent,
+  listRepositories,
+} from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
 import { findBlob, findBlobs, findHolders, isNeeded } from '../projections/blobs/queries.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
@@ -27,7 +33,7 @@ import { findProject } from '../projections/projects/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
-import { listRepositories, repositoryExists } from '../projections/repositories/queries.ts';
+import { repositoryExists } from '../projections/repositories/queries.ts';
 import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
 import { findRobot } from '../projections/robots/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
@@ -101,6 +107,7 @@ export function appPorts({
   };
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const mounting = mountBlob(changing);
+  const recovering = recoverBlob(changing);
   const storing = storeBlob(changing);
   const pushing = pushManifest(changing);
   const deletingBlob = deleteBlob(changing);
@@ -130,9 +137,10 @@ export function appPorts({
     findTag: current(findTag.bind(undefined, inTags)),
     listTags: current(listTags.bind(undefined, inTags)),
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
-    listRepositories: current(listRepositories.bind(undefined, inRepositories)),
+    listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
+    recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
     mountBlob: (mount, metadata) => inSpan('mount-blob', {}, () => mounting(mount, metadata)),
     pushManifest: (push, metadata) => inSpan('push-manifest', {}, () => pushing(push, metadata)),

@@ -32,6 +32,8 @@ export interface UploadPorts extends MountPorts {
   readonly maxOpenUploads: number;
   readonly findBlob: BlobPorts['findBlob'];
   storeBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint>;
+  /** As `storeBlob`; undefined where the bytes were recorded before, but are not held any more. */
+  recoverBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint | undefined>;
   /** Resolves when a read of blobs shows what was recorded up to the position. */
   blobsReached(position: bigint): Promise<void>;
 }
@@ -109,21 +111,22 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const blob = finished && isOwn(finished, permitted) ? finished.blob : undefined;
     if (blob === undefined || blob.digest !== request.query.digest) throw new UploadNotFound(session);
     const { repository } = permitted;
-    if ((await ports.findBlob(repository, blob.digest)) === undefined) {
-      // Stored, but never recorded, since the log was away or the process died; or else deleted since.
-      await requireBytes(blob, session);
-      await record(permitted, blob);
-    }
+    const found = await ports.findBlob(repository, blob.digest);
+    if (found === undefined || found.condemned) await recover(permitted, blob, session);
     return created(reply, repository, blob.digest);
   }
 
-  async function requireBytes({ key }: StoredBlob, session: string): Promise<void> {
+  /** For what was stored but never recorded, since the log was away or the process died; or was deleted since. */
+  async function recover({ repository, metadata }: Permitted, blob: StoredBlob, session: string) {
     try {
-      await store.size(key);
+      await store.size(blob.key);
     } catch (error) {
       if (error instanceof BlobNotFound) throw new UploadNotFound(session, { cause: error });
       throw error;
     }
+    const position = await ports.recoverBlob({ ...blob, repository }, metadata);
+    if (position === undefined) throw new UploadNotFound(session);
+    await blobsReached(position);
   }
 
   const answer = (reply: FastifyReply, status: number, repository: string, id: string, size: number) =>

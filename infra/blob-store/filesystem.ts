@@ -251,7 +251,7 @@ export async function openFilesystemStore(settings: FilesystemSettings): Promise
             if (before.size !== offset) throw new OffsetMismatch(before.size);
             const kept = hashes.take(id, String(offset));
             const hash = kept ?? (offset === 0 ? createHash('sha256') : undefined);
-            await touch(handle);
+            if (Date.now() - before.mtimeMs > beatEveryMs) await touch(handle);
             const poured = await whileTouching(handle, () => pour(source, handle, offset, hash));
             await syncOrTruncate(handle, offset);
             if (hash && name === ownName) hashes.keep(id, String(poured.size), hash);

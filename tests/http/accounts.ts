@@ -1,6 +1,8 @@
 import { projectWithOwner } from '../../commands/create-project.ts';
 import { decision, recorder } from '../../commands/record.ts';
 import { catalogue } from '../../domain/catalogue.ts';
+import { type AddMember, memberDecider } from '../../domain/member/decider.ts';
+import { memberStream } from '../../domain/member/events.ts';
 import { userDecider } from '../../domain/user/decider.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { hashPassword } from '../../infra/password-hash/argon2.ts';
@@ -39,5 +41,22 @@ export async function addPrivateProject(
   await until('the project is known', async () => {
     const { body } = await send(server, 'GET', `/v2/${project.name}/x/tags/list`);
     return !body.includes(`project ${project.name} not found`);
+  });
+}
+
+/** Gives a user a role in a project that lets him push, in the same way; resolves once the server knows it. */
+export async function addMember(
+  t: Scope,
+  server: TestServer,
+  member: AddMember & { readonly as: string },
+): Promise<void> {
+  const { as, ...added } = member;
+  const record = recorder({ log: await openLogOf(t, server), catalogue, newEventId });
+  const stream = memberStream(added.projectId, added.userId);
+  await record(metadata, decision(stream, memberDecider, { do: 'add', ...added }));
+  await until('the role is known', async () => {
+    const { status } = await send(server, 'POST', `/v2/${added.project}/x/blobs/uploads/?digest=`, { as });
+    // What is wrong with the request is said only to who may push.
+    return status === 400;
   });
 }

@@ -23,6 +23,17 @@ test('the catalog lists the repositories that hold manifests, in the order of th
   assert.deepEqual(await catalog(), { repositories: inOrder, link: undefined });
 });
 
+test('a repository whose last manifest was deleted is not in the catalog any more', async () => {
+  const kept = await pushImage(server, 'library/emptied', '1.0');
+  const more = await pushImage(server, 'library/emptied', '2.0', 'more');
+  for (const { digest } of [kept, more]) {
+    assert.ok((await catalog()).repositories.includes('library/emptied'));
+    const deleted = await send(server, 'DELETE', `/v2/library/emptied/manifests/${digest}`);
+    assert.equal(deleted.status, 202);
+  }
+  assert.deepEqual(await catalog(), { repositories: inOrder, link: undefined });
+});
+
 for (const size of [1, 2, 4, inOrder.length - 1]) {
   test(`following the links of pages of ${size} gives every repository once`, async () => {
     const seen: string[] = [];

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { after, test } from 'node:test';
-import type { FastifyRequest } from 'fastify';
-import type { MountBlob } from '../../domain/blob/decider.ts';
-import { parseDigest } from '../../domain/digest.ts';
-import { mount } from '../../gateway/oci/mounts.ts';
 import { startServer } from '../server.ts';
-import { type Answer, digestOf, header, pushBlob, refusalOf, send } from './client.ts';
+import { addMember, addPrivateProject, addUser } from './accounts.ts';
+import { type Answer, digestOf, header, lastingHeaders, pushBlob, refusalOf, send } from './client.ts';
 import { eventsOf, openLogOf } from './server-log.ts';
+import { askToken, bearer } from './token-client.ts';
 
 const server = await startServer({ after });
 const log = await openLogOf({ after }, server);
@@ -120,32 +118,44 @@ test('who may not push may not mount', async () => {
   assert.equal(await holds('library/other'), false);
 });
 
-test('a repository that the account may not read is not even looked into', async () => {
-  const asked: string[] = [];
-  const mounts: MountBlob[] = [];
-  const ports = (allowed: boolean) => ({
-    mayPull: async (_: FastifyRequest, repository: string) => {
-      asked.push(repository);
-      return allowed;
-    },
-    findHolders: async () => [],
-    mountBlob: async (of: MountBlob) => {
-      mounts.push(of);
-      return 1n;
-    },
-  });
-  const permitted = {
-    repository: 'mine/target',
-    principal: { kind: 'anonymous' } as const,
-    metadata: { actor: 'user:alice' },
+test('a mount from what the account may not read tells no more than one from what is not there', async () => {
+  await addPrivateProject({ after }, server, { name: 'secret', projectId: 50 });
+  const as = await addUser({ after }, server, { username: 'dev', userId: 50, administrator: false });
+  const member = { memberId: 51, projectId: 1, project: 'library', userId: 50, username: 'dev' };
+  await addMember({ after }, server, { ...member, role: 'developer', as });
+  const hidden = await pushBlob(server, 'secret/source', 'only in secret');
+
+  const of = async (from: string) => {
+    const answer = await mountInto('library/by-dev', `mount=${hidden.digest}&from=${from}`, as);
+    assert.equal(answer.status, 202, answer.body.toString());
+    const { location, 'docker-upload-uuid': id, ...rest } = lastingHeaders(answer);
+    assert.equal(location, `${uploadsOf('library/by-dev')}${id}`);
+    assert.equal((await send(server, 'DELETE', String(location), { as })).status, 204);
+    return rest;
   };
-  const of = parseDigest(digest);
-  assert.ok(of);
-  const request = {} as FastifyRequest;
-  assert.equal(await mount(ports(false), request, permitted, of, 'secret/source'), undefined);
-  assert.deepEqual([asked, mounts], [['secret/source'], []]);
-  assert.equal(await mount(ports(true), request, permitted, of, 'secret/source'), 1n);
-  assert.deepEqual(mounts, [{ digest, repository: 'mine/target', from: 'secret/source' }]);
+  const head = await log.head();
+  assert.deepEqual(await of('secret/source'), await of('secret/nothing'));
+  assert.deepEqual(await of('secret/source'), await of('nowhere/nothing'));
+  assert.equal(await log.head(), head);
+  const blob = `/v2/library/by-dev/blobs/${hidden.digest}`;
+  assert.equal((await send(server, 'HEAD', blob, { as })).status, 404);
+
+  // Whoever may read it there has it mounted, by the same request.
+  isMounted(await mountInto('library/by-dev', `mount=${digest}&from=library/source`, as), 'library/by-dev');
+  const answer = await mountInto('library/by-dev', `mount=${hidden.digest}&from=secret/source`);
+  assert.equal(answer.status, 201);
+});
+
+test('a mount by a token needs the scope of both repositories', async () => {
+  const source = 'repository:library/source:pull';
+  const target = 'repository:library/by-token:pull,push';
+  const path = `${uploadsOf('library/by-token')}?mount=${digest}&from=library/source`;
+  const one = await askToken(server, { as: `admin:${server.password}`, scope: [target] });
+  const without = await send(server, 'POST', path, bearer(one.token));
+  assert.equal(without.status, 202);
+  assert.equal(await holds('library/by-token'), false);
+  const both = await askToken(server, { as: `admin:${server.password}`, scope: [target, source] });
+  isMounted(await send(server, 'POST', path, bearer(both.token)), 'library/by-token');
 });
 
 test('an upload may say its algorithm when it opens, and only one that there is', async () => {

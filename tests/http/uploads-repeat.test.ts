@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { openFilesystemStore } from '../../infra/blob-store/filesystem.ts';
 import { startServer } from '../server.ts';
 import { addUser } from './accounts.ts';
-import { type Answer, digestOf, header, refusalOf, send, startUpload } from './client.ts';
+import { type Answer, digestOf, header, lastingHeaders, refusalOf, send, startUpload } from './client.ts';
+import { bearer, tokenFor } from './token-client.ts';
 
 const server = await startServer({ after });
 const repository = 'library/repeat';
@@ -13,10 +15,11 @@ const unknown = [404, 'BLOB_UPLOAD_UNKNOWN'];
 const other = await addUser({ after }, server, { username: 'other', userId: 2, administrator: true });
 
 /** What is the same whenever the same request is answered. */
-const essence = ({ status, headers, body }: Answer) => {
-  const { date: _, ...rest } = headers;
-  return { status, headers: rest, body: body.toString() };
-};
+const essence = (answer: Answer) => ({
+  status: answer.status,
+  headers: lastingHeaders(answer),
+  body: answer.body.toString(),
+});
 
 async function finished(bytes = randomBytes(1000)) {
   const location = await startUpload(server, repository);
@@ -154,4 +157,38 @@ test('an upload is unknown to every account but the one that opened it, and is n
     assert.deepEqual(essence(theirs), essence(nobodys), method);
   }
   assert.equal((await send(server, 'PUT', put, { body: bytes.subarray(500) })).status, 201);
+});
+
+test('an account has the same uploads whether it comes with its password or with a token', async () => {
+  const token = bearer(await tokenFor(server, repository, 'pull,push', `admin:${server.password}`));
+  const bytes = randomBytes(1000);
+  const location = await startUpload(server, repository);
+  const patched = await send(server, 'PATCH', location, { ...token, body: bytes.subarray(0, 500) });
+  assert.equal(patched.status, 202);
+  const path = `${location}?digest=${digestOf(bytes)}`;
+  const first = await send(server, 'PUT', path, { body: bytes.subarray(500) });
+  assert.equal(first.status, 201);
+  assert.deepEqual(essence(await send(server, 'PUT', path, token)), essence(first));
+});
+
+test('a closing PUT is not answered as before when its blob was deleted since, even if its bytes are still there', async () => {
+  const { path, digest, bytes } = await finished();
+  const hex = digest.slice('sha256:'.length);
+  const folder = join(server.dataDirectory, 'blobs', 'blobs', 'sha256', hex.slice(0, 2), hex);
+  const [name = ''] = await readdir(folder);
+  assert.equal((await send(server, 'DELETE', `/v2/${repository}/blobs/${digest}`)).status, 202);
+  assert.deepEqual(refusalOf(await send(server, 'PUT', path)), unknown);
+  // As for the moment between the event and the removal of the bytes.
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, name), bytes);
+  assert.deepEqual(refusalOf(await send(server, 'PUT', path)), unknown);
+  assert.equal((await send(server, 'HEAD', `/v2/${repository}/blobs/${digest}`)).status, 404);
+
+  const again = await send(server, 'POST', `/v2/${repository}/blobs/uploads/?digest=${digest}`, {
+    body: bytes,
+  });
+  assert.equal(again.status, 201);
+  await rm(join(folder, name));
+  assert.ok((await send(server, 'GET', `/v2/${repository}/blobs/${digest}`)).body.equals(bytes));
+  assert.equal((await send(server, 'PUT', path)).status, 201);
 });

@@ -7,15 +7,16 @@ import { test } from 'node:test';
 import { startPostgres } from '../postgres.ts';
 import { startServer, type TestServer } from '../server.ts';
 import { startTcpProxy } from '../tcp-proxy.ts';
-import { type Answer, digestOf, header, refusalOf, send, startUpload } from './client.ts';
+import { type Answer, digestOf, header, lastingHeaders, refusalOf, send, startUpload } from './client.ts';
 
 const repository = 'library/two';
 const open = (server: TestServer) => send(server, 'POST', `/v2/${repository}/blobs/uploads/`);
 
-const essence = ({ status, headers, body }: Answer) => {
-  const { date: _, ...rest } = headers;
-  return { status, headers: rest, body: body.toString() };
-};
+const essence = (answer: Answer) => ({
+  status: answer.status,
+  headers: lastingHeaders(answer),
+  body: answer.body.toString(),
+});
 
 test('two gateways on one database and one blob store share their uploads', async (t) => {
   const postgres = await startPostgres(t);
