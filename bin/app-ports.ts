@@ -6,7 +6,6 @@ import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
 import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
-import type { Recorder } from '../commands/record.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { projectOf } from '../domain/repository.ts';
@@ -16,7 +15,6 @@ import type { Database } from '../infra/database/connect.ts';
 import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
-import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import {
   findManifest,
@@ -42,15 +40,14 @@ import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/pro
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
+import { type ApiEngines, apiParts } from './api-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
 import type { EdgePorts } from './edge-ports.ts';
 
-export interface Engines {
+export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
-  readonly record: Recorder;
   readonly store: BlobStore;
   readonly database: Database;
-  readonly views: Views;
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
@@ -60,8 +57,11 @@ export interface Engines {
 /** Everything that the gateway asks for: commands, queries and the waits between them. */
 export function appPorts({
   logger,
+  log,
   record,
   store,
+  secrets,
+  personalData,
   database,
   views,
   maxOpenUploads,
@@ -139,6 +139,8 @@ export function appPorts({
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
     listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
+
+    api: apiParts({ log, record, secrets, personalData, database, views }, current, auth.robotPrefix),
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

@@ -9,6 +9,7 @@ import { healthRoutes } from '../gateway/health.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
+import { openPersonalData } from '../infra/personal-data/postgres.ts';
 import { openRedis } from '../infra/redis/connect.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
@@ -65,13 +66,14 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   open.defer(() => tracing?.stop());
   const foundation = await openFoundation({ configuration, logger, as: 'server' });
   open.defer(foundation.close);
+  const secrets = await openSecretBox(configuration);
+  const personalData = await openPersonalData(foundation.views, secrets);
   const store = await openStore(configuration);
   open.defer(() => store.close());
 
   const metrics = serverMetrics();
   const log = measuredLog(foundation.log, metrics.instruments);
   const record = recorder({ log, catalogue, newEventId });
-  const secrets = await openSecretBox(configuration);
   const background = backgroundRecorder({
     log,
     catalogue,
@@ -113,7 +115,7 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const edge = edgePorts(configuration, redis, logger);
   const app = createApp({
     ...appPorts({
-      ...{ logger, record, store, views },
+      ...{ logger, log, record, store, secrets, personalData, views },
       database: foundation.views,
       maxOpenUploads: configuration.uploads.max_open,
       redirectPulls: !configuration.storage_service.redirect.disable,

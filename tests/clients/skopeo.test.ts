@@ -125,7 +125,7 @@ test('skopeo copies indexes, synchronises repositories and deletes', async (t) =
   const tools = await startContainerTools(t, ['skopeo']);
   if (tools === undefined) return;
   const server = await startServer(t);
-  const guest = await createGuest(t, server);
+  const guest = await createGuest(server);
   const skopeo = (...args: string[]) => tools.run('skopeo', ...args);
   const login = (username: string, password: string) =>
     skopeo('login', '--tls-verify=false', '-u', username, '-p', password, server.registry);
