@@ -76,6 +76,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
   limitAddresses(app, ports.addressLimit, probes);
   refuseDoubtfulRequests(app);
   refuseEncodedBodies(app);
+  leaveContentTypeToRoutes(app);
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -84,7 +85,6 @@ export function createApp(ports: AppPorts): FastifyInstance {
 
   app.register(async (oci) => {
     const permit = permitter(ports);
-    leaveContentTypeToRoutes(oci);
     oci.addHook('onRequest', async () => {
       if (ports.isReady()) return;
       throw new RequestRefused({
