@@ -9,18 +9,21 @@ import { healthRoutes } from '../gateway/health.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
+import { openPersonalData } from '../infra/personal-data/postgres.ts';
 import { openRedis } from '../infra/redis/connect.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
+import { keepCollectingGarbage } from '../workers/collect-garbage.ts';
 import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import { edgePorts } from './edge-ports.ts';
+import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
@@ -65,13 +68,14 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   open.defer(() => tracing?.stop());
   const foundation = await openFoundation({ configuration, logger, as: 'server' });
   open.defer(foundation.close);
+  const secrets = await openSecretBox(configuration);
+  const personalData = await openPersonalData(foundation.views, secrets);
   const store = await openStore(configuration);
   open.defer(() => store.close());
 
   const metrics = serverMetrics();
   const log = measuredLog(foundation.log, metrics.instruments);
   const record = recorder({ log, catalogue, newEventId });
-  const secrets = await openSecretBox(configuration);
   const background = backgroundRecorder({
     log,
     catalogue,
@@ -113,7 +117,7 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const edge = edgePorts(configuration, redis, logger);
   const app = createApp({
     ...appPorts({
-      ...{ logger, record, store, views },
+      ...{ logger, log, record, store, secrets, personalData, views },
       database: foundation.views,
       maxOpenUploads: configuration.uploads.max_open,
       redirectPulls: !configuration.storage_service.redirect.disable,
@@ -154,6 +158,23 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
 
   const sweeping = keepSweepingUploads({ store, logger, settings: configuration.upload_purging });
   open.defer(() => sweeping.stop());
+  const { enabled, schedule } = configuration.garbage_collection;
+  if (enabled) {
+    const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');
+    const collecting = keepCollectingGarbage({
+      schedule,
+      settings: garbageSettings(configuration),
+      run: garbageCollector({ log, record, store, database: foundation.views, views, onFailure }),
+      onRun: (run) => {
+        if (run === undefined) return logger.debug('another process collects garbage');
+        metrics.garbageCollected(run);
+        logger.info(run, 'garbage was collected');
+      },
+      onFailure,
+    });
+    open.defer(() => collecting.stop());
+  }
+
   const failure = await Promise.race([foundation.failed, aborted(stopping)]);
   ready = false;
   if (failure !== undefined) throw failure;

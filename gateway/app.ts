@@ -6,6 +6,8 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { RateLimit } from '../infra/rate-limit/port.ts';
+import { type ManagementPorts, managementApi } from './api/routes.ts';
+import { cleanApiPath } from './api/unknown-paths.ts';
 import { type TokenServicePorts, tokenServiceRoutes } from './auth/token-service.ts';
 import { errorBody, errorHandler, RequestRefused } from './errors.ts';
 import { heedTrustedProxies, type IsTrusted } from './forwarded.ts';
@@ -28,6 +30,7 @@ import { answerUnroutable } from './unroutable.ts';
 
 export interface AppPorts
   extends AccessPorts,
+    ManagementPorts,
     TokenServicePorts,
     Omit<BlobPorts, 'permit'>,
     Omit<UploadPorts, 'permit' | 'mayPull' | 'findBlob'>,
@@ -54,7 +57,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     trustProxy: ports.isTrustedProxy,
     // One line a request, when it is answered; see `logRequests`.
     logController: new LogController({ disableRequestLogging: true }),
-    rewriteUrl: ({ url = '/' }) => foldRepositoryName(pathOf(url)),
+    rewriteUrl: ({ url = '/' }) => foldRepositoryName(cleanApiPath(pathOf(url))),
     exposeHeadRoutes: false,
     routerOptions: {
       // Fastify's default of 100 is below the length of a sha512 digest.
@@ -97,6 +100,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     });
   }
 
+  managementApi(app, ports);
   app.register(async (service) => {
     service.addHook('onRequest', requireReady);
     tokenServiceRoutes(service, ports);
