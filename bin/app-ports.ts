@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
-import type { Contents } from '../commands/contents.ts';
 import { deleteBlob } from '../commands/delete-blob.ts';
 import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
@@ -8,7 +7,6 @@ import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
-import { projectOf } from '../domain/repository.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -16,14 +14,9 @@ import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import {
-  findManifest,
-  findManifests,
-  findParent,
-  listRepositories,
-} from '../projections/artifacts/queries.ts';
+import { findManifest, listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlob, findBlobs, findHolders, isNeeded } from '../projections/blobs/queries.ts';
+import { findBlob, findHolders } from '../projections/blobs/queries.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
 import { rolesOf } from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
@@ -35,13 +28,14 @@ import { repositoryExists } from '../projections/repositories/queries.ts';
 import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
 import { findRobot } from '../projections/robots/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
-import { findTag, listTags, tagsOf } from '../projections/tags/queries.ts';
+import { findTag, listTags } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { findLoginUser } from '../projections/users/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
+import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines extends ApiEngines {
@@ -81,30 +75,10 @@ export function appPorts({
   const inTokenKeys = viewOf<TokenKeysDatabase>(kysely, tokenKeys);
   const inUsers = viewOf<UsersDatabase>(kysely, users);
 
-  /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
-  const current =
-    <Args extends unknown[], Result>(query: (...args: Args) => Promise<Result>) =>
-    async (...args: Args): Promise<Result> => {
-      views.requireCurrent();
-      const result = await query(...args);
-      views.requireCurrent();
-      return result;
-    };
-
+  const current = currentIn(views);
+  const contents = contentsOf({ database, views });
   const rolesInProject = current(rolesOf.bind(undefined, inMembers));
   const findProjectNow = current(findProject.bind(undefined, inProjects));
-  const contentViews = [artifacts, blobs, referrers, repositories, tags];
-  const contents: Contents = {
-    blobs: current(findBlobs.bind(undefined, inBlobs)),
-    manifests: current(findManifests.bind(undefined, inArtifacts)),
-    isNeeded: current(isNeeded.bind(undefined, inBlobs)),
-    parentOf: current(findParent.bind(undefined, inArtifacts)),
-    tagsOf: current(tagsOf.bind(undefined, inTags)),
-    // The specification lets a registry accept them, and so does a project that says nothing.
-    allowsSparseIndexes: async (repository) =>
-      (await findProjectNow(projectOf(repository)))?.metadata.sparse_indexes !== 'false',
-    reached: (position) => views.reached(position, contentViews),
-  };
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const mounting = mountBlob(changing);
   const recovering = recoverBlob(changing);

@@ -5,6 +5,7 @@ import { DatabaseUnavailable, DatabaseUnusable } from '../infra/database/outage.
 import { PostgresUnusable } from '../infra/database/postgres-binaries.ts';
 import { LogUnavailable } from '../infra/event-log/port.ts';
 import { SecretKeyUnusable } from '../infra/secrets/key-file.ts';
+import { OtherSecretKey } from './token-keys.ts';
 
 const explained = [
   DataDirectoryHeld,
@@ -14,6 +15,7 @@ const explained = [
   PostgresUnusable,
   LogUnavailable,
   SecretKeyUnusable,
+  OtherSecretKey,
   StoreFull,
   StoreUnavailable,
 ];

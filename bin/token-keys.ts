@@ -2,9 +2,14 @@ import type { Logger } from 'pino';
 import { recorder } from '../commands/record.ts';
 import { type RotationPorts, rotateSigningKey } from '../commands/rotate-signing-key.ts';
 import { catalogue } from '../domain/catalogue.ts';
+import type { RecordedEvent } from '../domain/event.ts';
+import { type TokenKeyEvent, tokenKeysStream } from '../domain/token-key/events.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
+import type { EventLog } from '../infra/event-log/port.ts';
+import { SealBroken, type SecretBox } from '../infra/secrets/port.ts';
 import { newSigningKey } from '../infra/signing-key/es256.ts';
+import { signingKeyContext } from '../infra/signing-key/port.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { openFoundation, openSecretBox } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
@@ -15,6 +20,31 @@ const dayMs = 24 * 60 * 60_000;
 const checkMs = 60 * 60_000;
 
 const lifetimeOf = ({ token }: Configuration): number => token.expiration_minutes * 60_000;
+
+/** The secret key is another one than that which the log was written with. */
+export class OtherSecretKey extends Error {
+  override readonly name = 'OtherSecretKey';
+}
+
+/**
+ * Tells at the start what would otherwise show in every answer of the token service: a process without the secret key
+ * of the installation.
+ * @throws OtherSecretKey
+ */
+async function requireSameSecretKey(log: EventLog, secrets: SecretBox): Promise<void> {
+  const events = (await log.readStream(tokenKeysStream)).events as readonly RecordedEvent<TokenKeyEvent>[];
+  const newest = events.findLast((event) => event.type === 'SigningKeyCreated')?.data;
+  if (newest === undefined) return;
+  try {
+    secrets.open(newest.sealedPrivateKey, signingKeyContext(newest.kid));
+  } catch (error) {
+    if (!(error instanceof SealBroken)) throw error;
+    throw new OtherSecretKey(
+      'the secret key (secret_key, or the file secret-key in the data directory) is not the one that this installation was made with; put that one back, or give up what was encrypted with it and run `shiplog token-keys rotate --revoke`',
+      { cause: error },
+    );
+  }
+}
 
 /**
  * Sees to it that there is a key to sign tokens with, now, and as long as the server runs that it does not get older
@@ -33,6 +63,7 @@ export async function keepSigningKey(
     if ((await rotate(rotation, system)).rotated) logger.info('tokens get a new signing key');
   };
   await check();
+  await requireSameSecretKey(ports.log, ports.secrets);
   const timer = setInterval(() => {
     check().catch((error) => logger.error({ err: error }, 'the signing key of tokens was not checked'));
   }, checkMs).unref();

@@ -49,7 +49,11 @@ export function guardConnections(server: Server, handle: Handler, ports: Guarded
   });
   // Without a listener Node closes the connection without an answer.
   server.on('connect', (_request, socket: Socket) => refuse(socket, 405, 'CONNECT is not for registries'));
+  const refused = new WeakSet<Socket>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    // What still comes is no request either, and is read so that the refusal arrives.
+    if (refused.has(socket) && error.code !== 'ECONNRESET') return;
+    refused.add(socket);
     const response = answering.get(socket);
     const busy = response?.writableFinished === false;
     // The fault is in the body of the request that is being answered: nothing can be put into that answer.

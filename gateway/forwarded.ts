@@ -6,6 +6,7 @@ export type IsTrusted = (address: string) => boolean;
 
 /** @param networks addresses and networks in CIDR notation, which were checked before. */
 export function trustedProxies(networks: readonly string[]): IsTrusted {
+  if (networks.length === 0) return () => false;
   const list = new BlockList();
   for (const network of networks) {
     const [address = '', length] = network.split('/');
@@ -29,9 +30,8 @@ export function trustedProxies(networks: readonly string[]): IsTrusted {
 export function heedTrustedProxies(app: FastifyInstance, isTrusted: IsTrusted): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const { headers, socket } = request.raw;
-    const trusted = isTrusted(socket.remoteAddress ?? '');
     const keep = (name: string, value: string | undefined): void => {
-      if (value === undefined || !trusted) delete headers[name];
+      if (value === undefined || !isTrusted(socket.remoteAddress ?? '')) delete headers[name];
       else headers[name] = value;
     };
     if (headers['x-forwarded-for'] !== undefined)

@@ -58,6 +58,8 @@ export interface LoggedIn {
  */
 export type Login = (credentials: Credentials, metadata: Metadata) => Promise<LoggedIn | undefined>;
 
+/** Passwords that are checked at a time or wait for it; each takes some 20 ms of a processor. */
+const maxChecks = 1000;
 /** Verified credentials that are remembered; each costs one hash of argon2id to verify again. */
 const maxRemembered = 1000;
 
@@ -90,7 +92,7 @@ export function loginWith(ports: LoginPorts): Login {
     const { clientIp = '' } = metadata;
     const key = createHash('sha256').update(username).digest('base64');
     const waitSeconds = throttle.admit(key, clientIp);
-    if (waitSeconds > 0) throw tooManyFailures(waitSeconds);
+    if (waitSeconds > 0) throw tooMany('too many failed logins', waitSeconds);
     const matches = await check.matches(hash, { username, password });
     const kind = username.startsWith(robotPrefix) ? 'robot' : 'user';
     const data = { kind, username: subject?.name ?? recordedName(username) } as const;
@@ -106,11 +108,11 @@ export function loginWith(ports: LoginPorts): Login {
   };
 }
 
-const tooManyFailures = (waitSeconds: number): RequestRefused =>
+const tooMany = (message: string, waitSeconds: number): RequestRefused =>
   new RequestRefused({
     status: 429,
     code: 'TOOMANYREQUESTS',
-    message: 'too many failed logins',
+    message,
     headers: { 'retry-after': String(waitSeconds) },
   });
 
@@ -134,6 +136,7 @@ function rememberingCheck(passwordMatches: LoginPorts['passwordMatches']) {
       const key = keyOf(hash, credentials);
       const others = running.get(key);
       if (others !== undefined) return others;
+      if (running.size >= maxChecks) throw tooMany('too many logins at once', 1);
       const check = passwordMatches(hash, credentials.password).finally(() => running.delete(key));
       running.set(key, check);
       const matches = await check;

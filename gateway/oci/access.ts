@@ -70,21 +70,15 @@ export const permitter =
   };
 
 /**
- * Whether who sends the request may pull from a repository other than that of its path; what it names may be anything.
- * By a token only where it covers that repository, as everywhere; `by: 'account'` asks whether whom it was given to may.
+ * Whether the account that sends the request may pull from a repository other than that of its path; what it names may
+ * be anything. A token need not cover that repository: clients ask for one for the repository that they push to.
  */
-export type MayPull = (
-  request: FastifyRequest,
-  repository: string,
-  by?: 'token' | 'account',
-) => Promise<boolean>;
+export type MayPull = (request: FastifyRequest, repository: string) => Promise<boolean>;
 
 export const pullQuestion =
   (ports: AccessPorts): MayPull =>
-  async (request, repository, by = 'token') => {
-    const { principal, token } = await ports.authenticate(request);
-    const asked = { type: 'repository', name: repository, action: 'pull' };
-    if (by === 'token' && token !== undefined && !covers(token.access, asked)) return false;
+  async (request, repository) => {
+    const { principal } = await ports.authenticate(request);
     return (await standingIn(ports, principal, repository)).may('pull');
   };
 

@@ -19,8 +19,7 @@ export interface MountPorts {
 /**
  * distribution-spec, "Mounting a blob from another repository" (end-11). Resolves to undefined wherever there is nothing
  * to mount, and for each of the reasons alike: a client goes on with an upload then, and must not learn from the answer
- * what a repository holds that it may not read. Without `from` any repository will do that the caller's account may
- * read; its token could not have named one that it does not know of.
+ * what a repository holds that it may not read. Without `from` any repository will do that the caller may read.
  */
 export async function mount(
   { mayPull, findHolders, mountBlob }: MountPorts,
@@ -41,7 +40,7 @@ export async function mount(
   async function anyReadable(): Promise<string | undefined> {
     const holders = await findHolders(digest, maxCandidates);
     const byProject = new Map(holders.map((holder) => [projectOf(holder), holder]));
-    for (const holder of byProject.values()) if (await mayPull(request, holder, 'account')) return holder;
+    for (const holder of byProject.values()) if (await mayPull(request, holder)) return holder;
     return undefined;
   }
 }

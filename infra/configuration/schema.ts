@@ -3,6 +3,7 @@ import { checkTogether } from './rules.ts';
 import { access } from './sections/access.ts';
 import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
+import { garbageCollection } from './sections/garbage-collection.ts';
 import { harborOnly } from './sections/harbor-only.ts';
 import { observability } from './sections/observability.ts';
 import { redis } from './sections/redis.ts';
@@ -19,6 +20,7 @@ const keys = z.strictObject(
     ...storage,
     ...uploads,
     ...redis,
+    ...garbageCollection,
     ...observability,
     ...harborOnly,
   },

@@ -7,9 +7,10 @@ export interface Guest {
   readonly password: string;
 }
 
-/** Also creates the project `secret`, which is private and which the guest must not see. */
+/** Also makes the project `secret`, which is private and which the guest must not see. */
 export async function createGuest(t: Scope, server: TestServer): Promise<Guest> {
-  const as = await addUser(t, server, { username: 'guest', userId: 1000, administrator: false });
+  const username = 'guest';
   await addPrivateProject(t, server, { name: 'secret', projectId: 1000 });
-  return { username: 'guest', password: as.slice('guest:'.length) };
+  const credentials = await addUser(t, server, { username, userId: 1000, administrator: false });
+  return { username, password: credentials.slice(username.length + 1) };
 }

@@ -52,6 +52,7 @@ const malformed: readonly [what: string, request: string | Uint8Array, status?: 
   ['a method in lower case', head('get /v2/ HTTP/1.1', host)],
   ['an unknown method', head('BREW /v2/ HTTP/1.1', host)],
   ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
+  ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ['a greeting of TLS', Buffer.concat([Buffer.from('1603010200010001fc0303', 'hex'), randomBytes(512)])],
   ['a header block of 20 kB', head(get, host, `x: ${'a'.repeat(20_000)}`), 431],
   ['10,000 headers', head(get, host, ...Array.from({ length: 10_000 }, (_, n) => `x${n}: 1`)), 431],

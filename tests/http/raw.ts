@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import type { TestServer } from '../server.ts';
 import { until } from '../until.ts';
@@ -71,7 +70,10 @@ export function openRaw(t: Scope, { url }: Target): RawConnection {
     write: (bytes) => void socket.write(bytes),
     answer,
     closed: async () => {
-      if (!ended && !socket.closed) await Promise.race([once(socket, 'end'), once(socket, 'close')]);
+      if (socket.closed) return;
+      await new Promise<void>((resolve) => {
+        socket.once('close', () => resolve());
+      });
     },
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import { freePort } from '../free-port.ts';
 import { startServer } from '../server.ts';
 import { pushImage, refusalOf, send } from './client.ts';
 import { accessOf, askToken, bearer, challengeOf, postForm } from './token-client.ts';
@@ -38,6 +39,9 @@ const needs: readonly [method: string, path: string, actions: string][] = [
   ['GET', 'manifests/1.0', 'pull'],
   ['HEAD', 'manifests/1.0', 'pull'],
   ['PUT', 'manifests/1.0', 'pull,push'],
+  ['DELETE', `manifests/${digest}`, 'delete'],
+  ['DELETE', `blobs/${digest}`, 'delete'],
+  ['GET', `referrers/${digest}`, 'pull'],
   ['GET', `blobs/${digest}`, 'pull'],
   ['HEAD', `blobs/${digest}`, 'pull'],
   ['GET', 'tags/list', 'pull'],
@@ -57,6 +61,41 @@ for (const [method, path, actions] of needs) {
     });
   });
 }
+
+test('the challenge to list all repositories asks for that, and who may not list them is denied it', async () => {
+  const answer = await send(server, 'GET', '/v2/_catalog', anonymous);
+  assert.equal(answer.status, 401);
+  const { scope = '' } = challengeOf(answer);
+  assert.equal(scope, 'registry:catalog:*');
+  const { token } = await askToken(server, { scope: [scope] });
+  assert.equal((await send(server, 'GET', '/v2/_catalog', bearer(token))).status, 200);
+  assert.equal(
+    (await send(server, 'GET', '/v2/_catalog', bearer((await askToken(server)).token))).status,
+    401,
+  );
+});
+
+test('the realm is below the external URL where there is one, and the service as configured', async (t) => {
+  const port = await freePort();
+  const environment = {
+    SHIPLOG_HTTP_PORT: String(port),
+    SHIPLOG_EXTERNAL_URL: 'https://registry.example.com:8443/',
+    SHIPLOG_TOKEN_SERVICE: 'my-registry',
+    SHIPLOG_TOKEN_EXPIRATION_MINUTES: '1',
+  };
+  const { password } = await startServer(t, { environment });
+  const outside = { url: `http://127.0.0.1:${port}`, password };
+  assert.deepEqual(
+    challengeOf(await send(outside, 'GET', '/v2/', { ...anonymous, headers: { host: 'x' } })),
+    {
+      realm: 'https://registry.example.com:8443/service/token',
+      service: 'my-registry',
+    },
+  );
+  assert.equal((await send(outside, 'GET', `/service/token?service=${service}`)).status, 400);
+  const { expires_in } = await askToken(outside, { more: { service: 'my-registry' } });
+  assert.equal(expires_in, 60);
+});
 
 test('the realm follows the Host of the request, and repeats nothing that could end its quotes', async () => {
   const realmFor = async (host: string) =>

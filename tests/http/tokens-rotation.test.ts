@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { decodeProtectedHeader } from 'jose';
@@ -123,4 +123,15 @@ test('a key that is young enough is left in place', async (t) => {
   const old = { ...young, now: new Date(Date.now() + 120_000) };
   assert.equal((await rotate(old, system)).rotated, true);
   assert.equal((await signingKeysOf(log)).length, 2);
+});
+
+test('a server with another secret key says so and does not start, until the keys are replaced', async (t) => {
+  const server = await startServer(t);
+  await server.stop();
+  await writeFile(join(server.dataDirectory, 'secret-key'), 'another key of this length\n');
+  await assert.rejects(server.start(), /is not the one that this installation was made with/);
+  const { code, output } = await server.run('token-keys', 'rotate', '--revoke');
+  assert.equal(code, 0, output);
+  await server.start();
+  assert.equal((await send(server, 'GET', '/v2/', bearer((await askToken(server)).token))).status, 200);
 });
