@@ -120,3 +120,20 @@ export async function listRepositories(
     .execute();
   return rows.flatMap(({ repository }) => repository ?? []);
 }
+
+/** Whether a repository of the project holds a manifest; one that was emptied is nothing to keep the project for. */
+export async function holdsManifests(db: Kysely<ArtifactsDatabase>, project: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('artifacts')
+    .select('digest')
+    .where(({ eb, or, and }) =>
+      or([
+        eb('repository', '=', project),
+        // `0` follows `/` in the order of bytes, so these are all names that begin with the project and a slash.
+        and([eb('repository', '>', `${project}/`), eb('repository', '<', `${project}0`)]),
+      ]),
+    )
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
+}
