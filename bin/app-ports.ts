@@ -12,29 +12,23 @@ import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
+import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifest, listRepositories } from '../projections/artifacts/queries.ts';
+import { listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlob, findHolders } from '../projections/blobs/queries.ts';
-import { type MembersDatabase, members } from '../projections/members/projection.ts';
-import { rolesOf } from '../projections/members/queries.ts';
-import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
-import { findProject } from '../projections/projects/queries.ts';
+import { findHolders } from '../projections/blobs/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { repositoryExists } from '../projections/repositories/queries.ts';
-import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
-import { findRobot } from '../projections/robots/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
-import { findTag, listTags } from '../projections/tags/queries.ts';
+import { listTags } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
-import { type UsersDatabase, users } from '../projections/users/projection.ts';
-import { findLoginUser } from '../projections/users/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
+import { cachedReads } from './cached-reads.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
 
@@ -42,6 +36,7 @@ export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
   readonly store: BlobStore;
   readonly database: Database;
+  readonly cache: ReadCache;
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
@@ -58,6 +53,7 @@ export function appPorts({
   personalData,
   database,
   views,
+  cache,
   maxOpenUploads,
   redirectPulls,
   auth,
@@ -66,19 +62,14 @@ export function appPorts({
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
-  const inMembers = viewOf<MembersDatabase>(kysely, members);
-  const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inReferrers = viewOf<ReferrersDatabase>(kysely, referrers);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
-  const inRobots = viewOf<RobotsDatabase>(kysely, robots);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const inTokenKeys = viewOf<TokenKeysDatabase>(kysely, tokenKeys);
-  const inUsers = viewOf<UsersDatabase>(kysely, users);
 
   const current = currentIn(views);
   const contents = contentsOf({ database, views });
-  const rolesInProject = current(rolesOf.bind(undefined, inMembers));
-  const findProjectNow = current(findProject.bind(undefined, inProjects));
+  const reads = cachedReads(cache, kysely, current);
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const mounting = mountBlob(changing);
   const recovering = recoverBlob(changing);
@@ -96,19 +87,20 @@ export function appPorts({
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
+    asOfNow: cache.asOfNow,
     ...authPorts(auth, {
-      findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
-      findRobot: current(findRobot.bind(undefined, inRobots)),
+      findLoginUser: reads.findLoginUser,
+      findRobot: reads.findRobot,
       listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
-    findProject: openedBy(auth.anonymousWrite, findProjectNow),
+    findProject: openedBy(auth.anonymousWrite, reads.findProject),
     rolesOf: async (principal, project) =>
-      principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
-    findBlob: current(findBlob.bind(undefined, inBlobs)),
+      principal.kind === 'user' ? reads.rolesOf(project, principal.userId) : [],
+    findBlob: reads.findBlob,
     findHolders: current(findHolders.bind(undefined, inBlobs)),
-    findManifest: current(findManifest.bind(undefined, inArtifacts)),
-    findTag: current(findTag.bind(undefined, inTags)),
+    findManifest: reads.findManifest,
+    findTag: reads.findTag,
     listTags: current(listTags.bind(undefined, inTags)),
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
     listRepositories: current(listRepositories.bind(undefined, inArtifacts)),

@@ -10,6 +10,8 @@ import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
 import { openPersonalData } from '../infra/personal-data/postgres.ts';
+import { noReadCache } from '../infra/read-cache/port.ts';
+import { openReadCache } from '../infra/read-cache/read-cache.ts';
 import { openRedis } from '../infra/redis/connect.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
@@ -108,7 +110,10 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
       ),
   });
   open.defer(() => views.close());
-  metrics.expose(log, views);
+  const { enabled, entries } = configuration.cache;
+  const cache = enabled ? await openReadCache({ log, views, catalogue, max: entries }) : noReadCache;
+  open.defer(() => cache.close());
+  metrics.expose(log, views, cache);
 
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
@@ -117,7 +122,7 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const edge = edgePorts(configuration, redis, logger);
   const app = createApp({
     ...appPorts({
-      ...{ logger, log, record, store, secrets, personalData, views },
+      ...{ logger, log, record, store, secrets, personalData, views, cache },
       database: foundation.views,
       maxOpenUploads: configuration.uploads.max_open,
       redirectPulls: !configuration.storage_service.redirect.disable,
@@ -158,11 +163,11 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
 
   const sweeping = keepSweepingUploads({ store, logger, settings: configuration.upload_purging });
   open.defer(() => sweeping.stop());
-  const { enabled, schedule } = configuration.garbage_collection;
-  if (enabled) {
+  const { garbage_collection } = configuration;
+  if (garbage_collection.enabled) {
     const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');
     const collecting = keepCollectingGarbage({
-      schedule,
+      schedule: garbage_collection.schedule,
       settings: garbageSettings(configuration),
       run: garbageCollector({ log, record, store, database: foundation.views, views, onFailure }),
       onRun: (run) => {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { checkTogether } from './rules.ts';
 import { access } from './sections/access.ts';
+import { cache } from './sections/cache.ts';
 import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
 import { garbageCollection } from './sections/garbage-collection.ts';
@@ -17,6 +18,7 @@ const keys = z.strictObject(
     ...access,
     ...databases,
     ...eventLog,
+    ...cache,
     ...storage,
     ...uploads,
     ...redis,

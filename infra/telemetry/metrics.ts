@@ -108,6 +108,20 @@ async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | un
   }
 }
 
+/** Shows how reads were answered, by the names that `read` gives; each only grows. */
+export function exposeReadCache({ registry }: Metrics, read: () => Readonly<Record<string, number>>): void {
+  new Counter({
+    name: 'shiplog_cache_reads_total',
+    help: 'Reads answered from memory (kept), from a view for the first time (asked), and past the cache (bypassed)',
+    labelNames: ['answer'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [answer, count] of Object.entries(read())) this.inc({ answer }, count);
+    },
+  });
+}
+
 export interface ProjectionStatus {
   readonly projection: string;
   /** The position up to which its rows are. */

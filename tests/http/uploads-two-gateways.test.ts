@@ -31,6 +31,7 @@ test('two gateways on one database and one blob store share their uploads', asyn
     SHIPLOG_EXTERNAL_DATABASE_HARBOR_PASSWORD: password,
     SHIPLOG_STORAGE_SERVICE_FILESYSTEM_ROOTDIRECTORY: blobs,
     SHIPLOG_HARBOR_ADMIN_PASSWORD: 'Shiplog12345',
+    SHIPLOG_SECRET_KEY: 'the same for both gateways',
     SHIPLOG_UPLOADS_MAX_OPEN: '4',
   };
   const one = await startServer(t, { environment });
