@@ -5,6 +5,7 @@ import { garbageCollector } from '../../bin/garbage.ts';
 import { storedContents } from '../../bin/scrub.ts';
 import { type CollectGarbage, collectGarbage, type Finding } from '../../commands/collect-garbage.ts';
 import type { Contents } from '../../commands/contents.ts';
+import { mountBlob } from '../../commands/mount-blob.ts';
 import { type PushManifest, pushManifest } from '../../commands/push-manifest.ts';
 import { recorder } from '../../commands/record.ts';
 import { removal } from '../../commands/remove-unneeded.ts';
@@ -121,6 +122,12 @@ export async function openCollector(t: Scope, server: TestServer) {
     garbage,
     contents,
     database,
+
+    /** Resolves to whether there was something to mount. */
+    async mount(repository: string, digest: string, from: string): Promise<boolean> {
+      const position = await mountBlob({ record })({ digest: digest as Digest, repository, from }, metadata);
+      return position !== undefined;
+    },
 
     /** A whole run without the lock; resolves to what it did. */
     async collect(settings: Partial<CollectGarbage> = {}, stopping = new AbortController().signal) {
