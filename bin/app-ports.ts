@@ -3,64 +3,76 @@ import type { FastifyBaseLogger } from 'fastify';
 import { deleteBlob } from '../commands/delete-blob.ts';
 import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
+import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
-import type { Recorder } from '../commands/record.ts';
+import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import type { AppPorts } from '../gateway/app.ts';
-import { authenticator } from '../gateway/auth/authenticate.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
-import { passwordMatches } from '../infra/password-hash/argon2.ts';
+import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
-import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifest } from '../projections/artifacts/queries.ts';
+import { listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlob } from '../projections/blobs/queries.ts';
-import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
-import { findProject } from '../projections/projects/queries.ts';
+import { findHolders } from '../projections/blobs/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { repositoryExists } from '../projections/repositories/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
-import { findTag, listTags } from '../projections/tags/queries.ts';
-import { type UsersDatabase, users } from '../projections/users/projection.ts';
-import { findLoginUser } from '../projections/users/queries.ts';
+import { listTags } from '../projections/tags/queries.ts';
+import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
+import { listTokenKeys } from '../projections/token-keys/queries.ts';
+import { type ApiEngines, apiParts } from './api-parts.ts';
+import { type AuthOptions, authPorts } from './auth-ports.ts';
+import { cachedReads } from './cached-reads.ts';
 import { contentsOf, currentIn } from './contents.ts';
+import type { EdgePorts } from './edge-ports.ts';
 
-export interface Engines {
+export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
-  readonly record: Recorder;
   readonly store: BlobStore;
   readonly database: Database;
-  readonly views: Views;
+  readonly cache: ReadCache;
+  readonly maxOpenUploads: number;
+  readonly redirectPulls: boolean;
+  readonly auth: AuthOptions;
   isReady(): boolean;
 }
 
 /** Everything that the gateway asks for: commands, queries and the waits between them. */
 export function appPorts({
   logger,
+  log,
   record,
   store,
+  secrets,
+  personalData,
   database,
   views,
+  cache,
+  maxOpenUploads,
+  redirectPulls,
+  auth,
   isReady,
-}: Engines): Omit<AppPorts, 'metrics'> {
+}: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
-  const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inReferrers = viewOf<ReferrersDatabase>(kysely, referrers);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
-  const inUsers = viewOf<UsersDatabase>(kysely, users);
+  const inTokenKeys = viewOf<TokenKeysDatabase>(kysely, tokenKeys);
 
   const current = currentIn(views);
   const contents = contentsOf({ database, views });
+  const reads = cachedReads(cache, kysely, current);
   const changing = { record, store, contents, newCondemnation: randomUUID };
+  const mounting = mountBlob(changing);
+  const recovering = recoverBlob(changing);
   const storing = storeBlob(changing);
   const pushing = pushManifest(changing);
   const deletingBlob = deleteBlob(changing);
@@ -70,25 +82,35 @@ export function appPorts({
   return {
     logger,
     store,
+    maxOpenUploads,
+    redirectPulls,
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
-    authenticate: authenticator({
-      findAccount: current(findLoginUser.bind(undefined, inUsers)),
-      passwordMatches,
+    asOfNow: cache.asOfNow,
+    ...authPorts(auth, {
+      findLoginUser: reads.findLoginUser,
+      findRobot: reads.findRobot,
+      listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
-    findProject: current(findProject.bind(undefined, inProjects)),
-    // Nobody can be made a member of a project yet.
-    rolesOf: async () => [],
-    findBlob: current(findBlob.bind(undefined, inBlobs)),
-    findManifest: current(findManifest.bind(undefined, inArtifacts)),
-    findTag: current(findTag.bind(undefined, inTags)),
+    findProject: openedBy(auth.anonymousWrite, reads.findProject),
+    rolesOf: async (principal, project) =>
+      principal.kind === 'user' ? reads.rolesOf(project, principal.userId) : [],
+    findBlob: reads.findBlob,
+    findHolders: current(findHolders.bind(undefined, inBlobs)),
+    findManifest: reads.findManifest,
+    findTag: reads.findTag,
     listTags: current(listTags.bind(undefined, inTags)),
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
+    listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
+    api: apiParts({ log, record, secrets, personalData, database, views }, current, auth.robotPrefix),
+
+    recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
+    mountBlob: (mount, metadata) => inSpan('mount-blob', {}, () => mounting(mount, metadata)),
     pushManifest: (push, metadata) => inSpan('push-manifest', {}, () => pushing(push, metadata)),
     deleteBlob: (at, metadata) => inSpan('delete-blob', {}, () => deletingBlob(at, metadata)),
     deleteManifest: (at, metadata) => inSpan('delete-manifest', {}, () => deletingManifest(at, metadata)),
@@ -98,3 +120,14 @@ export function appPorts({
     manifestsReached: contents.reached,
   };
 }
+
+/** Marks the projects in which the operator lets everybody write. */
+const openedBy =
+  <Project extends { readonly name: string }>(
+    names: readonly string[],
+    find: (name: string) => Promise<Project | undefined>,
+  ) =>
+  async (name: string): Promise<(Project & { readonly anonymousWrite: boolean }) | undefined> => {
+    const project = await find(name);
+    return project && { ...project, anonymousWrite: names.includes(project.name) };
+  };

@@ -17,6 +17,9 @@ import { openEventStoreLog } from '../infra/event-log/eventstoredb.ts';
 import { openJetStreamLog } from '../infra/event-log/jetstream.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import { openPostgresLog } from '../infra/event-log/postgres.ts';
+import { secretBox } from '../infra/secrets/aes-gcm.ts';
+import { keyFromFile } from '../infra/secrets/key-file.ts';
+import type { SecretBox } from '../infra/secrets/port.ts';
 import { eventStoreOptions, jetStreamOptions, s3Settings } from './settings.ts';
 
 /** The engines, open. */
@@ -101,6 +104,11 @@ export async function openStore({ data, storage_service }: Configuration): Promi
   const { filesystem, s3, ca_bundle } = storage_service;
   if (s3 !== undefined) return openS3Store(await s3Settings(s3, ca_bundle));
   return openFilesystemStore({ directory: filesystem?.rootdirectory ?? join(resolve(data), 'blobs') });
+}
+
+/** The box that the installation's secret key opens. @throws SecretKeyUnusable */
+export async function openSecretBox({ data, secret_key }: Configuration): Promise<SecretBox> {
+  return secretBox(secret_key?.reveal() ?? (await keyFromFile(join(resolve(data), 'secret-key'))));
 }
 
 /** The configuration's own rules have refused an engine without its section. */

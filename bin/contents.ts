@@ -1,5 +1,6 @@
 import type { Garbage } from '../commands/collect-garbage.ts';
 import type { Contents } from '../commands/contents.ts';
+import { projectOf } from '../domain/repository.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
@@ -22,6 +23,8 @@ import {
 } from '../projections/blobs/garbage.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
 import { findBlobs } from '../projections/blobs/queries.ts';
+import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
+import { findProject } from '../projections/projects/queries.ts';
 import { referrers } from '../projections/referrers/projection.ts';
 import { repositories } from '../projections/repositories/projection.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
@@ -49,6 +52,7 @@ export function contentsOf({ database: { kysely }, views }: Shown): Contents {
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
+  const project = current(findProject.bind(undefined, viewOf<ProjectsDatabase>(kysely, projects)));
   const contentViews = [artifacts, blobs, referrers, repositories, tags];
   return {
     blobs: current(findBlobs.bind(undefined, inBlobs)),
@@ -61,8 +65,9 @@ export function contentsOf({ database: { kysely }, views }: Shown): Contents {
     attachedManifests: current((of) => findAttached(inArtifacts, of)),
     parentOf: current(findParent.bind(undefined, inArtifacts)),
     tagsOf: current(tagsOf.bind(undefined, inTags)),
-    // As the specification has it; no project can ask for more yet.
-    allowsSparseIndexes: async () => true,
+    // The specification lets a registry accept them, and so does a project that says nothing.
+    allowsSparseIndexes: async (repository) =>
+      (await project(projectOf(repository)))?.metadata.sparse_indexes !== 'false',
     reached: (position) => views.reached(position, contentViews),
   };
 }

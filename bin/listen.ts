@@ -1,21 +1,21 @@
-import { readFile } from 'node:fs/promises';
-import { createServer as createHttpServer, type Server } from 'node:http';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import Fastify, { type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { guardConnections } from '../gateway/connections.ts';
+import type { IsTrusted } from '../gateway/forwarded.ts';
 import { metricsRoute } from '../gateway/metrics/http.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
-
-/** How long a client may take for the headers of a request, in milliseconds. */
-const headersTimeoutMs = 30_000;
-/** Longer than the idle time of common load balancers, which must be the one to close. Milliseconds. */
-const keepAliveTimeoutMs = 75_000;
+import { type CertificateFiles, readCertificate, renewCertificate } from './certificate.ts';
 
 /** How long requests may take to end after a signal to stop, in milliseconds. */
 const drainMs = 20_000;
 
 interface Listener {
   readonly port: number;
+  /** Looks at once whether the certificate has changed. */
+  renewCertificate(): Promise<void>;
   /** Takes no new connections; those that are idle end at once, the others after their answer or a bounded time. */
   close(): Promise<void>;
 }
@@ -24,30 +24,49 @@ interface ListenOptions {
   readonly address: string;
   /** 0 for any free one. */
   readonly port: number;
-  /** PEM files; without them the listener speaks plain HTTP. */
-  readonly tls?: { readonly certificate: string; readonly privateKey: string };
+  /** Without it the listener speaks plain HTTP. */
+  readonly tls?: CertificateFiles;
+}
+
+/** What all listeners share. */
+interface Serving {
+  readonly http: Configuration['http'];
+  readonly logger: Logger;
+  readonly isTrustedProxy: IsTrusted;
 }
 
 /** Serves `app` on one address and port. Rejects with Node's error where the port is taken or forbidden. */
-async function listen(app: FastifyInstance, { address, port, tls }: ListenOptions): Promise<Listener> {
+async function listen(
+  app: FastifyInstance,
+  { address, port, tls }: ListenOptions,
+  { http, logger, isTrustedProxy }: Serving,
+): Promise<Listener> {
   await app.ready();
+  const headersTimeout = http.headers_timeout_seconds * 1000;
   const settings = {
-    headersTimeout: headersTimeoutMs,
+    headersTimeout,
+    connectionsCheckingInterval: Math.min(5000, headersTimeout / 2),
+    // A body may take as long as it makes progress; `bodyStream` sees to that.
     requestTimeout: 0,
-    keepAliveTimeout: keepAliveTimeoutMs,
+    keepAliveTimeout: http.idle_timeout_seconds * 1000,
+    maxHeaderSize: 16 * 1024,
+    // Judged by the application, whose answer says what is wrong.
+    requireHostHeader: false,
   };
-  const server: Server =
-    tls === undefined
-      ? createHttpServer(settings, app.routing)
-      : createTlsServer(
-          {
-            ...settings,
-            cert: await readFile(tls.certificate),
-            key: await readFile(tls.privateKey),
-            minVersion: 'TLSv1.2',
-          },
-          app.routing,
-        );
+  const certificate = tls && (await readCertificate(tls));
+  const tlsServer =
+    certificate && createTlsServer({ ...settings, ...certificate, handshakeTimeout: headersTimeout });
+  const server = tlsServer ?? createHttpServer(settings);
+  guardConnections(server, app.routing, {
+    logger,
+    isTrustedProxy,
+    limits: {
+      maxConnections: http.max_connections,
+      maxConnectionsPerAddress: http.max_connections_per_address,
+      sendTimeoutMs: http.send_timeout_seconds * 1000,
+    },
+  });
+  const renewal = tls && certificate && tlsServer && renewCertificate(tlsServer, tls, certificate, logger);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     // A short backlog would reset the connections of a burst of clients.
@@ -55,8 +74,10 @@ async function listen(app: FastifyInstance, { address, port, tls }: ListenOption
   });
   return {
     port: (server.address() as AddressInfo).port,
+    renewCertificate: async () => renewal?.look(),
     close: () =>
       new Promise((resolve) => {
+        renewal?.stop();
         const timer = setTimeout(() => server.closeAllConnections(), drainMs);
         server.close(() => {
           clearTimeout(timer);
@@ -73,6 +94,8 @@ export interface Listeners {
   /** What clients write before a repository's name. */
   readonly registry: string;
   readonly plainHttp: boolean;
+  /** Looks at once whether the certificate has changed; undefined where there is none. */
+  readonly renewCertificate?: () => Promise<void>;
   close(): Promise<void>;
 }
 
@@ -80,13 +103,13 @@ export interface Listeners {
 export async function listenAsConfigured(
   { http, https, hostname, external_url, metric }: Configuration,
   app: FastifyInstance,
-  renderMetrics: Parameters<typeof metricsRoute>[2],
+  { renderMetrics, ...ports }: Omit<Serving, 'http'> & { renderMetrics: Parameters<typeof metricsRoute>[2] },
 ): Promise<Listeners> {
   await using opening = new AsyncDisposableStack();
-  const open = async (of: FastifyInstance, options: ListenOptions): Promise<number> => {
-    const listener = await listen(of, options);
+  const open = async (of: FastifyInstance, options: ListenOptions): Promise<Listener> => {
+    const listener = await listen(of, options, { http, ...ports });
     opening.defer(listener.close);
-    return listener.port;
+    return listener;
   };
   const { address } = http;
   if (metric.enabled && metric.port === undefined) metricsRoute(app, metric.path, renderMetrics);
@@ -95,18 +118,19 @@ export async function listenAsConfigured(
     metricsRoute(metrics, metric.path, renderMetrics);
     await open(metrics, { address, port: metric.port });
   }
-  const httpPort = await open(app, { address, port: http.port });
+  const plain = await open(app, { address, port: http.port });
   const tls = https && { certificate: https.certificate, privateKey: https.private_key };
-  const httpsPort = tls && (await open(app, { address, port: https.port, tls }));
+  const encrypted = tls && (await open(app, { address, port: https.port, tls }));
 
   const bound =
-    httpsPort === undefined ? `http://${hostname}:${httpPort}` : `https://${hostname}:${httpsPort}`;
+    encrypted === undefined ? `http://${hostname}:${plain.port}` : `https://${hostname}:${encrypted.port}`;
   const url = new URL(external_url ?? bound);
   const opened = opening.move();
   return {
     url: url.origin,
     registry: url.host,
     plainHttp: url.protocol === 'http:',
+    ...(encrypted && { renewCertificate: encrypted.renewCertificate }),
     close: () => opened.disposeAsync(),
   };
 }

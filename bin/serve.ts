@@ -2,26 +2,35 @@ import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { firstStart } from '../commands/first-start.ts';
 import { recorder } from '../commands/record.ts';
+import { backgroundRecorder } from '../commands/record-in-background.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import { createApp } from '../gateway/app.ts';
 import { healthRoutes } from '../gateway/health.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
+import { openPersonalData } from '../infra/personal-data/postgres.ts';
+import { noReadCache } from '../infra/read-cache/port.ts';
+import { openReadCache } from '../infra/read-cache/read-cache.ts';
+import { openRedis } from '../infra/redis/connect.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
 import { keepCollectingGarbage } from '../workers/collect-garbage.ts';
+import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { appPorts } from './app-ports.ts';
-import { openFoundation, openStore } from './compose.ts';
+import { authSettings } from './auth-ports.ts';
+import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
+import { edgePorts } from './edge-ports.ts';
 import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
 import { startFailure } from './start-failure.ts';
+import { keepSigningKey } from './token-keys.ts';
 import { version } from './version.ts';
 import { welcome } from './welcome.ts';
 
@@ -30,6 +39,9 @@ export async function serve(file: string | undefined): Promise<void> {
   const configuration = await requireConfiguration(file);
   const logger = createLogger({ level: configuration.log.level });
   for (const key of configuration.unused) logger.warn(`${key} is configured, but nothing uses it`);
+
+  for (const project of configuration.anonymous_write)
+    logger.warn(`ANYBODY may push to and delete from the project ${project}, as anonymous_write says`);
 
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -58,12 +70,22 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   open.defer(() => tracing?.stop());
   const foundation = await openFoundation({ configuration, logger, as: 'server' });
   open.defer(foundation.close);
+  const secrets = await openSecretBox(configuration);
+  const personalData = await openPersonalData(foundation.views, secrets);
   const store = await openStore(configuration);
   open.defer(() => store.close());
 
   const metrics = serverMetrics();
   const log = measuredLog(foundation.log, metrics.instruments);
   const record = recorder({ log, catalogue, newEventId });
+  const background = backgroundRecorder({
+    log,
+    catalogue,
+    newEventId,
+    onDropped: (events) => metrics.instruments.backgroundEventsDropped.inc(events),
+    onError: (error) => logger.error({ err: error }, 'events cannot be recorded and are dropped'),
+  });
+  open.defer(() => background.close());
   const views = await runViews({
     log,
     database: foundation.views,
@@ -88,13 +110,27 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
       ),
   });
   open.defer(() => views.close());
-  metrics.expose(log, views);
+  const { enabled, entries } = configuration.cache;
+  const cache = enabled ? await openReadCache({ log, views, catalogue, max: entries }) : noReadCache;
+  open.defer(() => cache.close());
+  metrics.expose(log, views, cache);
 
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
+  const redis = await openRedis(configuration, logger);
+  open.defer(() => redis?.disconnect());
+  const edge = edgePorts(configuration, redis, logger);
   const app = createApp({
-    ...appPorts({ logger, record, store, database: foundation.views, views, isReady: () => ready }),
+    ...appPorts({
+      ...{ logger, log, record, store, secrets, personalData, views, cache },
+      database: foundation.views,
+      maxOpenUploads: configuration.uploads.max_open,
+      redirectPulls: !configuration.storage_service.redirect.disable,
+      auth: { log, record, background, secrets, ...authSettings(configuration) },
+      isReady: () => ready,
+    }),
     metrics: metrics.http,
+    ...edge,
   });
   healthRoutes(app, {
     log: async () => void (await log.head()),
@@ -104,11 +140,19 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
       await foundation.views.pool.query('SELECT 1');
     },
   });
-  const listeners = await listenAsConfigured(configuration, app, metrics.render);
+  const listeners = await listenAsConfigured(configuration, app, {
+    renderMetrics: metrics.render,
+    logger,
+    isTrustedProxy: edge.isTrustedProxy,
+  });
   open.defer(listeners.close);
+  const { renewCertificate } = listeners;
+  if (renewCertificate !== undefined) process.on('SIGHUP', () => void renewCertificate());
 
   const isFirstStart = (await log.head()) === 0n;
   await firstStart({ log, record, hashPassword, ...first }, configuration.harbor_admin_password?.reveal());
+  const signing = await keepSigningKey(configuration, { log, record, secrets }, logger);
+  open.defer(() => signing.stop());
   await views.caughtUp();
   ready = true;
   logger.info({ version, engine: log.engine, store: store.product }, `ready at ${listeners.url}`);
@@ -117,11 +161,13 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   // Standard output belongs to the log there, but whoever starts it for the first time has to learn of the password.
   else if (isFirstStart) console.error(greeting);
 
-  const { enabled, schedule } = configuration.garbage_collection;
-  if (enabled) {
+  const sweeping = keepSweepingUploads({ store, logger, settings: configuration.upload_purging });
+  open.defer(() => sweeping.stop());
+  const { garbage_collection } = configuration;
+  if (garbage_collection.enabled) {
     const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');
     const collecting = keepCollectingGarbage({
-      schedule,
+      schedule: garbage_collection.schedule,
       settings: garbageSettings(configuration),
       run: garbageCollector({ log, record, store, database: foundation.views, views, onFailure }),
       onRun: (run) => {

@@ -1,6 +1,12 @@
 import type { HttpMetrics } from '../gateway/metrics/http.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
-import { createMetrics, exposeLogHead, exposeProjections } from '../infra/telemetry/metrics.ts';
+import type { ReadCache } from '../infra/read-cache/port.ts';
+import {
+  createMetrics,
+  exposeLogHead,
+  exposeProjections,
+  exposeReadCache,
+} from '../infra/telemetry/metrics.ts';
 import type { Views } from '../infra/views/port.ts';
 import type { GarbageRun } from '../workers/collect-garbage.ts';
 
@@ -26,8 +32,9 @@ export function serverMetrics() {
       instruments.garbageBytes.inc(bytes);
     },
 
-    expose(log: EventLog, views: Views): void {
+    expose(log: EventLog, views: Views, cache: ReadCache): void {
       exposeLogHead(instruments, () => log.head());
+      exposeReadCache(instruments, () => ({ ...cache.counts() }));
       exposeProjections(instruments, async () => {
         const [head, statuses] = await Promise.all([log.head(), views.status()]);
         return statuses.map(({ name, position, applied, stoppedAt }) => ({

@@ -6,6 +6,7 @@ import { replay, verify } from './rebuild.ts';
 import { type ScrubOptions, scrubStore } from './scrub.ts';
 import { serve } from './serve.ts';
 import { status } from './status.ts';
+import { rotateTokenKeys } from './token-keys.ts';
 import { version } from './version.ts';
 
 const shiplog = new Command('shiplog')
@@ -54,6 +55,14 @@ shiplog
   .description('rebuild views beside those that serve and compare the rows; exit 1 on a difference')
   .option('-p, --projection <name>', 'only this one; may be repeated', collect, [])
   .action((options: { projection: string[] }) => verify(file(), options.projection));
+
+shiplog
+  .command('token-keys')
+  .description('the keys that sign the tokens of clients')
+  .command('rotate')
+  .description('sign with a new key, also while the registry serves')
+  .option('--revoke', 'accept no token that an earlier key has signed')
+  .action((options: { revoke?: boolean }) => rotateTokenKeys(file(), options));
 
 shiplog
   .command('gc')

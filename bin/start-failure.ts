@@ -4,6 +4,8 @@ import { DataDirectoryHeld } from '../infra/data-directory/hold.ts';
 import { DatabaseUnavailable, DatabaseUnusable } from '../infra/database/outage.ts';
 import { PostgresUnusable } from '../infra/database/postgres-binaries.ts';
 import { LogUnavailable } from '../infra/event-log/port.ts';
+import { SecretKeyUnusable } from '../infra/secrets/key-file.ts';
+import { OtherSecretKey } from './token-keys.ts';
 
 const explained = [
   DataDirectoryHeld,
@@ -12,6 +14,8 @@ const explained = [
   DatabaseUnusable,
   PostgresUnusable,
   LogUnavailable,
+  SecretKeyUnusable,
+  OtherSecretKey,
   StoreFull,
   StoreUnavailable,
 ];

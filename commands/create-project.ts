@@ -1,10 +1,58 @@
 import type { Metadata } from '../domain/event.ts';
-import { type CreateProject, projectDecider } from '../domain/project/decider.ts';
+import { memberDecider } from '../domain/member/decider.ts';
+import { memberStream } from '../domain/member/events.ts';
+import { projectDecider } from '../domain/project/decider.ts';
 import { projectStream } from '../domain/project/events.ts';
+import type { AllocateId } from './allocate-id.ts';
 import { decision, type Recorder } from './record.ts';
 
-/** Resolves to the log's position. @throws Refusal `project-exists` */
+export interface CreateProject {
+  readonly name: string;
+  readonly public: boolean;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Becomes its first member, with the role projectAdmin. */
+  readonly owner: { readonly username: string; readonly userId: number };
+}
+
+export interface CreateProjectPorts {
+  readonly record: Recorder;
+  readonly allocateId: AllocateId;
+}
+
+/** @throws Refusal `project-exists` */
 export const createProject =
-  ({ record }: { readonly record: Recorder }) =>
-  async (project: CreateProject, metadata: Metadata): Promise<bigint> =>
-    (await record(metadata, decision(projectStream(project.name), projectDecider, project))).position;
+  ({ record, allocateId }: CreateProjectPorts) =>
+  async (
+    { name, public: isPublic, metadata: settings, owner }: CreateProject,
+    metadata: Metadata,
+  ): Promise<{ readonly projectId: number; readonly position: bigint }> => {
+    const [projectId, memberId] = [
+      await allocateId('project', metadata),
+      await allocateId('member', metadata),
+    ];
+    const { position } = await record(
+      metadata,
+      ...projectWithOwner({ name, projectId, public: isPublic, metadata: settings, owner, memberId }),
+    );
+    return { projectId, position };
+  };
+
+/** The decisions that make a project and its first member. */
+export const projectWithOwner = ({
+  owner,
+  memberId,
+  ...project
+}: CreateProject & { readonly projectId: number; readonly memberId: number }) => {
+  const { name, projectId } = project;
+  return [
+    decision(projectStream(name), projectDecider, { do: 'create', ...project, owner: owner.username }),
+    decision(memberStream(projectId, owner.userId), memberDecider, {
+      do: 'add',
+      memberId,
+      projectId,
+      project: name,
+      ...owner,
+      role: 'projectAdmin',
+    }),
+  ] as const;
+};

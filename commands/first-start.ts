@@ -1,11 +1,11 @@
 import type { Metadata } from '../domain/event.ts';
 import { projectStream } from '../domain/project/events.ts';
 import { Refusal } from '../domain/refusal.ts';
+import { userDecider } from '../domain/user/decider.ts';
 import { userStream } from '../domain/user/events.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
-import { createProject } from './create-project.ts';
-import { createUser } from './create-user.ts';
-import type { Recorder } from './record.ts';
+import { projectWithOwner } from './create-project.ts';
+import { decision, type Recorder } from './record.ts';
 
 /** Harbor's names for both; its clients and scripts expect them. */
 const administrator = 'admin';
@@ -26,6 +26,7 @@ export interface FirstStartPorts {
 }
 
 const metadata: Metadata = { actor: 'system' };
+const isThere: ReadonlySet<Refusal['reason']['kind']> = new Set(['project-exists', 'member-exists']);
 
 /**
  * Makes sure that there is an administrator and the public project `library`. Any number of processes may do so at
@@ -44,8 +45,15 @@ export async function firstStart(
 
   const project = await log.readStream(projectStream(firstProject));
   if (project.revision !== 'none') return asAdministrator;
-  const library = { name: firstProject, projectId: 1, public: true, owner: administrator };
-  return unlessThere('project-exists', asAdministrator, () => createProject({ record })(library, metadata));
+  const owner = { username: administrator, userId: 1 };
+  const library = { name: firstProject, projectId: 1, public: true, metadata: {}, owner, memberId: 1 };
+  try {
+    return (await record(metadata, ...projectWithOwner(library))).position;
+  } catch (error) {
+    // Another process was faster; where its project came between our two readings, its member is what we meet.
+    if (error instanceof Refusal && isThere.has(error.reason.kind)) return asAdministrator;
+    throw error;
+  }
 }
 
 async function createAdministrator(ports: FirstStartPorts, configured: string | undefined): Promise<bigint> {
@@ -57,22 +65,21 @@ async function createAdministrator(ports: FirstStartPorts, configured: string | 
   const password = configured ?? kept ?? ports.newPassword();
   if (configured === undefined && kept === undefined) await ports.keepPassword(password);
   const passwordHash = await ports.hashPassword(password);
-  const user = { username: administrator, userId: 1, administrator: true, passwordHash };
+  const user = decision(userStream(administrator), userDecider, {
+    do: 'create',
+    username: administrator,
+    userId: 1,
+    administrator: true,
+    passwordHash,
+    emailKey: null,
+    profile: null,
+  });
   try {
-    return await createUser(ports)(user, metadata);
+    return (await ports.record(metadata, user)).position;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     // Another process was faster, and the password that counts is its.
     if (configured === undefined) await ports.dropPassword();
     return 0n;
-  }
-}
-
-async function unlessThere(kind: Refusal['reason']['kind'], otherwise: bigint, work: () => Promise<bigint>) {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof Refusal && error.reason.kind === kind) return otherwise;
-    throw error;
   }
 }

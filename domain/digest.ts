@@ -11,6 +11,9 @@ export const digest = z
   .brand<'Digest'>();
 export type Digest = z.infer<typeof digest>;
 
+export const isDigestAlgorithm = (name: unknown): name is DigestAlgorithm =>
+  typeof name === 'string' && Object.hasOwn(hexLength, name);
+
 /** The digest in `text`, or undefined where it is not one that Shiplog supports. */
 export function parseDigest(text: string): Digest | undefined {
   const parsed = digest.safeParse(text);

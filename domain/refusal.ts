@@ -4,7 +4,14 @@ import type { Digest } from './digest.ts';
 export type Reason =
   | { readonly kind: 'project-unknown'; readonly project: string }
   | { readonly kind: 'project-exists'; readonly project: string }
+  | { readonly kind: 'project-not-empty'; readonly project: string }
   | { readonly kind: 'user-exists'; readonly username: string }
+  | { readonly kind: 'user-unknown'; readonly userId: number }
+  | { readonly kind: 'email-taken' }
+  | { readonly kind: 'member-exists'; readonly project: string; readonly username: string }
+  | { readonly kind: 'member-unknown'; readonly memberId: number }
+  | { readonly kind: 'robot-exists'; readonly robot: string }
+  | { readonly kind: 'robot-unknown'; readonly robotId: number }
   | { readonly kind: 'references-unknown'; readonly repository: string; readonly digests: readonly Digest[] }
   | {
       readonly kind: 'reference-size-differs';

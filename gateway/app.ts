@@ -5,42 +5,61 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify';
-import { v7 as newRequestId } from 'uuid';
-import { challenge } from './auth/authenticate.ts';
+import type { RateLimit } from '../infra/rate-limit/port.ts';
+import { type ManagementPorts, managementApi } from './api/routes.ts';
+import { cleanApiPath } from './api/unknown-paths.ts';
+import { type TokenServicePorts, tokenServiceRoutes } from './auth/token-service.ts';
 import { errorBody, errorHandler, RequestRefused } from './errors.ts';
+import { heedTrustedProxies, type IsTrusted } from './forwarded.ts';
 import { type HttpMetrics, measureRequests } from './metrics/http.ts';
-import { type AccessPorts, permitter } from './oci/access.ts';
+import { type AccessPorts, catalogPermitter, permitter, pullQuestion } from './oci/access.ts';
 import { type BlobPorts, blobRoutes } from './oci/blobs.ts';
-import { drainRefusedBodies } from './oci/body.ts';
+import { type BodyPatience, drainRefusedBodies } from './oci/body.ts';
+import { type CatalogPorts, catalogRoutes } from './oci/catalog.ts';
+import { leaveContentTypeToRoutes } from './oci/content-type.ts';
 import { type ManifestPorts, manifestRoutes } from './oci/manifests.ts';
 import { foldRepositoryName } from './oci/paths.ts';
 import { type ReferrerPorts, referrerRoutes } from './oci/referrers.ts';
 import { type TagPorts, tagRoutes } from './oci/tags.ts';
 import { type UploadPorts, uploadRoutes } from './oci/uploads.ts';
+import { limitAddresses } from './rate-limit.ts';
+import { pathOf, refuseDoubtfulRequests, refuseEncodedBodies } from './request-form.ts';
+import { requestIdOf } from './request-id.ts';
 import { traceRequests } from './tracing.ts';
+import { answerUnroutable } from './unroutable.ts';
 
 export interface AppPorts
   extends AccessPorts,
+    ManagementPorts,
+    TokenServicePorts,
     Omit<BlobPorts, 'permit'>,
-    Omit<UploadPorts, 'permit'>,
+    Omit<UploadPorts, 'permit' | 'mayPull' | 'findBlob'>,
     Omit<ManifestPorts, 'permit'>,
     Omit<ReferrerPorts, 'permit'>,
-    Omit<TagPorts, 'permit'> {
+    Omit<TagPorts, 'permit'>,
+    Omit<CatalogPorts, 'permitCatalog'> {
   readonly logger: FastifyBaseLogger;
   readonly metrics: HttpMetrics;
   isOutage(error: unknown): boolean;
+  /** Reads within `work` show what was recorded before this call; they find that out together. */
+  asOfNow<Result>(work: () => Result): Result;
   /** Whether the views show at least what the log held at the start; before that a 404 would be a lie. */
   isReady(): boolean;
+  readonly bodyPatience: BodyPatience;
+  readonly isTrustedProxy: IsTrusted;
+  /** What one address may ask, whoever logs in there; undefined for no limit. */
+  readonly addressLimit?: RateLimit | undefined;
 }
 
 /** The HTTP application without its listeners. */
 export function createApp(ports: AppPorts): FastifyInstance {
   const app = Fastify({
     loggerInstance: ports.logger,
-    genReqId: () => newRequestId(),
+    genReqId: requestIdOf,
+    trustProxy: ports.isTrustedProxy,
     // One line a request, when it is answered; see `logRequests`.
     logController: new LogController({ disableRequestLogging: true }),
-    rewriteUrl: ({ url = '/' }) => foldRepositoryName(url),
+    rewriteUrl: ({ url = '/' }) => foldRepositoryName(cleanApiPath(pathOf(url))),
     exposeHeadRoutes: false,
     routerOptions: {
       // Fastify's default of 100 is below the length of a sha512 digest.
@@ -48,54 +67,71 @@ export function createApp(ports: AppPorts): FastifyInstance {
       ignoreTrailingSlash: false,
     },
     frameworkErrors: (_error, request, reply: FastifyReply) => {
-      markRegistry(request, reply);
+      markAnswer(request, reply);
+      // No hook sees such a request, so nobody would read a body that it may have.
       reply
         .code(400)
+        .header('connection', 'close')
         .send(errorBody({ status: 400, code: 'NAME_INVALID', message: 'the path cannot be decoded' }));
     },
   });
 
+  app.decorate('bodyPatience', ports.bodyPatience);
+  heedTrustedProxies(app, ports.isTrustedProxy);
   measureRequests(app, ports.metrics);
   logRequests(app);
   traceRequests(app);
   drainRefusedBodies(app);
-  app.addHook('onRequest', async (request, reply) => markRegistry(request, reply));
+  app.addHook('onRequest', async (request, reply) => markAnswer(request, reply));
+  limitAddresses(app, ports.addressLimit, probes);
+  refuseDoubtfulRequests(app);
+  refuseEncodedBodies(app);
+  leaveContentTypeToRoutes(app);
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.setErrorHandler(errorHandler(ports.isOutage));
-  app.setNotFoundHandler((request, reply) => {
-    const message = `no route for ${request.method} here`;
-    return reply.code(404).send(errorBody({ status: 404, code: 'UNSUPPORTED', message }));
-  });
+  answerUnroutable(app);
 
+  async function requireReady(): Promise<void> {
+    if (ports.isReady()) return;
+    throw new RequestRefused({
+      status: 503,
+      code: 'UNAVAILABLE',
+      message: 'the registry is starting',
+      headers: { 'retry-after': '1' },
+    });
+  }
+
+  managementApi(app, ports);
+  app.register(async (service) => {
+    service.addHook('onRequest', requireReady);
+    service.addHook('preHandler', (_request, _reply, done) => ports.asOfNow(done));
+    tokenServiceRoutes(service, ports);
+  });
   app.register(async (oci) => {
     const permit = permitter(ports);
-    oci.addHook('onRequest', async () => {
-      if (ports.isReady()) return;
-      throw new RequestRefused({
-        status: 503,
-        code: 'UNAVAILABLE',
-        message: 'the registry is starting',
-        headers: { 'retry-after': '1' },
-      });
-    });
+    oci.addHook('onRequest', requireReady);
+    oci.addHook('preHandler', (_request, _reply, done) => ports.asOfNow(done));
     versionRoutes(oci, ports);
     blobRoutes(oci, { ...ports, permit });
-    uploadRoutes(oci, { ...ports, permit });
+    uploadRoutes(oci, { ...ports, permit, mayPull: pullQuestion(ports) });
     manifestRoutes(oci, { ...ports, permit });
     referrerRoutes(oci, { ...ports, permit });
     tagRoutes(oci, { ...ports, permit });
+    catalogRoutes(oci, { ...ports, permitCatalog: catalogPermitter(ports) });
   });
   return app;
 }
 
-/** The access log. What probes and scrapers ask every few seconds is of interest to nobody. */
+/** What is asked every few seconds, by those who watch over the registry. */
+const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+
+/** The access log; probes are of interest to nobody. */
 function logRequests(app: FastifyInstance): void {
-  const quiet = new Set(['/healthz', '/readyz', '/metrics']);
   app.addHook('onResponse', async (request, reply) => {
     const { method, originalUrl, ip, headers } = request;
-    request.log[quiet.has(originalUrl) ? 'debug' : 'info'](
+    request.log[probes.has(originalUrl) ? 'debug' : 'info'](
       {
         method,
         url: originalUrl,
@@ -109,19 +145,22 @@ function logRequests(app: FastifyInstance): void {
   });
 }
 
-/** Classic docker tells a registry by this header, on whatever answer it gets below `/v2`. */
-function markRegistry({ originalUrl }: FastifyRequest, reply: FastifyReply): void {
-  if (/^\/v2(?:[/?]|$)/.test(originalUrl)) reply.header('docker-distribution-api-version', 'registry/2.0');
+/** What every answer carries: the id under which the log has the request, and the mark of a registry below `/v2`. */
+function markAnswer({ id, originalUrl }: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', id);
+  // Classic docker tells a registry by this header, also on errors.
+  if (/^\/v2(?:[/?]|$)/.test(pathOf(originalUrl)))
+    reply.header('docker-distribution-api-version', 'registry/2.0');
 }
 
 /** distribution-spec, "Determining Support" (end-1). Clients learn here how to log in. */
-function versionRoutes(app: FastifyInstance, { authenticate }: AccessPorts): void {
+function versionRoutes(app: FastifyInstance, { authenticate, challenge, limit }: AccessPorts): void {
   for (const path of ['/v2/', '/v2']) {
-    app.get(path, async (request, reply) => {
-      const principal = await authenticate(request.headers.authorization);
-      if (principal.kind !== 'anonymous') return reply.send({});
-      reply.code(401).header('www-authenticate', challenge);
-      return errorBody({ status: 401, code: 'UNAUTHORIZED', message: 'authentication required' });
+    app.get(path, async (request) => {
+      const { principal, token } = await authenticate(request);
+      await limit(principal, request.ip);
+      if (principal.kind !== 'anonymous' || token !== undefined) return {};
+      throw challenge(request, { message: 'authentication required' });
     });
   }
 }

@@ -48,6 +48,34 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'CONFLICT',
     message: `user ${username} already exists`,
   }),
+  'project-not-empty': () => ({
+    status: 412,
+    code: 'PRECONDITION',
+    message: 'the project contains repositories, can not be deleted',
+  }),
+  'user-unknown': ({ userId }) => ({ status: 404, code: 'NOT_FOUND', message: `user ${userId} not found` }),
+  // Whose it is, is not for everybody.
+  'email-taken': () => ({ status: 409, code: 'CONFLICT', message: 'the email is already in use' }),
+  'member-exists': ({ project, username }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `${username} is a member of the project ${project} already`,
+  }),
+  'member-unknown': ({ memberId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `project member ${memberId} not found`,
+  }),
+  'robot-exists': ({ robot }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `robot account ${robot} already exists`,
+  }),
+  'robot-unknown': ({ robotId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `robot ${robotId} not found`,
+  }),
   // 400 as distribution answers it; a 404 would read as if the repository were not there.
   'references-unknown': ({ repository, digests }) => ({
     status: 400,

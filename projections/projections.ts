@@ -1,19 +1,25 @@
 import type { AnyProjection } from '../infra/database/projection.ts';
 import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
+import { members } from './members/projection.ts';
 import { projects } from './projects/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
+import { robots } from './robots/projection.ts';
 import { tags } from './tags/projection.ts';
+import { tokenKeys } from './token-keys/projection.ts';
 import { users } from './users/projection.ts';
 
 /** Every read model that this version of Shiplog serves. */
 export const projections: readonly AnyProjection[] = [
   artifacts,
   blobs,
+  members,
   projects,
   referrers,
   repositories,
+  robots,
   tags,
+  tokenKeys,
   users,
 ];

@@ -41,10 +41,12 @@ test('without a file and variables everything has its default', async () => {
   const configuration = await loadConfiguration({ environment: {} });
   assert.equal(configuration.data, './data');
   assert.equal(configuration.hostname, 'localhost');
-  assert.deepEqual(configuration.http, { address: '127.0.0.1', port: 8080 });
+  assert.equal(configuration.http.address, '127.0.0.1');
+  assert.equal(configuration.http.port, 8080);
+  assert.deepEqual(configuration.http.trusted_proxies, []);
   assert.equal(configuration.https, undefined);
   assert.deepEqual(configuration.event_log, { engine: 'postgres' });
-  assert.deepEqual(configuration.storage_service, {});
+  assert.deepEqual(configuration.storage_service, { redirect: { disable: true } });
   assert.deepEqual(configuration.metric, { enabled: true, path: '/metrics' });
   assert.equal(configuration.views.wait_seconds, 10);
   assert.deepEqual(configuration.unused, []);
@@ -55,9 +57,21 @@ test('the file overrides the defaults, and the environment overrides the file, k
     SHIPLOG_HTTP_PORT: '2000',
     SHIPLOG_METRIC_ENABLED: 'false',
   });
-  assert.deepEqual(configuration.http, { address: '0.0.0.0', port: 2000 });
+  assert.equal(configuration.http.address, '0.0.0.0');
+  assert.equal(configuration.http.port, 2000);
   assert.equal(configuration.log.level, 'debug');
   assert.deepEqual(configuration.metric, { enabled: false, path: '/metrics' });
+});
+
+test('a duration is written as Harbor writes it, and anything else is refused', async (t) => {
+  const age = async (text: string) => (await load(t, `upload_purging: { age: ${text} }`)).upload_purging.age;
+  assert.equal(await age('1h30m'), 5_400_000);
+  assert.equal(await age('600s'), 600_000);
+  assert.equal(await age('720000ms'), 720_000);
+  for (const wrong of ['168', '1d', '1.5h', 'h', '-1h', '1h 30m', '599s', '0s'])
+    assert.deepEqual(await faults(load(t, `upload_purging: { age: ${wrong} }`)), [
+      `upload_purging.age (shiplog.yml, line 1): found "${wrong}"; expected a duration of at least 600s, such as 168h or 1h30m`,
+    ]);
 });
 
 test('SHIPLOG_CONFIG names the file when nothing else does', async (t) => {
@@ -84,24 +98,24 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'https.strong_ssl_ciphers',
     'database',
     'external_database.harbor.max_idle_conns',
+    'cache.expire_hours',
     'storage_service.s3.encrypt',
     'storage_service.s3.skipverify',
     'storage_service.s3.v4auth',
     'storage_service.s3.multipartcopymaxconcurrency',
-    'storage_service.redirect',
+    'external_redis.idle_timeout_seconds',
+    'external_redis.jobservice_db_index',
+    'external_redis.trivy_db_index',
     'log.local',
     'log.external_endpoint',
     '_version',
     'ip_family',
     'internal_tls',
-    'upload_purging',
     'trivy',
     'jobservice',
     'notification',
-    'external_redis',
     'proxy',
     'network',
-    'cache',
     'core',
   ]);
   assert.equal(configuration.data, '/data');
@@ -116,10 +130,19 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
   assert.equal(database?.port, 5432);
   assert.equal(database?.max_open_conns, 10);
   assert.equal(database?.password?.reveal(), 'hidden-database');
+  assert.equal(configuration.external_redis?.host, 'redis.example.com:6379');
+  assert.equal(configuration.external_redis?.registry_db_index, 1);
   const { s3 } = configuration.storage_service;
   assert.equal(s3?.accesskey?.reveal(), '0123');
   assert.equal(s3?.secure, true);
   assert.equal(s3?.chunksize, 5 * 1024 * 1024);
+  assert.equal(configuration.storage_service.redirect.disable, true);
+  assert.deepEqual(configuration.upload_purging, {
+    enabled: true,
+    age: 168 * 3_600_000,
+    interval: 24 * 3_600_000,
+    dryrun: false,
+  });
   assert.equal(configuration.log.level, 'warn');
   assert.equal(configuration.trace.sample_rate, 0.5);
   assert.deepEqual(configuration.trace.attributes, { application: 'harbor' });

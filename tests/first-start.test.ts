@@ -50,12 +50,20 @@ async function assertStarted(log: EventLog, password: string | undefined): Promi
   const [user, ...others] = await dataOf(log, 'user/admin');
   assert.equal(others.length, 0);
   const { passwordHash, ...admin } = user ?? {};
-  assert.deepEqual(admin, { username: 'admin', userId: 1, administrator: true });
+  assert.deepEqual(admin, {
+    username: 'admin',
+    userId: 1,
+    administrator: true,
+    emailKey: null,
+    profile: null,
+  });
   assert.ok(await passwordMatches(String(passwordHash), String(password)), `the password is not ${password}`);
   assert.deepEqual(await dataOf(log, 'project/library'), [
     { name: 'library', projectId: 1, public: true, owner: 'admin' },
   ]);
-  assert.equal(await log.head(), 2n);
+  const membership = { memberId: 1, projectId: 1, project: 'library', userId: 1, username: 'admin' };
+  assert.deepEqual(await dataOf(log, 'member/1/1'), [{ ...membership, role: 'projectAdmin' }]);
+  assert.equal(await log.head(), 3n);
 }
 
 /** Lets `count` decisions be recorded and then dies. */

@@ -22,8 +22,15 @@ const moveTo = (number: number, tag = '1.0') =>
     tag,
     digest: digestOf(number),
   });
+const library = { projectId: 1, public: true, metadata: {} };
 const createProject = (name: string) =>
-  decision(`project/${name}`, projectDecider, { name, projectId: 1, public: true, owner: 'admin' });
+  decision(`project/${name}`, projectDecider, {
+    do: 'create',
+    name,
+    projectId: 1,
+    public: true,
+    owner: 'admin',
+  });
 
 const recorderOf = (log: EventLog) => recorder({ log, catalogue, newEventId });
 
@@ -80,7 +87,7 @@ test('several decisions are appended together, and each tells the state that it 
   const record = recorderOf(log);
   const { position, states } = await record(metadata, createProject('library'), moveTo(2), moveTo(3, 'b'));
 
-  assert.deepEqual(states, [true, digestOf(2), digestOf(3)]);
+  assert.deepEqual(states, [library, digestOf(2), digestOf(3)]);
   assert.equal(position, await log.head());
   assert.equal((await historyOf(log)).length, 1);
   assert.equal((await historyOf(log, 'project/library')).length, 1);
@@ -123,7 +130,7 @@ test('who loses a race decides again on what the winner left', async (t) => {
   const { states } = await recorderOf(raced)(metadata, createProject('library'), moveTo(2));
 
   assert.equal(attempts(), 2);
-  assert.deepEqual(states, [true, digestOf(2)]);
+  assert.deepEqual(states, [library, digestOf(2)]);
   assert.deepEqual(
     (await historyOf(log)).map(({ type }) => type),
     ['TagAssigned', 'TagMoved'],

@@ -24,6 +24,9 @@ export interface RobotPermission {
   readonly access: readonly Permission[];
 }
 
+/** Whether a robot of this stored name belongs to a project; no robot's own name has a plus sign. */
+export const isOfProject = (robot: string): boolean => robot.includes('+');
+
 /** How events name the principal. */
 export function actorOf(principal: Principal): string {
   switch (principal.kind) {

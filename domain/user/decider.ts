@@ -7,16 +7,76 @@ export interface CreateUser {
   readonly userId: number;
   readonly administrator: boolean;
   readonly passwordHash: string;
+  readonly emailKey: string | null;
+  /** Sealed under a key of the user. */
+  readonly profile: string | null;
 }
 
-/** Whether the user exists. */
-export const userDecider: Decider<boolean, CreateUser, UserEvent> = {
-  initial: false,
+export type UserCommand =
+  | ({ readonly do: 'create' } & CreateUser)
+  | {
+      readonly do: 'change-profile';
+      readonly userId: number;
+      readonly emailKey: string | null;
+      readonly profile: string | null;
+    }
+  | { readonly do: 'change-password'; readonly userId: number; readonly passwordHash: string }
+  | { readonly do: 'change-administrator'; readonly userId: number; readonly administrator: boolean }
+  | { readonly do: 'delete'; readonly userId: number };
 
-  decide(exists, command) {
-    if (exists) throw new Refusal({ kind: 'user-exists', username: command.username });
-    return [{ type: 'UserCreated', data: command }];
+export interface User {
+  readonly username: string;
+  readonly userId: number;
+  readonly administrator: boolean;
+  readonly emailKey: string | null;
+}
+
+/** The user who bears the name now, or null. */
+export const userDecider: Decider<User | null, UserCommand, UserEvent> = {
+  initial: null,
+
+  decide(user, command) {
+    if (command.do === 'create') {
+      const { do: _, ...data } = command;
+      if (user !== null) throw new Refusal({ kind: 'user-exists', username: data.username });
+      return [{ type: 'UserCreated', data }];
+    }
+    // Also where somebody else bears the name by now.
+    if (user?.userId !== command.userId) throw new Refusal({ kind: 'user-unknown', userId: command.userId });
+    const { username, userId } = user;
+    switch (command.do) {
+      case 'change-profile': {
+        const { emailKey, profile } = command;
+        return [{ type: 'UserProfileChanged', data: { username, userId, emailKey, profile } }];
+      }
+      case 'change-password':
+        return [
+          { type: 'UserPasswordChanged', data: { username, userId, passwordHash: command.passwordHash } },
+        ];
+      case 'change-administrator': {
+        const { administrator } = command;
+        if (administrator === user.administrator) return [];
+        return [{ type: 'UserAdministratorChanged', data: { username, userId, administrator } }];
+      }
+      case 'delete':
+        return [{ type: 'UserDeleted', data: { username, userId } }];
+    }
   },
 
-  evolve: () => true,
+  evolve(user, event) {
+    switch (event.type) {
+      case 'UserCreated': {
+        const { username, userId, administrator, emailKey } = event.data;
+        return { username, userId, administrator, emailKey };
+      }
+      case 'UserProfileChanged':
+        return user && { ...user, emailKey: event.data.emailKey };
+      case 'UserPasswordChanged':
+        return user;
+      case 'UserAdministratorChanged':
+        return user && { ...user, administrator: event.data.administrator };
+      case 'UserDeleted':
+        return null;
+    }
+  },
 };

@@ -1,19 +1,21 @@
 import type { FastifyRequest } from 'fastify';
-import { authorize } from '../../domain/access/authorize.ts';
-import { actorOf, type Principal } from '../../domain/access/principal.ts';
-import type { Role } from '../../domain/access/role.ts';
+import type { Principal } from '../../domain/access/principal.ts';
 import type { Metadata } from '../../domain/event.ts';
 import { Refusal } from '../../domain/refusal.ts';
 import { projectOf } from '../../domain/repository.ts';
-import { type Authenticate, unauthorized } from '../auth/authenticate.ts';
+import { type Authenticate, anonymous, type Caller } from '../auth/authenticate.ts';
+import type { Challenge } from '../auth/challenge.ts';
+import { metadataOf } from '../auth/origin.ts';
+import { type Action, mayListCatalog, type PermissionPorts, standingIn } from '../auth/permissions.ts';
+import { covers } from '../auth/scopes.ts';
 import { RequestRefused } from '../errors.ts';
+import type { Limit } from '../rate-limit.ts';
 import { readName } from './paths.ts';
 
-export interface AccessPorts {
+export interface AccessPorts extends PermissionPorts {
   readonly authenticate: Authenticate;
-  findProject(name: string): Promise<{ readonly name: string; readonly public: boolean } | undefined>;
-  /** The roles that the principal has in the project. */
-  rolesOf(principal: Principal, project: string): Promise<readonly Role[]>;
+  readonly challenge: Challenge;
+  readonly limit: Limit;
   /** The trace that the request belongs to (W3C Trace Context), while tracing is on. */
   currentTraceparent(): string | undefined;
 }
@@ -25,46 +27,99 @@ export interface Permitted {
   readonly metadata: Metadata;
 }
 
-/** What a route needs, in the words of the token specification. */
-export type Action = 'pull' | 'push' | 'delete';
-
 /** Every `/v2/<name>/…` route passes through here before it does anything else. */
 export type Permit = (request: FastifyRequest, action: Action) => Promise<Permitted>;
 
-/** @throws RequestRefused 400, 401 or 403. @throws Refusal `project-unknown`, for those who may know. */
+/** What a request is about to do. */
+interface Need {
+  readonly type: 'repository' | 'registry';
+  readonly name: string;
+  readonly action: string;
+  /** What a client has to ask the token service for. */
+  readonly scope: string;
+  /** For the message of a refusal. */
+  readonly deed: string;
+}
+
+/** Who pushes also reads; clients keep one token for both. */
+const askedFor: Readonly<Record<Action, string>> = { pull: 'pull', push: 'pull,push', delete: 'delete' };
+
+/** @throws RequestRefused 400, 401, 403 or 429. @throws Refusal `project-unknown`, for those who may know. */
 export const permitter =
-  ({ authenticate, findProject, rolesOf, currentTraceparent }: AccessPorts): Permit =>
+  (ports: AccessPorts): Permit =>
   async (request, action) => {
     const repository = readName(request.params);
-    const principal = await authenticate(request.headers.authorization);
-    const name = projectOf(repository);
-    const project = (await findProject(name)) ?? null;
-    const roles = project === null ? [] : await rolesOf(principal, name);
-    if (!authorize(principal, `repository:${action}`, { kind: 'project', project, roles })) {
-      // Without credentials the answer is the same whether or not the project exists.
-      if (principal.kind === 'anonymous') throw unauthorized('authentication required');
-      throw new RequestRefused({
-        status: 403,
-        code: 'DENIED',
-        message: `no permission to ${action} ${repository}`,
-      });
-    }
-    if (project === null) throw new Refusal({ kind: 'project-unknown', project: name });
-    return { repository, principal, metadata: metadataOf(request, principal, currentTraceparent()) };
+    const need: Need = {
+      type: 'repository',
+      name: repository,
+      action,
+      scope: `repository:${repository}:${askedFor[action]}`,
+      deed: `${action} ${repository}`,
+    };
+    const caller = await ports.authenticate(request, need.scope);
+    const { principal } = caller;
+    await ports.limit(principal, request.ip);
+    const { project, may } = await standingIn(ports, principal, repository);
+    requirePermission(ports, request, caller, need, may(action));
+    if (project === null) throw new Refusal({ kind: 'project-unknown', project: projectOf(repository) });
+    return {
+      repository,
+      principal,
+      metadata: metadataOf(request, principal, ports.currentTraceparent()),
+    };
   };
 
-function metadataOf(
-  request: FastifyRequest,
-  principal: Principal,
-  traceparent: string | undefined,
-): Metadata {
-  const userAgent = request.headers['user-agent'];
-  return {
-    actor: actorOf(principal),
-    requestId: request.id,
-    correlationId: request.id,
-    clientIp: request.ip,
-    ...(userAgent !== undefined && { userAgent: userAgent.slice(0, 512) }),
-    ...(traceparent !== undefined && { traceparent }),
+/**
+ * Whether the account that sends the request may pull from a repository other than that of its path; what it names may
+ * be anything. A token need not cover that repository: clients ask for one for the repository that they push to.
+ */
+export type MayPull = (request: FastifyRequest, repository: string) => Promise<boolean>;
+
+export const pullQuestion =
+  (ports: AccessPorts): MayPull =>
+  async (request, repository) => {
+    const { principal } = await ports.authenticate(request);
+    return (await standingIn(ports, principal, repository)).may('pull');
   };
+
+/** Lets a request through that may list all repositories. @throws RequestRefused 401, 403 or 429. */
+export const catalogPermitter =
+  (ports: AccessPorts) =>
+  async (request: FastifyRequest): Promise<void> => {
+    const need: Need = {
+      type: 'registry',
+      name: 'catalog',
+      action: '*',
+      scope: 'registry:catalog:*',
+      deed: 'list all repositories',
+    };
+    const caller = await ports.authenticate(request, need.scope);
+    await ports.limit(caller.principal, request.ip);
+    requirePermission(ports, request, caller, need, mayListCatalog(caller.principal));
+  };
+
+/**
+ * A client asks for a token on 401 alone. So 403 is for those only whom no other token would help: who came with a
+ * password, or whose token service was asked for this very thing. Whoever is anonymous could still log in.
+ */
+function requirePermission(
+  { challenge }: AccessPorts,
+  request: FastifyRequest,
+  { principal, token }: Caller,
+  need: Need,
+  isAllowed: boolean,
+): void {
+  const isCovered = token === undefined || covers(token.access, need);
+  if (isAllowed && isCovered) return;
+  const { scope } = need;
+  if (principal.kind === anonymous.kind && token === undefined)
+    throw challenge(request, { message: 'authentication required', scope });
+  const wasAsked = token === undefined || isCovered || covers(token.refused, need);
+  if (principal.kind === anonymous.kind || isAllowed || !wasAsked)
+    throw challenge(request, {
+      message: `the token gives no permission to ${need.deed}`,
+      scope,
+      error: 'insufficient_scope',
+    });
+  throw new RequestRefused({ status: 403, code: 'DENIED', message: `no permission to ${need.deed}` });
 }

@@ -12,6 +12,10 @@ import { readRange, wholeRange } from './ranges.ts';
 export interface BlobPorts {
   readonly permit: Permit;
   readonly store: BlobStore;
+  /** Whether to send clients to the store itself, where it can be reached by a signed URL. */
+  readonly redirectPulls: boolean;
+  /** Reads within `work` show what was recorded before this call. */
+  asOfNow<Result>(work: () => Result): Result;
   findBlob(repository: string, digest: Digest): Promise<FoundBlob | undefined>;
   /** Resolves to whether the repository held it, when no read shows it any more. */
   deleteBlob(at: BlobAt, metadata: Metadata): Promise<boolean>;
@@ -25,13 +29,16 @@ interface FoundBlob {
   readonly condemned: boolean;
 }
 
+/** Long enough for a client to begin; a transfer that has begun goes on after it. */
+const urlSeconds = 20 * 60;
+
 interface BlobPath {
   Params: { name: string; digest: string };
 }
 
 /** distribution-spec, "Pulling blobs" (end-2) and "Deleting Blobs" (end-10). */
 export function blobRoutes(app: FastifyInstance, ports: BlobPorts): void {
-  const { permit, store, findBlob, deleteBlob } = ports;
+  const { permit, store, asOfNow, findBlob, deleteBlob, redirectPulls } = ports;
 
   async function findReadable(repository: string, digest: Digest) {
     const blob = await findBlob(repository, digest);
@@ -69,11 +76,19 @@ export function blobRoutes(app: FastifyInstance, ports: BlobPorts): void {
     const { digest, size, key } = await findReadable(repository, readDigest(request.params.digest));
     const { range: asked, 'if-none-match': known, 'if-range': part } = request.headers;
     if (isUnchanged(known, digest)) return sayUnchanged(reply, digest);
+    if (redirectPulls && store.presign) {
+      const url = await store.presign(key, { method: 'GET', expiresInSeconds: urlSeconds });
+      // Whoever has the URL may read, so no cache may hand it on. A range is asked of the store again.
+      return reply
+        .code(307)
+        .headers({ location: url, 'cache-control': 'no-store', 'content-length': 0 })
+        .send();
+    }
     const range = isSameContent(part?.toString(), digest) ? readRange(asked, size) : undefined;
     // Before the headers: they would stay on the answer of an error.
     const bytes = await store.open(key, range ?? wholeRange(size)).catch(async (error) => {
       // Deleted since it was found, and not lost?
-      if (error instanceof BlobNotFound) await findReadable(repository, digest);
+      if (error instanceof BlobNotFound) await asOfNow(() => findReadable(repository, digest));
       throw error;
     });
     reply.headers(headersOf(digest));

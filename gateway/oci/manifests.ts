@@ -24,6 +24,8 @@ const maxTagsAtOnce = 50;
 export interface ManifestPorts {
   readonly permit: Permit;
   readonly store: BlobStore;
+  /** Reads within `work` show what was recorded before this call. */
+  asOfNow<Result>(work: () => Result): Result;
   findTag(repository: string, tag: string): Promise<Digest | undefined>;
   findManifest(repository: string, digest: Digest): Promise<FoundManifest | undefined>;
   /** Resolves when a read of manifests, tags and repositories shows the push. */
@@ -94,7 +96,7 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
     if (answerUnchanged(request, reply, manifest)) return reply.send();
     const bytes = await read(manifest).catch(async (error) => {
       // Deleted since it was found, and not lost?
-      if (error instanceof BlobNotFound) await find(repository, reference);
+      if (error instanceof BlobNotFound) await ports.asOfNow(() => find(repository, reference));
       throw error;
     });
     // Bytes and not a string: Fastify would add a charset to the media type, which clients compare.

@@ -1,32 +1,46 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { StoreBlob } from '../../domain/blob/decider.ts';
-import type { Digest } from '../../domain/digest.ts';
+import { type Digest, isDigestAlgorithm } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
 import {
+  BlobNotFound,
   type BlobStore,
+  DigestMismatch,
   OffsetMismatch,
   type StoredBlob,
+  StoreFull,
+  StoreUnavailable,
   type Upload,
+  type UploadAttributes,
   UploadBusy,
   UploadNotFound,
 } from '../../infra/blob-store/port.ts';
+import { RequestRefused } from '../errors.ts';
 import type { Permit, Permitted } from './access.ts';
+import type { BlobPorts } from './blobs.ts';
 import { bodyStream } from './body.ts';
+import { type MountPorts, mount } from './mounts.ts';
 import { readDigest } from './paths.ts';
 import { readChunkStart } from './ranges.ts';
+import { uploadSlots } from './upload-slots.ts';
 
-export interface UploadPorts {
+export interface UploadPorts extends MountPorts {
   readonly permit: Permit;
   readonly store: BlobStore;
+  /** How many uploads one account may have open. */
+  readonly maxOpenUploads: number;
+  readonly findBlob: BlobPorts['findBlob'];
   storeBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint>;
+  /** As `storeBlob`; undefined where the bytes were recorded before, but are not held any more. */
+  recoverBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint | undefined>;
   /** Resolves when a read of blobs shows what was recorded up to the position. */
   blobsReached(position: bigint): Promise<void>;
 }
 
 interface StartPath {
   Params: { name: string };
-  Querystring: { digest?: unknown };
+  Querystring: { digest?: unknown; mount?: unknown; from?: unknown; 'digest-algorithm'?: unknown };
 }
 
 interface SessionPath {
@@ -36,24 +50,31 @@ interface SessionPath {
 
 const sessionId = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** distribution-spec, "Pushing blobs" (end-4a, end-4b, end-5, end-6, end-13) and cancelling (end-14). */
+/** distribution-spec, "Pushing blobs" (end-4a to end-6, end-11, end-13) and cancelling (end-14). */
 export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
   const { permit, store, storeBlob, blobsReached } = ports;
+  const slots = uploadSlots({
+    limit: ports.maxOpenUploads,
+    listUploads: () => store.listUploads(),
+    now: () => performance.now(),
+  });
+  /** The closing requests that are past their body, by session. */
+  const closing = new Map<string, Promise<unknown>>();
 
-  async function findOwn(request: FastifyRequest<SessionPath>, repository: string): Promise<Upload> {
+  async function findOwn(request: FastifyRequest<SessionPath>, permitted: Permitted): Promise<Upload> {
     const { session } = request.params;
     const upload = sessionId.test(session) ? await store.findUpload(session) : undefined;
-    // An upload of another repository is as unknown here as one that never was.
-    if (upload?.repository !== repository) throw new UploadNotFound(session);
+    if (upload === undefined || !isOwn(upload, permitted)) throw new UploadNotFound(session);
     return upload;
   }
 
-  async function complete(reply: FastifyReply, { repository, metadata }: Permitted, stored: StoredBlob) {
-    const { digest } = stored;
-    await blobsReached(await storeBlob({ ...stored, repository }, metadata));
+  function created(reply: FastifyReply, repository: string, digest: Digest) {
     const location = `/v2/${repository}/blobs/${digest}`;
     return reply.code(201).headers({ location, 'docker-content-digest': digest, 'content-length': 0 }).send();
   }
+
+  const record = async ({ repository, metadata }: Permitted, stored: StoredBlob): Promise<void> =>
+    blobsReached(await storeBlob({ ...stored, repository }, metadata));
 
   /** Writes the request's body; where it does not fit, answers with where the upload ends, so that it can go on. */
   async function append(request: FastifyRequest, { id, size }: Upload): Promise<number> {
@@ -61,6 +82,51 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const start = readChunkStart(range, length, size);
     if (length === '0' && start === size) return size;
     return store.appendToUpload(id, start, bodyStream(request));
+  }
+
+  /** Turns the upload into a blob, and keeps in mind that it did, for a client that does not get to see the answer. */
+  async function close(request: FastifyRequest, permitted: Permitted, upload: Upload, digest: Digest) {
+    let blob: StoredBlob;
+    try {
+      blob = await store.finishUpload(upload.id, digest);
+    } catch (error) {
+      if (error instanceof DigestMismatch) slots.release(upload.id);
+      throw error;
+    }
+    slots.release(upload.id);
+    const { id, repository, startedBy } = upload;
+    const remembered = store.rememberFinished({ id, repository, startedBy, blob }).catch((error: unknown) => {
+      // The blob is there all the same; only a repeated request will not be known.
+      if (!(error instanceof StoreUnavailable || error instanceof StoreFull)) throw error;
+      request.log.warn({ err: error }, 'a finished upload cannot be kept in mind');
+    });
+    await Promise.all([record(permitted, blob), remembered]);
+  }
+
+  /** Answers a closing PUT that is sent again as it was, or would have been, answered the first time. */
+  async function repeat(request: FastifyRequest<SessionPath>, reply: FastifyReply, permitted: Permitted) {
+    const { session } = request.params;
+    await Promise.allSettled([closing.get(session)]);
+    const finished = sessionId.test(session) ? await store.findFinished(session) : undefined;
+    const blob = finished && isOwn(finished, permitted) ? finished.blob : undefined;
+    if (blob === undefined || blob.digest !== request.query.digest) throw new UploadNotFound(session);
+    const { repository } = permitted;
+    const found = await ports.findBlob(repository, blob.digest);
+    if (found === undefined || found.condemned) await recover(permitted, blob, session);
+    return created(reply, repository, blob.digest);
+  }
+
+  /** For what was stored but never recorded, since the log was away or the process died; or was deleted since. */
+  async function recover({ repository, metadata }: Permitted, blob: StoredBlob, session: string) {
+    try {
+      await store.size(blob.key);
+    } catch (error) {
+      if (error instanceof BlobNotFound) throw new UploadNotFound(session, { cause: error });
+      throw error;
+    }
+    const position = await ports.recoverBlob({ ...blob, repository }, metadata);
+    if (position === undefined) throw new UploadNotFound(session);
+    await blobsReached(position);
   }
 
   const answer = (reply: FastifyReply, status: number, repository: string, id: string, size: number) =>
@@ -77,29 +143,49 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
       reply.headers(placeHeaders(repository, id, (await store.findUpload(id)).size));
   }
 
+  async function open(reply: FastifyReply, { repository, metadata }: Permitted) {
+    const id = randomUUID();
+    await slots.take(metadata.actor, id);
+    try {
+      await store.createUpload(id, { repository, startedBy: metadata.actor });
+    } catch (error) {
+      slots.release(id);
+      throw error;
+    }
+    return answer(reply, 202, repository, id, 0);
+  }
+
   async function start(request: FastifyRequest<StartPath>, reply: FastifyReply) {
     const permitted = await permit(request, 'push');
-    const { repository, metadata } = permitted;
-    if (request.query.digest !== undefined) {
-      const digest = readDigest(request.query.digest);
-      return complete(reply, permitted, await store.put(digest, bodyStream(request)));
+    const { repository } = permitted;
+    const { digest, mount: wanted, from, 'digest-algorithm': algorithm } = request.query;
+    requireAlgorithm(algorithm);
+    requirePlain(request.query);
+    if (wanted !== undefined) {
+      const mounted = readDigest(wanted);
+      const position = await mount(ports, request, permitted, mounted, from);
+      if (position === undefined) return open(reply, permitted);
+      await blobsReached(position);
+      return created(reply, repository, mounted);
     }
-    const id = randomUUID();
-    await store.createUpload(id, { repository, startedBy: metadata.actor });
-    return answer(reply, 202, repository, id, 0);
+    if (digest === undefined) return open(reply, permitted);
+    const claimed = readDigest(digest);
+    await record(permitted, await store.put(claimed, bodyStream(request)));
+    return created(reply, repository, claimed);
   }
   app.post<StartPath>('/v2/:name/blobs/uploads/', start);
   app.post<StartPath>('/v2/:name/blobs/uploads', start);
 
   app.get<SessionPath>('/v2/:name/blobs/uploads/:session', async (request, reply) => {
-    const { repository } = await permit(request, 'push');
-    const { id, size } = await findOwn(request, repository);
-    return answer(reply, 204, repository, id, size);
+    const permitted = await permit(request, 'push');
+    const { id, size } = await findOwn(request, permitted);
+    return answer(reply, 204, permitted.repository, id, size);
   });
 
   app.patch<SessionPath>('/v2/:name/blobs/uploads/:session', async (request, reply) => {
-    const { repository } = await permit(request, 'push');
-    const upload = await findOwn(request, repository);
+    const permitted = await permit(request, 'push');
+    const { repository } = permitted;
+    const upload = await findOwn(request, permitted);
     try {
       return answer(reply, 202, repository, upload.id, await append(request, upload));
     } catch (error) {
@@ -111,25 +197,64 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
   app.put<SessionPath>('/v2/:name/blobs/uploads/:session', async (request, reply) => {
     const permitted = await permit(request, 'push');
     const { repository } = permitted;
-    const upload = await findOwn(request, repository);
-    const digest: Digest = readDigest(request.query.digest);
-    let stored: StoredBlob;
+    let upload: Upload;
     try {
-      await append(request, upload);
-      stored = await store.finishUpload(upload.id, digest);
+      upload = await findOwn(request, permitted);
     } catch (error) {
-      await tellEnd(reply, repository, upload.id, error);
+      if (error instanceof UploadNotFound) return repeat(request, reply, permitted);
       throw error;
     }
-    return complete(reply, permitted, stored);
+    const digest: Digest = readDigest(request.query.digest);
+    const { id } = upload;
+    try {
+      await append(request, upload);
+      const closed = close(request, permitted, upload, digest);
+      // The first one keeps its place: the others fail at once.
+      if (!closing.has(id)) closing.set(id, closed);
+      try {
+        await closed;
+      } finally {
+        if (closing.get(id) === closed) closing.delete(id);
+      }
+    } catch (error) {
+      if (error instanceof UploadNotFound) return repeat(request, reply, permitted);
+      if (error instanceof UploadBusy && closing.has(id)) {
+        await Promise.allSettled([closing.get(id)]);
+        // Gone unless that request failed before the end, and then there is still an upload to go on with.
+        if ((await store.findFinished(id)) !== undefined) return repeat(request, reply, permitted);
+      }
+      await tellEnd(reply, repository, id, error);
+      throw error;
+    }
+    return created(reply, repository, digest);
   });
 
   app.delete<SessionPath>('/v2/:name/blobs/uploads/:session', async (request, reply) => {
-    const { repository } = await permit(request, 'push');
-    const { id } = await findOwn(request, repository);
+    const permitted = await permit(request, 'push');
+    const { id } = await findOwn(request, permitted);
     await store.cancelUpload(id);
+    slots.release(id);
     return reply.code(204).send();
   });
+}
+
+/** An upload of another repository or of another account is as unknown here as one that never was. */
+const isOwn = (upload: UploadAttributes, { repository, metadata }: Permitted): boolean =>
+  upload.repository === repository && upload.startedBy === metadata.actor;
+
+/**
+ * distribution-spec, "Pushing a blob" (end-4c): the algorithm of the digest that will close the upload. It only has to
+ * be one that there is; the digest says it again. @throws RequestRefused 400
+ */
+function requireAlgorithm(name: unknown): void {
+  if (name === undefined || isDigestAlgorithm(name)) return;
+  const message = 'digest-algorithm is sha256 or sha512, given once';
+  throw new RequestRefused({ status: 400, code: 'DIGEST_INVALID', message });
+}
+
+/** Refuses what other servers read as a list or a map, rather than take it for a request without a digest. */
+function requirePlain(query: object): void {
+  if (Object.keys(query).some((name) => /^(?:digest|mount)\[/.test(name))) readDigest(undefined);
 }
 
 function placeHeaders(repository: string, id: string, size: number) {

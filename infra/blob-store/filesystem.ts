@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { algorithmOf, type Digest, digestFrom } from '../../domain/digest.ts';
+import { blobFiles, pathOfBlob } from './blob-files.ts';
 import {
   createNew,
   diskFailure,
@@ -12,17 +13,17 @@ import {
   makeDurableDirectory,
   onDisk,
   pour,
-  readFile,
   readOnly,
   readWrite,
   syncDirectory,
   syncOrTruncate,
 } from './durable-files.ts';
+import { finishedFiles } from './finished-files.ts';
 import { hashStates } from './hash-states.ts';
-import { isUploadId, keyOf, parseKey } from './key.ts';
+import { heartbeatMs, whileBeating } from './heartbeat.ts';
+import { isUploadId, keyOf } from './key.ts';
 import { oneWriter } from './one-writer.ts';
 import {
-  BlobNotFound,
   type BlobStore,
   DigestMismatch,
   OffsetMismatch,
@@ -32,11 +33,13 @@ import {
   UploadExists,
   UploadNotFound,
 } from './port.ts';
-import { digestOf, entriesOf, keysBelow, readAll, readAttributes, writeAttributes } from './stored-files.ts';
+import { digestOf, entriesOf, readAll, readAttributes, writeAttributes } from './stored-files.ts';
 
 export interface FilesystemSettings {
   /** Made when it is missing. Several processes may share it. */
   readonly directory: string;
+  /** How often a running request marks its upload as alive, in milliseconds. */
+  readonly heartbeatMs?: number;
 }
 
 const attributesName = 'upload.json';
@@ -49,8 +52,9 @@ const unknownAttributes: UploadAttributes = { repository: '', startedBy: 'system
  * these two, so it knows that nobody else can hold a file of its own name open: such a file becomes the blob by a
  * rename, and a shared one by a copy, which no late write of another process can reach.
  */
-export async function openFilesystemStore({ directory }: FilesystemSettings): Promise<BlobStore> {
-  const root = resolve(directory);
+export async function openFilesystemStore(settings: FilesystemSettings): Promise<BlobStore> {
+  const { heartbeatMs: beatEveryMs = heartbeatMs } = settings;
+  const root = resolve(settings.directory);
   const blobs = join(root, 'blobs');
   const uploads = join(root, 'uploads');
   const ownName = `data-${randomUUID()}`;
@@ -64,6 +68,7 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
     await makeDurableDirectory(blobs);
     await makeDurableDirectory(uploads);
   });
+  const finished = await finishedFiles(root);
 
   async function settle(path: string): Promise<void> {
     if (settled.has(path)) return;
@@ -75,11 +80,6 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
   function folderOf(id: string): string {
     if (!isUploadId(id)) throw new UploadNotFound(`there is no upload ${id}`);
     return join(uploads, id);
-  }
-
-  function pathOf(key: string): string {
-    if (parseKey(key) === undefined) throw new BlobNotFound(`there is no blob ${key}`);
-    return join(blobs, key);
   }
 
   /** The name of the file that holds the upload's bytes; it has none from the moment that it became a blob. */
@@ -106,7 +106,7 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
 
   /** Gives the file `from` its place; false when another process took `from` away before. */
   async function moveIn(from: string, key: string): Promise<boolean> {
-    const target = pathOf(key);
+    const target = pathOfBlob(blobs, key);
     const hexFolder = dirname(target);
     const fanFolder = dirname(hexFolder);
     for (let attempt = 1; ; attempt++) {
@@ -171,6 +171,11 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
     }
   }
 
+  /** Says to the sweeps of all processes that somebody is at work on the file. */
+  const touch = (handle: FileHandle) => handle.utimes(new Date(), new Date());
+  const whileTouching = <Result>(handle: FileHandle, work: () => Promise<Result>) =>
+    whileBeating(beatEveryMs, () => touch(handle), work);
+
   async function finishOwn(id: string, digest: Digest, handle: FileHandle): Promise<StoredBlob | undefined> {
     const { size } = await handle.stat();
     const kept = hashes.take(id, String(size));
@@ -214,22 +219,26 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
 
   return {
     product: 'filesystem',
+    ...blobFiles(blobs),
+    ...finished,
 
     createUpload: (id, attributes) =>
-      onDisk(async () => {
-        if (!isUploadId(id)) throw new TypeError(`${id} is not a UUID in lower case`);
-        const folder = folderOf(id);
-        if (!(await makeDirectory(folder))) throw new UploadExists(`there is an upload ${id} already`);
-        try {
-          const data = await open(join(folder, ownName), createNew, fileMode);
-          await data.close();
-          await writeAttributes(join(folder, attributesName), attributes);
-          await Promise.all([syncDirectory(folder), syncDirectory(uploads)]);
-        } catch (error) {
-          await leave(id);
-          throw error;
-        }
-      }),
+      alone(id, () =>
+        onDisk(async () => {
+          if (!isUploadId(id)) throw new TypeError(`${id} is not a UUID in lower case`);
+          const folder = folderOf(id);
+          if (!(await makeDirectory(folder))) throw new UploadExists(`there is an upload ${id} already`);
+          try {
+            const data = await open(join(folder, ownName), createNew, fileMode);
+            await data.close();
+            await writeAttributes(join(folder, attributesName), attributes);
+            await Promise.all([syncDirectory(folder), syncDirectory(uploads)]);
+          } catch (error) {
+            await leave(id);
+            throw error;
+          }
+        }),
+      ),
 
     findUpload: (id) => onDisk(() => describe(id)),
 
@@ -242,7 +251,8 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
             if (before.size !== offset) throw new OffsetMismatch(before.size);
             const kept = hashes.take(id, String(offset));
             const hash = kept ?? (offset === 0 ? createHash('sha256') : undefined);
-            const poured = await pour(source, handle, offset, hash);
+            if (Date.now() - before.mtimeMs > beatEveryMs) await touch(handle);
+            const poured = await whileTouching(handle, () => pour(source, handle, offset, hash));
             await syncOrTruncate(handle, offset);
             if (hash && name === ownName) hashes.keep(id, String(poured.size), hash);
             return poured;
@@ -261,8 +271,10 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
           for (;;) {
             const { handle, name } = await openData(id, readOnly);
             try {
-              if (name !== ownName) return await finishShared(id, digest, handle);
-              const stored = await finishOwn(id, digest, handle);
+              await touch(handle);
+              const stored = await whileTouching(handle, () =>
+                name === ownName ? finishOwn(id, digest, handle) : finishShared(id, digest, handle),
+              );
               if (stored) return stored;
               // Another process began to write to it, or cancelled it.
             } finally {
@@ -278,6 +290,17 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
           if ((await ifThere(lstat(folderOf(id)))) === undefined)
             throw new UploadNotFound(`there is no upload ${id}`);
           await discard(id);
+        }),
+      ),
+
+    expireUpload: (id, idleSince) =>
+      alone(id, () =>
+        onDisk(async () => {
+          const upload = await describeRemains(id);
+          if (upload === undefined) throw new UploadNotFound(`there is no upload ${id}`);
+          if (upload.lastActivityAt > idleSince) return false;
+          await discard(id);
+          return true;
         }),
       ),
 
@@ -304,7 +327,7 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
             const handle = await open(path, createNew, fileMode);
             try {
               const hash = createHash(algorithmOf(digest));
-              const { size, failure } = await pour(source, handle, 0, hash);
+              const { size, failure } = await whileTouching(handle, () => pour(source, handle, 0, hash));
               if (failure) return { failure };
               const actual = digestFrom(algorithmOf(digest), hash.digest('hex'));
               if (actual !== digest) throw new DigestMismatch(digest, actual);
@@ -324,65 +347,8 @@ export async function openFilesystemStore({ directory }: FilesystemSettings): Pr
       return outcome.stored;
     },
 
-    open: (key, range) =>
-      onDisk(async () => {
-        const handle = await openBlob(pathOf(key));
-        if (handle === undefined) throw new BlobNotFound(`there is no blob ${key}`);
-        try {
-          const stat = await handle.stat();
-          if (!stat.isFile()) throw new BlobNotFound(`${key} is not a file`);
-          return range ? readFile(handle, range.start, range.end + 1) : readFile(handle, 0, stat.size);
-        } catch (error) {
-          await handle.close();
-          throw error;
-        }
-      }),
-
-    size: (key) =>
-      onDisk(async () => {
-        const stat = await ifThere(lstat(pathOf(key)));
-        if (!stat?.isFile()) throw new BlobNotFound(`there is no blob ${key}`);
-        return stat.size;
-      }),
-
-    // Not synced: what comes back after a power cut is garbage like before, and is found by `list`.
-    delete: (key) =>
-      onDisk(async () => {
-        if (parseKey(key) === undefined) return;
-        await ifThere(unlink(pathOf(key)));
-        try {
-          await ifThere(rmdir(dirname(pathOf(key))));
-        } catch (error) {
-          if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-        }
-      }),
-
-    async *list() {
-      try {
-        for await (const path of keysBelow(blobs)) {
-          const parsed = parseKey(path);
-          if (parsed === undefined) continue;
-          const stat = await ifThere(lstat(join(blobs, path)));
-          // Not mtime, which is when an upload was last written to, maybe a day before it became a blob.
-          if (stat?.isFile()) yield { key: path, digest: parsed.digest, storedAt: stat.ctime };
-        }
-      } catch (error) {
-        throw diskFailure(error);
-      }
-    },
-
     async close() {
       settled.clear();
     },
   };
-}
-
-/** Undefined where nothing is, or a symbolic link, which leads out of the store. */
-async function openBlob(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await ifThere(open(path, readOnly));
-  } catch (error) {
-    if (hasCode(error, 'ELOOP')) return undefined;
-    throw error;
-  }
 }

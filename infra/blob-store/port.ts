@@ -28,6 +28,12 @@ export interface Upload extends UploadAttributes {
   readonly lastActivityAt: Date;
 }
 
+/** An upload that became a blob. */
+export interface FinishedUpload extends UploadAttributes {
+  readonly id: string;
+  readonly blob: StoredBlob;
+}
+
 /** A closed range of byte offsets, already cut to the blob's size. */
 export interface ByteRange {
   readonly start: number;
@@ -74,6 +80,22 @@ export interface BlobStore {
   listUploads(): AsyncIterable<Upload>;
 
   /**
+   * Drops the upload and its bytes unless somebody has been at work on it since `idleSince`; a request that runs in
+   * another process counts, however slow its client is. Resolves to whether it was dropped.
+   * @throws UploadNotFound @throws UploadBusy
+   */
+  expireUpload(id: string, idleSince: Date): Promise<boolean>;
+
+  /** Keeps how an upload ended, for all processes and over a restart, though not over the loss of power. */
+  rememberFinished(upload: FinishedUpload): Promise<void>;
+
+  /** What is remembered of the upload. */
+  findFinished(id: string): Promise<FinishedUpload | undefined>;
+
+  /** Forgets the uploads that were remembered before `time`; resolves to how many. */
+  forgetFinished(time: Date): Promise<number>;
+
+  /**
    * Stores the whole `source` as a blob. Two puts of one digest store two keys; whose bytes count is for the caller
    * to decide. @throws DigestMismatch and then nothing is left.
    */
@@ -84,6 +106,15 @@ export interface BlobStore {
 
   /** The size in bytes of what is stored under `key`. @throws BlobNotFound */
   size(key: string): Promise<number>;
+
+  /**
+   * A URL under which whoever has it can read the bytes under `key` for a time without Shiplog; only of stores that
+   * clients can reach themselves. Nothing says that the bytes are there. @throws BlobNotFound for what is no key
+   */
+  presign?(
+    key: string,
+    options: { readonly method: 'GET' | 'HEAD'; readonly expiresInSeconds: number },
+  ): Promise<string>;
 
   /** Removes the bytes under `key`; a key that holds nothing is no error, so that a delete can be repeated. */
   delete(key: string): Promise<void>;

@@ -1,6 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { pipeline, type Readable, Transform } from 'node:stream';
+import { finishedObjects } from './finished-objects.ts';
 import { hashStates } from './hash-states.ts';
+import { heartbeatMs, whileBeating } from './heartbeat.ts';
 import { isUploadId, keyOf, parseKey } from './key.ts';
 import { oneWriter } from './one-writer.ts';
 import {
@@ -39,6 +41,8 @@ import {
 
 export type { S3Settings };
 
+/** Of a request that has marked its upload as alive. */
+const aliveName = (id: string) => `${uploadsFolder}${id}/alive`;
 const minPartSize = 5 * 1024 * 1024;
 
 /**
@@ -50,7 +54,7 @@ const minPartSize = 5 * 1024 * 1024;
  * The bucket must exist, and read its own writes, as S3 does since 2020.
  */
 export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
-  const { partSize = 8 * 1024 * 1024 } = settings;
+  const { partSize = 8 * 1024 * 1024, heartbeatMs: beatEveryMs = heartbeatMs } = settings;
   if (partSize < minPartSize) throw new RangeError(`a part has at least ${minPartSize} bytes`);
   const objects = connectObjects({ ...settings, partSize });
   const hashes = hashStates();
@@ -82,10 +86,41 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
     return random.startsWith(apart) ? dataName(random.slice(apart.length)) : blobName(key);
   }
 
-  /** An upload of which nothing is known but its id, so that its remains are swept. */
-  async function describe(id: string, lastActivityAt: Date): Promise<Upload> {
+  /** Where nothing is known of an upload but its id it is told all the same, so that its remains are swept. */
+  async function describe(id: string, lastWritten: Date): Promise<Upload> {
     const state = (await readState(objects, stateName(id))) ?? (await readState(objects, cancelledName(id)));
-    return state ? uploadOf(state) : { id, repository: '', startedBy: 'system', size: 0, lastActivityAt };
+    const upload = state ? uploadOf(state) : { id, repository: '', startedBy: 'system', size: 0 };
+    const stated = state ? new Date(state.lastActivityAt) : lastWritten;
+    return { ...upload, lastActivityAt: stated > lastWritten ? stated : lastWritten };
+  }
+
+  async function* uploadsBelow(folder: string): AsyncGenerator<Upload> {
+    let current: { readonly id: string; lastWritten: Date } | undefined;
+    for await (const { name, lastModified } of objects.list(folder)) {
+      const id = name.split('/')[1] ?? '';
+      if (!isUploadId(id)) continue;
+      // The listing is in the order of the names.
+      if (id !== current?.id) {
+        if (current) yield await describe(current.id, current.lastWritten);
+        current = { id, lastWritten: lastModified };
+      }
+      if (lastModified > current.lastWritten) current.lastWritten = lastModified;
+    }
+    if (current) yield await describe(current.id, current.lastWritten);
+  }
+
+  const beat = (id: string) => objects.put(aliveName(id), Buffer.alloc(0));
+
+  /** Says to the sweeps of all processes that somebody is at work on an upload that was left alone for a while. */
+  async function wake({ id, lastActivityAt }: UploadState): Promise<void> {
+    if (Date.now() - Date.parse(lastActivityAt) > beatEveryMs) await beat(id);
+  }
+
+  async function cancel(id: string): Promise<void> {
+    if (!isUploadId(id)) throw new UploadNotFound(`there is no upload ${id}`);
+    const state = (await readState(objects, stateName(id))) ?? (await readState(objects, cancelledName(id)));
+    if (state) await discard(objects, hashes, state);
+    else if (!(await clear(objects, id))) throw new UploadNotFound(`there is no upload ${id}`);
   }
 
   const finish = (state: UploadState, digest: StoredBlob['digest']): Promise<StoredBlob> =>
@@ -103,7 +138,11 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
       const begun = await begin(id, { repository: '', startedBy: 'system' });
       let newest = begun;
       try {
-        const { state, failure } = await extend(objects, hashes, partSize, begun, source);
+        const { state, failure } = await whileBeating(
+          beatEveryMs,
+          () => beat(id),
+          () => extend(objects, hashes, partSize, begun, source),
+        );
         newest = state;
         if (failure) throw failure.error;
         return await finish(state, digest);
@@ -126,6 +165,7 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
 
   return {
     product: 's3',
+    ...finishedObjects(objects),
 
     createUpload: (id, attributes) =>
       alone(id, async () => {
@@ -141,33 +181,36 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
       const { state, failure } = await alone(id, async () => {
         const before = await stateOf(id);
         if (before.size !== offset) throw new OffsetMismatch(before.size);
-        return extend(objects, hashes, partSize, before, source);
+        await wake(before);
+        return whileBeating(
+          beatEveryMs,
+          () => beat(id),
+          () => extend(objects, hashes, partSize, before, source),
+        );
       });
       if (failure) throw failure.error;
       return state.size;
     },
 
-    finishUpload: (id, digest) => alone(id, async () => finish(await stateOf(id), digest)),
-
-    cancelUpload: (id) =>
+    finishUpload: (id, digest) =>
       alone(id, async () => {
-        if (!isUploadId(id)) throw new UploadNotFound(`there is no upload ${id}`);
-        const state =
-          (await readState(objects, stateName(id))) ?? (await readState(objects, cancelledName(id)));
-        if (state) await discard(objects, hashes, state);
-        else if (!(await clear(objects, id))) throw new UploadNotFound(`there is no upload ${id}`);
+        const state = await stateOf(id);
+        await wake(state);
+        return finish(state, digest);
       }),
 
-    async *listUploads() {
-      let last = '';
-      for await (const { name, lastModified } of objects.list(uploadsFolder)) {
-        const id = name.split('/')[1] ?? '';
-        // The listing is in the order of the names.
-        if (id === last || !isUploadId(id)) continue;
-        last = id;
-        yield await describe(id, lastModified);
-      }
-    },
+    cancelUpload: (id) => alone(id, () => cancel(id)),
+
+    expireUpload: (id, idleSince) =>
+      alone(id, async () => {
+        const upload = isUploadId(id) ? await firstOf(uploadsBelow(`${uploadsFolder}${id}/`)) : undefined;
+        if (upload === undefined) throw new UploadNotFound(`there is no upload ${id}`);
+        if (upload.lastActivityAt > idleSince) return false;
+        await cancel(id);
+        return true;
+      }),
+
+    listUploads: () => uploadsBelow(uploadsFolder),
 
     async put(digest, source) {
       const iterator = source[Symbol.asyncIterator]();
@@ -196,6 +239,9 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
 
     size: async (key) => objects.size(bytesOf(key)),
 
+    presign: async (key, { method, expiresInSeconds }) =>
+      objects.presign(bytesOf(key), method, expiresInSeconds),
+
     async delete(key) {
       if (parseKey(key) === undefined) return;
       // The bytes first: a mark without bytes is found by `list`, bytes without a mark by nobody.
@@ -215,6 +261,11 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
       objects.close();
     },
   };
+}
+
+async function firstOf<Item>(items: AsyncIterable<Item>): Promise<Item | undefined> {
+  for await (const item of items) return item;
+  return undefined;
 }
 
 /** What was taken from `iterator` already, and then the rest. */

@@ -29,6 +29,27 @@ export function whole(meaning: string, min: number, max: number) {
   );
 }
 
+const unitMs: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
+
+/** A time as Go and Harbor write it, `168h` or `1h30m`; becomes milliseconds. */
+export function duration(meaning: string, minMs = 0) {
+  const error =
+    minMs === 0
+      ? 'a duration such as 168h or 1h30m'
+      : `a duration of at least ${minMs / 1000}s, such as 168h or 1h30m`;
+  return z
+    .string({ error })
+    .refine((text) => /^(?:\d{1,9}(?:h|m|s|ms))+$/.test(text) && millisecondsOf(text) >= minMs, { error })
+    .transform(millisecondsOf)
+    .meta({ description: meaning });
+}
+
+const millisecondsOf = (text: string): number =>
+  [...text.matchAll(/(\d+)(ms|[hms])/g)].reduce(
+    (sum, [, number, unit = '']) => sum + Number(number) * (unitMs[unit] ?? 0),
+    0,
+  );
+
 /** A number from `min` to `max`, both included. */
 export function decimal(meaning: string, min: number, max: number) {
   const error = `a number from ${min} to ${max}`;
@@ -62,6 +83,19 @@ export const origin = (meaning: string) => {
     .transform((url) => url.replace(/\/$/, ''))
     .meta({ description: meaning });
 };
+
+const networkExpected = 'an address, or a network such as 10.0.0.0/8';
+
+/** An IP address, or a network in CIDR notation. */
+export const network = z.string({ error: networkExpected }).refine(
+  (text) => {
+    const [address = '', length, ...more] = text.split('/');
+    const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+    if (more.length > 0 || bits === -1 || address.includes('%')) return false;
+    return length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits);
+  },
+  { error: networkExpected },
+);
 
 /** In an environment variable the entries are separated by commas. */
 export const list = (meaning: string, entry: z.ZodString) =>

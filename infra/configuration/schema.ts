@@ -1,15 +1,31 @@
 import { z } from 'zod';
 import { checkTogether } from './rules.ts';
+import { access } from './sections/access.ts';
+import { cache } from './sections/cache.ts';
 import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
 import { garbageCollection } from './sections/garbage-collection.ts';
 import { harborOnly } from './sections/harbor-only.ts';
 import { observability } from './sections/observability.ts';
+import { redis } from './sections/redis.ts';
 import { server } from './sections/server.ts';
 import { storage } from './sections/storage.ts';
+import { uploads } from './sections/uploads.ts';
 
 const keys = z.strictObject(
-  { ...server, ...databases, ...eventLog, ...storage, ...garbageCollection, ...observability, ...harborOnly },
+  {
+    ...server,
+    ...access,
+    ...databases,
+    ...eventLog,
+    ...cache,
+    ...storage,
+    ...uploads,
+    ...redis,
+    ...garbageCollection,
+    ...observability,
+    ...harborOnly,
+  },
   { error: 'keys and their values' },
 );
 export type Keys = z.output<typeof keys>;

@@ -69,6 +69,21 @@ export class ViewTables {
       ON CONFLICT (${sql.join(key.map((column) => sql.ref(column)))}) DO ${onConflict}`.execute(this.#db);
   }
 
+  /**
+   * Sets the other columns of `rows` in those rows of `table` that have their `key`; where there is none, nothing
+   * happens. Of two rows with one key the later counts. All rows have the same columns.
+   */
+  async update(table: string, key: readonly string[], rows: readonly object[]): Promise<void> {
+    if (rows.length === 0) return;
+    const others = Object.keys(rows[0] ?? {}).filter((column) => !key.includes(column));
+    const same = key.map((column) => sql`stored.${sql.ref(column)} = changed.${sql.ref(column)}`);
+    await sql`
+      UPDATE ${this.#name(table)} stored
+      SET ${sql.join(others.map((column) => sql`${sql.ref(column)} = changed.${sql.ref(column)}`))}
+      FROM json_populate_recordset(NULL::${this.#name(table)}, ${jsonFor(lastOfEach(key, rows))}::json) changed
+      WHERE ${sql.join(same, sql` AND `)}`.execute(this.#db);
+  }
+
   /** Deletes the rows of `table` whose `key` columns equal those of one of `rows`. */
   async remove(table: string, key: readonly string[], rows: readonly object[]): Promise<void> {
     if (rows.length === 0) return;
@@ -80,7 +95,7 @@ export class ViewTables {
   }
 
   /** As `write` and `remove` one after the other, in the order of `changes`: of those with one key the last counts. */
-  async change(table: string, key: readonly string[], changes: readonly Change[]): Promise<void> {
+  async applyChanges(table: string, key: readonly string[], changes: readonly Change[]): Promise<void> {
     const last = lastOfEach(
       key,
       changes.map(({ row }) => row),

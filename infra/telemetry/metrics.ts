@@ -10,6 +10,7 @@ export interface Metrics {
   readonly logAppendDuration: Histogram;
   readonly logAppendedEvents: Counter;
   readonly logConflicts: Counter;
+  readonly backgroundEventsDropped: Counter;
   readonly garbageRuns: Counter<'status'>;
   /** By what went: `blob`, `manifest` or `orphan`. */
   readonly garbageRemoved: Counter<'kind'>;
@@ -50,6 +51,11 @@ export function createMetrics(): Metrics {
     logConflicts: new Counter({
       name: 'shiplog_log_conflicts_total',
       help: 'Appends that were refused because the stream was not at the expected revision',
+      registers,
+    }),
+    backgroundEventsDropped: new Counter({
+      name: 'shiplog_background_events_dropped_total',
+      help: 'Events that nobody waits for, such as logins, that could not be recorded',
       registers,
     }),
     garbageRuns: new Counter({
@@ -100,6 +106,20 @@ async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | un
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Shows how reads were answered, by the names that `read` gives; each only grows. */
+export function exposeReadCache({ registry }: Metrics, read: () => Readonly<Record<string, number>>): void {
+  new Counter({
+    name: 'shiplog_cache_reads_total',
+    help: 'Reads answered from memory (kept), from a view for the first time (asked), and past the cache (bypassed)',
+    labelNames: ['answer'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [answer, count] of Object.entries(read())) this.inc({ answer }, count);
+    },
+  });
 }
 
 export interface ProjectionStatus {

@@ -21,7 +21,11 @@ const switchWaitMs = 500;
 const switchAttempts = 300;
 /** A process that is held up in the middle of the exchange stops the views for this long. Milliseconds. */
 const stalledSwitchMs = 60_000;
-const lockNotAvailable = '55P03';
+/**
+ * Readers hold the serving tables, or, where there were none to lock, the server has just made them: `lock_not_available`,
+ * `unique_violation`, `duplicate_schema`.
+ */
+const busy = new Set(['55P03', '23505', '42P06']);
 
 export interface RebuildOptions {
   readonly log: EventLog;
@@ -175,8 +179,8 @@ async function exchange(copy: Copy, client: PoolClient): Promise<void> {
         await switchOver(client, copy.member);
       });
     } catch (error) {
-      const isHeld = error instanceof Error && 'code' in error && error.code === lockNotAvailable;
-      if (!isHeld || attempt === switchAttempts) throw error;
+      const isBusy = error instanceof Error && 'code' in error && busy.has(String(error.code));
+      if (!isBusy || attempt === switchAttempts) throw error;
       await sleep(switchWaitMs);
     }
   }

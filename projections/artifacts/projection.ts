@@ -100,9 +100,9 @@ export const artifacts: Projection<Event> = {
   async apply(tables, events) {
     const { artifacts, condemned, damaged, touched, children, childless } = changesBy(events);
     const key = ['repository', 'digest'];
-    await tables.change('artifacts', key, artifacts);
-    await tables.change('condemned', key, condemned);
-    await tables.change('damaged', key, damaged);
+    await tables.applyChanges('artifacts', key, artifacts);
+    await tables.applyChanges('condemned', key, condemned);
+    await tables.applyChanges('damaged', key, damaged);
     await tables.write('touched', key, touched);
     // What an index names never changes, so that its last event says whether its rows are there.
     await tables.remove('children', ['repository', 'index'], childless);

@@ -100,3 +100,44 @@ export async function listStoredManifests(db: Kysely<ArtifactsDatabase>, after: 
     .execute();
   return rows.map((row) => ({ ...row, digest: row.digest as Digest, size: Number(row.size) }));
 }
+
+/** Up to `limit` repositories that hold a manifest, after `last`, which need not be one, in byte order. */
+export async function listRepositories(
+  db: Kysely<ArtifactsDatabase>,
+  { last, limit }: { readonly last: string; readonly limit: number },
+): Promise<string[]> {
+  // From one repository to the next by the key: a DISTINCT would read every manifest of those in between.
+  const rows = await db
+    .withRecursive('page(repository, place)', (cte) =>
+      cte
+        .selectFrom(({ selectFrom }) =>
+          selectFrom('artifacts')
+            .select((eb) => eb.ref('repository').$castTo<string | null>().as('repository'))
+            .where('repository', '>', last)
+            .orderBy('repository')
+            .limit(1)
+            .as('first'),
+        )
+        .select(['first.repository', sql<number>`1`.as('place')])
+        .unionAll(
+          cte
+            .selectFrom('page')
+            .select(({ selectFrom }) => [
+              selectFrom('artifacts')
+                .select('artifacts.repository')
+                .whereRef('artifacts.repository', '>', 'page.repository')
+                .orderBy('artifacts.repository')
+                .limit(1)
+                .as('repository'),
+              sql<number>`place + 1`.as('place'),
+            ])
+            .where('page.repository', 'is not', null)
+            .where('place', '<', limit),
+        ),
+    )
+    .selectFrom('page')
+    .select('repository')
+    .orderBy('place')
+    .execute();
+  return rows.flatMap(({ repository }) => repository ?? []);
+}

@@ -53,6 +53,7 @@ export const blobs: Projection<Event> = {
       .addColumn('touched_at', 'timestamptz', (column) => column.notNull())
       .addPrimaryKeyConstraint('links_key', ['repository', 'digest'])
       .execute();
+    await db.schema.createIndex('links_digest').on('links').column('digest').execute();
     await db.schema
       .createTable('condemned')
       .addColumn('repository', text, (column) => column.notNull())
@@ -87,10 +88,10 @@ export const blobs: Projection<Event> = {
 
   async apply(tables, events) {
     const changed = changesBy(events);
-    await tables.change('blobs', ['digest'], changed.blobs);
-    await tables.change('links', ['repository', 'digest'], changed.links);
-    await tables.change('condemned', ['repository', 'digest'], changed.condemned);
-    await tables.change('damaged', ['digest'], changed.damaged);
+    await tables.applyChanges('blobs', ['digest'], changed.blobs);
+    await tables.applyChanges('links', ['repository', 'digest'], changed.links);
+    await tables.applyChanges('condemned', ['repository', 'digest'], changed.condemned);
+    await tables.applyChanges('damaged', ['digest'], changed.damaged);
 
     // A manifest's needs never change, so that its last event says whether they are there.
     const last = [...new Map(changed.manifests.map((event) => [manifestOf(event), event])).values()];

@@ -72,3 +72,26 @@ export async function listStoredBlobs(db: Kysely<BlobsDatabase>, digest: string,
     .execute();
   return rows.map((row) => ({ ...row, digest: row.digest as Digest, size: Number(row.size) }));
 }
+
+/** Up to `limit` repositories that hold the blob, with sound bytes and not about to let it go. */
+export async function findHolders(
+  db: Kysely<BlobsDatabase>,
+  digest: Digest,
+  limit: number,
+): Promise<string[]> {
+  const rows = await db
+    .selectFrom('links')
+    .leftJoin('condemned', (join) =>
+      join
+        .onRef('condemned.repository', '=', 'links.repository')
+        .onRef('condemned.digest', '=', 'links.digest'),
+    )
+    .leftJoin('damaged', 'damaged.digest', 'links.digest')
+    .select('links.repository')
+    .where('links.digest', '=', digest)
+    .where('condemnation', 'is', null)
+    .where('damaged.digest', 'is', null)
+    .limit(limit)
+    .execute();
+  return rows.map(({ repository }) => repository);
+}

@@ -1,16 +1,26 @@
 import { sql } from 'kysely';
+import type { RecordedEvent } from '../../domain/event.ts';
 import type { ProjectEvent } from '../../domain/project/events.ts';
 import type { Projection } from '../../infra/database/projection.ts';
+import { type Step, takeSteps } from '../steps.ts';
 
 export interface ProjectsDatabase {
-  projects: { name: string; project_id: number; public: boolean; owner: string; created_at: Date };
+  projects: {
+    name: string;
+    project_id: number;
+    public: boolean;
+    metadata: Readonly<Record<string, string>>;
+    owner: string;
+    created_at: Date;
+    updated_at: Date;
+  };
 }
 
-/** The projects and what anyone may do in them. */
+/** The projects, their settings, and whether anyone may read them. */
 export const projects: Projection<ProjectEvent> = {
   name: 'projects',
-  version: 1,
-  handles: ['ProjectCreated'],
+  version: 2,
+  handles: ['ProjectCreated', 'ProjectMetadataChanged', 'ProjectDeleted'],
 
   create: (db) =>
     db.schema
@@ -18,18 +28,42 @@ export const projects: Projection<ProjectEvent> = {
       .addColumn('name', sql`text COLLATE "C"`, (column) => column.primaryKey())
       .addColumn('project_id', 'integer', (column) => column.notNull().unique())
       .addColumn('public', 'boolean', (column) => column.notNull())
+      .addColumn('metadata', 'jsonb', (column) => column.notNull())
       .addColumn('owner', 'text', (column) => column.notNull())
       .addColumn('created_at', 'timestamptz', (column) => column.notNull())
+      .addColumn('updated_at', 'timestamptz', (column) => column.notNull())
       .execute(),
 
-  apply(tables, events) {
-    const rows = events.map(({ data, recordedAt }) => ({
-      name: data.name,
-      project_id: data.projectId,
-      public: data.public,
-      owner: data.owner,
-      created_at: recordedAt,
-    }));
-    return tables.write('projects', ['name'], rows);
-  },
+  apply: (tables, events) => takeSteps(tables, events.map(stepOf)),
 };
+
+function stepOf(event: RecordedEvent<ProjectEvent>): Step {
+  const { name, projectId } = event.data;
+  const table = 'projects';
+  switch (event.type) {
+    case 'ProjectCreated': {
+      const row = {
+        name,
+        project_id: projectId,
+        public: event.data.public,
+        metadata: {},
+        owner: event.data.owner,
+        created_at: event.recordedAt,
+        updated_at: event.recordedAt,
+      };
+      return { by: 'write', table, key: ['name'], row };
+    }
+    case 'ProjectMetadataChanged': {
+      const { metadata } = event.data;
+      const row = {
+        project_id: projectId,
+        public: event.data.public,
+        metadata,
+        updated_at: event.recordedAt,
+      };
+      return { by: 'update', table, key: ['project_id'], row };
+    }
+    case 'ProjectDeleted':
+      return { by: 'remove', table, key: ['project_id'], row: { project_id: projectId } };
+  }
+}

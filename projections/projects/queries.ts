@@ -1,10 +1,86 @@
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
+import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
 import type { ProjectsDatabase } from './projection.ts';
 
 export interface Project {
   readonly name: string;
+  readonly projectId: number;
   readonly public: boolean;
+  /** The other settings, by the names of the management API. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The user name of who created it. */
+  readonly owner: string;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
 }
 
+export const projectColumns = [
+  'name',
+  'project_id as projectId',
+  'public',
+  'metadata',
+  'owner',
+  'created_at as createdAt',
+  'updated_at as updatedAt',
+] as const;
+
 export const findProject = (db: Kysely<ProjectsDatabase>, name: string): Promise<Project | undefined> =>
-  db.selectFrom('projects').select(['name', 'public']).where('name', '=', name).executeTakeFirst();
+  db.selectFrom('projects').select(projectColumns).where('name', '=', name).executeTakeFirst();
+
+export const findProjectById = (
+  db: Kysely<ProjectsDatabase>,
+  projectId: number,
+): Promise<Project | undefined> =>
+  db.selectFrom('projects').select(projectColumns).where('project_id', '=', projectId).executeTakeFirst();
+
+/** Which projects somebody may see in a list. */
+export type Visible =
+  | { readonly kind: 'all' }
+  | {
+      readonly kind: 'some';
+      /** Whether all public ones are among them. */
+      readonly public: boolean;
+      readonly projectIds: readonly number[];
+      readonly names: readonly string[];
+    };
+
+/** The keys that lists of projects are filtered and sorted by. */
+const columns: Columns = {
+  name: { column: 'name', type: 'text' },
+  projectid: { column: 'project_id', type: 'integer' },
+  public: { column: 'public', type: 'boolean' },
+  owner: { column: 'owner', type: 'text' },
+  creationtime: { column: 'created_at', type: 'time' },
+  updatetime: { column: 'updated_at', type: 'time' },
+};
+
+export async function listProjects(
+  db: Kysely<ProjectsDatabase>,
+  listing: Listing,
+  visible: Visible,
+): Promise<Page<Project>> {
+  const all = conditionsOf(listing.filters, columns).reduce(
+    (query, condition) => query.where(condition),
+    db.selectFrom('projects').$if(visible.kind === 'some', (query) => query.where(conditionOf(visible))),
+  );
+  const page = all
+    .select(projectColumns)
+    .orderBy(orderOf(listing, columns, ['name']))
+    .offset(listing.offset);
+  const [rows, { total }] = await Promise.all([
+    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
+    // There are as many projects as teams, which are counted soon enough.
+    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
+  ]);
+  return { rows, total: Number(total) };
+}
+
+function conditionOf(visible: Visible) {
+  const {
+    public: isPublic,
+    projectIds,
+    names,
+  } = visible.kind === 'some' ? visible : { public: true, projectIds: [], names: [] };
+  return sql<boolean>`(public AND ${isPublic}
+    OR project_id = ANY (${[...projectIds]}::integer[]) OR name = ANY (${[...names]}::text[]))`;
+}

@@ -37,7 +37,7 @@ export const referrers: Projection<ArtifactEvent> = {
       .execute(),
 
   apply: (tables, events) =>
-    tables.change('referrers', ['repository', 'subject', 'digest'], events.flatMap(changeBy)),
+    tables.applyChanges('referrers', ['repository', 'subject', 'digest'], events.flatMap(changeBy)),
 };
 
 function changeBy(event: RecordedEvent<ArtifactEvent>): Change[] {

@@ -25,7 +25,7 @@ export const tags: Projection<TagEvent> = {
   },
 
   apply(tables, events) {
-    return tables.change(
+    return tables.applyChanges(
       'tags',
       ['repository', 'tag'],
       events.map(({ type, data: { repository, tag, digest } }) => ({

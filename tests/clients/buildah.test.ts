@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { startServer } from '../server.ts';
 import { startContainerTools } from './container-tools.ts';
+import { createGuest } from './guest.ts';
 
 const plainHttp = '--tls-verify=false';
 const project = new URL('../..', import.meta.url).pathname;
@@ -86,5 +87,57 @@ test('buildah commits images and an index of them, and gets back what it has pus
     assert.equal(await digest('copies/multi'), await digest('multi'));
     const folder = join(tools.directory, 'index');
     await tools.run('skopeo', 'copy', '--all', '--src-tls-verify=false', target, `dir:${folder}`);
+  });
+});
+
+test('buildah builds on an image of the registry, and sends only what is new', async (t) => {
+  const tools = await startContainerTools(t, ['buildah']);
+  if (tools === undefined) return;
+  const server = await startServer(t);
+  const guest = await createGuest(server);
+  const buildah = async (...args: string[]) => (await tools.run('buildah', ...args)).trim();
+  const login = (username: string, password: string) =>
+    buildah('login', plainHttp, '-u', username, '-p', password, server.registry);
+  const at = (name: string) => `${server.registry}/library/${name}`;
+  const layersOf = async (name: string, tag: string): Promise<string[]> => {
+    const answer = await server.fetch(`/v2/library/${name}/manifests/${tag}`);
+    const { layers } = (await answer.json()) as { layers: { digest: string }[] };
+    return layers.map(({ digest }) => digest);
+  };
+  /** Commits an image on `base` with one file of this project. */
+  const commit = async (base: string, file: string, name: string) => {
+    const container = await buildah('from', plainHttp, base);
+    await buildah('copy', container, join(project, file), `/${file}`);
+    await buildah('commit', '--rm', container, name);
+  };
+
+  await t.test('a login with the right password succeeds, and with a wrong one does not', async () => {
+    await assert.rejects(login('admin', 'wrong'), /unauthorized|invalid username\/password/i);
+    await login('admin', server.password);
+  });
+
+  await t.test('an image on another has its layers and one more', async () => {
+    await commit('scratch', 'package.json', at('base:1.0'));
+    await buildah('push', plainHttp, at('base:1.0'));
+    await buildah('rmi', '--all', '--force');
+
+    await commit(at('base:1.0'), 'tsconfig.json', at('base:1.1'));
+    const told = await tools.tell('buildah', '--log-level', 'debug', 'push', plainHttp, at('base:1.1'));
+    const [base = '', ...more] = await layersOf('base', '1.1');
+    assert.deepEqual([base], await layersOf('base', '1.0'));
+    assert.equal(more.length, 1);
+    // The new layer and the config; the layer of the base is found to be there.
+    assert.equal([...told.matchAll(/PATCH http/g)].length, 2, told);
+    await buildah('rmi', '--all', '--force');
+    await buildah('pull', plainHttp, at('base:1.1'));
+  });
+
+  await t.test('a guest builds on a public image, and pushes it nowhere', async () => {
+    await login(guest.username, guest.password);
+    await buildah('rmi', '--all', '--force');
+    await commit(at('base:1.0'), 'biome.json', at('mine:1.0'));
+    await assert.rejects(buildah('push', plainHttp, at('mine:1.0')), /denied/i);
+    await buildah('logout', server.registry);
+    await assert.rejects(buildah('push', plainHttp, at('mine:1.0')), /unauthorized|authentication required/i);
   });
 });

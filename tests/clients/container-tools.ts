@@ -11,7 +11,7 @@ const execute = promisify(execFile);
 /** Longer than any client takes on a slow machine, so that one that hangs is told from one that is slow. */
 const patienceMs = 120_000;
 
-/** skopeo, podman, buildah and umoci with everything that they keep or read in a folder of the test. */
+/** Programs that a user runs against a registry, with everything that they keep or read in a folder of the test. */
 export interface ContainerTools {
   /** For files of the test; removed after it. */
   readonly directory: string;
@@ -19,6 +19,10 @@ export interface ContainerTools {
   readonly environment: NodeJS.ProcessEnv;
   /** Runs the program to its end and resolves to its standard output. Rejects, with its errors, when it fails. */
   run(program: string, ...args: string[]): Promise<string>;
+  /** Like `run`, and resolves to what it wrote to both of its outputs, for programs that tell on the second. */
+  tell(program: string, ...args: string[]): Promise<string>;
+  /** Like `tell`, with `input` on its standard input. */
+  feed(input: string | Buffer, program: string, ...args: string[]): Promise<string>;
 }
 
 /** Undefined, and the test skipped, where one of `programs` is not on this machine; see `requireTool`. */
@@ -36,20 +40,34 @@ export async function startContainerTools(
   t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
   const environment = await isolate(directory);
 
+  const start = (program: string, args: readonly string[]) => {
+    const path = paths.get(program);
+    if (path === undefined) throw new Error(`${program} was not asked for`);
+    return execute(path, args, {
+      env: environment,
+      cwd: directory,
+      timeout: patienceMs,
+      killSignal: 'SIGKILL',
+      maxBuffer: 2 ** 26,
+    });
+  };
   return {
     directory,
     environment,
-    async run(program, ...args) {
-      const path = paths.get(program);
-      if (path === undefined) throw new Error(`${program} was not asked for`);
-      const options = {
-        env: environment,
-        cwd: directory,
-        timeout: patienceMs,
-        killSignal: 'SIGKILL',
-        maxBuffer: 2 ** 26,
-      } as const;
-      return (await execute(path, args, options)).stdout;
+    run: async (program, ...args) => (await start(program, args)).stdout,
+    async tell(program, ...args) {
+      const { stdout, stderr } = await start(program, args);
+      return stdout + stderr;
+    },
+    async feed(input, program, ...args) {
+      const started = start(program, args);
+      // A program that has ended before it read all says why by itself.
+      started.child.stdin?.on('error', (error) =>
+        t.diagnostic(`${program} left its input: ${error.message}`),
+      );
+      started.child.stdin?.end(input);
+      const { stdout, stderr } = await started;
+      return stdout + stderr;
     },
   };
 }
@@ -87,6 +105,8 @@ async function isolate(directory: string): Promise<NodeJS.ProcessEnv> {
     CONTAINERS_STORAGE_CONF: join(settings, 'storage.conf'),
     CONTAINERS_REGISTRIES_CONF: join(settings, 'registries.conf'),
     BUILDAH_ISOLATION: 'chroot',
+    // Of the keys that it makes and uses, which it would ask for at a terminal.
+    COSIGN_PASSWORD: 'cosign',
   };
 }
 

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startServer, type TestServer } from '../server.ts';
 import { type ContainerTools, startContainerTools } from './container-tools.ts';
+import { createGuest } from './guest.ts';
 import { buildImage, buildLargeImage, type LayoutImage, readImage, toZstd } from './images.ts';
+import { readLayout, writeImage, writeIndex } from './layout.ts';
 
 const overHttp = { to: '--dest-tls-verify=false', from: '--src-tls-verify=false' };
 
@@ -115,6 +117,110 @@ test('skopeo gets back what it has put into the registry', async (t) => {
     await assert.rejects(
       run('skopeo', 'inspect', '--tls-verify=false', '--creds', 'admin:wrong', inRegistry('app:1.0')),
       /wrong user name or password|unauthorized|invalid username\/password/i,
+    );
+  });
+});
+
+test('skopeo copies indexes, synchronises repositories and deletes', async (t) => {
+  const tools = await startContainerTools(t, ['skopeo']);
+  if (tools === undefined) return;
+  const server = await startServer(t);
+  const guest = await createGuest(server);
+  const skopeo = (...args: string[]) => tools.run('skopeo', ...args);
+  const login = (username: string, password: string) =>
+    skopeo('login', '--tls-verify=false', '-u', username, '-p', password, server.registry);
+  const at = (name: string) => `docker://${server.registry}/library/${name}`;
+  const copy = (...args: string[]) =>
+    skopeo('copy', '--all', '--preserve-digests', overHttp.from, overHttp.to, ...args);
+  const digestOf = async (name: string): Promise<string> =>
+    JSON.parse(await skopeo('inspect', '--tls-verify=false', at(name))).Digest;
+  const tagsOf = async (name: string): Promise<string[]> =>
+    JSON.parse(await skopeo('list-tags', '--tls-verify=false', at(name))).Tags;
+  const index = await writeIndex(join(tools.directory, 'index'), { 'etc/name': 'skopeo' });
+  const image = await writeImage(join(tools.directory, 'image'), { 'etc/name': 'image' });
+
+  await t.test('a login with the right password succeeds, and with a wrong one does not', async () => {
+    await assert.rejects(login('admin', 'wrong'), /unauthorized|invalid username\/password/i);
+    await login(guest.username, guest.password);
+    await assert.rejects(copy(`oci:${index.folder}:layout`, at('app:all')), /denied/i);
+    await login('admin', server.password);
+  });
+
+  await t.test('an index comes back with all its images and the same bytes', async () => {
+    await copy(`oci:${index.folder}:layout`, at('app:all'));
+    assert.equal(await digestOf('app:all'), index.digest);
+    await copy(at('app:all'), 'oci:pulled:all');
+    assert.deepEqual(await readLayout(join(tools.directory, 'pulled')), await readLayout(index.folder));
+  });
+
+  await t.test('an image of an index is pulled for its platform', async () => {
+    const arm64 = index.images[1];
+    await skopeo('--override-arch', 'arm64', 'copy', overHttp.from, at('app:all'), 'oci:arm64:all');
+    const pulled = await readLayout(join(tools.directory, 'arm64'));
+    assert.ok(arm64 !== undefined && pulled.includes(arm64.digest));
+    assert.ok(!pulled.includes(index.digest));
+  });
+
+  await t.test('a copy within the registry mounts the layers of the other repository', async () => {
+    const told = await tools.tell(
+      'skopeo',
+      '--debug',
+      'copy',
+      '--all',
+      overHttp.from,
+      overHttp.to,
+      at('app:all'),
+      at('copies/app:all'),
+    );
+    const layers = new Set(index.images.flatMap((each) => each.layers).map(({ digest }) => digest));
+    assert.equal([...told.matchAll(/\.\.\. mount OK/g)].length, layers.size, told);
+    // A config is read by skopeo in any case, and sent.
+    assert.equal([...told.matchAll(/PATCH http/g)].length, index.images.length, told);
+    assert.equal(await digestOf('copies/app:all'), index.digest);
+  });
+
+  await t.test(
+    'a repository is synchronised into a folder and from there into another repository',
+    async () => {
+      await copy(`oci:${image.folder}:layout`, at('app:1.0'));
+      const sync = ['sync', '--all', '--preserve-digests', overHttp.from, overHttp.to];
+      await mkdir(join(tools.directory, 'mirror'));
+      await skopeo(...sync, '--src', 'docker', '--dest', 'dir', `${server.registry}/library/app`, 'mirror');
+      await skopeo(
+        ...sync,
+        '--src',
+        'dir',
+        '--dest',
+        'docker',
+        'mirror',
+        `${server.registry}/library/mirror`,
+      );
+      assert.deepEqual(await tagsOf('mirror/app'), ['1.0', 'all']);
+      assert.equal(await digestOf('mirror/app:1.0'), image.digest);
+      assert.equal(await digestOf('mirror/app:all'), index.digest);
+    },
+  );
+
+  await t.test('a deleted image is gone with all its tags, and others stay', async () => {
+    await copy(at('app:1.0'), at('app:2.0'));
+    await skopeo('delete', '--tls-verify=false', at('app:1.0'));
+    assert.deepEqual(await tagsOf('app'), ['all']);
+    await assert.rejects(digestOf('app:2.0'), /manifest unknown/);
+    await assert.rejects(skopeo('delete', '--tls-verify=false', at('app:1.0')), /may not exist/);
+    assert.equal(await digestOf('mirror/app:1.0'), image.digest);
+  });
+
+  await t.test('a guest reads, and neither copies nor deletes', async () => {
+    await login(guest.username, guest.password);
+    assert.equal(await digestOf('app:all'), index.digest);
+    await assert.rejects(copy(at('app:all'), at('mine:all')), /denied/i);
+    await assert.rejects(skopeo('delete', '--tls-verify=false', at('app:all')), /denied|403/i);
+    await skopeo('logout', server.registry);
+    assert.equal(await digestOf('app:all'), index.digest);
+    const secret = `docker://${server.registry}/secret/app:1.0`;
+    await assert.rejects(
+      skopeo('inspect', '--tls-verify=false', secret),
+      /unauthorized|authentication required/i,
     );
   });
 });

@@ -2,13 +2,13 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { digestFrom } from '../../domain/digest.ts';
-import { openFilesystemStore } from '../../infra/blob-store/filesystem.ts';
+import { type FilesystemSettings, openFilesystemStore } from '../../infra/blob-store/filesystem.ts';
 import type { BlobStore, StoredBlob } from '../../infra/blob-store/port.ts';
 import { openS3Store, type S3Settings } from '../../infra/blob-store/s3.ts';
 import { digestOfGenerated, generated } from '../generated-bytes.ts';
 
 export type StoreSettings =
-  | { readonly kind: 'filesystem'; readonly directory: string }
+  | ({ readonly kind: 'filesystem' } & FilesystemSettings)
   | ({ readonly kind: 's3' } & S3Settings);
 
 /** Stores blobs without end, of up to `maxSize` bytes, several at once; or one of `size` bytes, twice. */

@@ -25,6 +25,7 @@ import {
   read,
   type StoreUnderTest,
 } from './blob-store.ts';
+import { blobStoreExpiry } from './blob-store-expiry.ts';
 
 const MiB = 1024 * 1024;
 
@@ -72,6 +73,22 @@ async function everythingIn(directory: string): Promise<readonly string[]> {
 }
 
 blobStoreContract('filesystem', startFilesystem);
+blobStoreExpiry('filesystem', startFilesystem);
+
+test('filesystem: what a crash cut short of the memory of an upload is nothing, and is forgotten', async (t) => {
+  const { store, directory } = await open(t);
+  const id = randomUUID();
+  await writeFile(join(directory, 'finished', `${id}.json`), '{"id":"');
+  await writeFile(join(directory, 'finished', 'stray'), '');
+  assert.equal(await store.findFinished(id), undefined);
+  assert.equal(await store.forgetFinished(new Date(Date.now() + 60_000)), 1);
+  assert.deepEqual(await readdir(join(directory, 'finished')), ['stray']);
+});
+
+test('filesystem: there are no URLs of files', async (t) => {
+  const { store } = await open(t);
+  assert.equal(store.presign, undefined);
+});
 
 async function open(t: TestContext): Promise<{ store: BlobStore; directory: string }> {
   const directory = await mkdtemp(join(tmpdir(), 'shiplog-blobs-'));

@@ -4,13 +4,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { Client } from 'minio';
-import { StoreUnavailable } from '../../infra/blob-store/port.ts';
+import { BlobNotFound, StoreUnavailable } from '../../infra/blob-store/port.ts';
 import type { S3Settings } from '../../infra/blob-store/s3.ts';
-import { digestOfGenerated, generated } from '../generated-bytes.ts';
+import { bytesOf, digestOfGenerated, generated } from '../generated-bytes.ts';
 import { type MinioServer, startMinio } from '../minio-server.ts';
 import { requireTool } from '../tool.ts';
 import { blobStoreContract, collect, digestOf, read, type StoreUnderTest } from './blob-store.ts';
 import { openStore } from './blob-store-child.ts';
+import { blobStoreExpiry } from './blob-store-expiry.ts';
 import { s3Faults } from './blob-store-s3-faults.ts';
 
 let server: Promise<MinioServer> | undefined;
@@ -72,6 +73,7 @@ function clientOf({ endpoint, accessKey, secretKey, region }: S3Settings): Clien
 }
 
 blobStoreContract('s3', startS3);
+blobStoreExpiry('s3', startS3);
 s3Faults(startS3);
 
 test('s3: a store whose server is gone is unavailable, and works when it is back', async (t) => {
@@ -91,4 +93,27 @@ test('s3: a store whose server is gone is unavailable, and works when it is back
   await restart();
   assert.equal(digestOf(await read(store, key)), digest);
   await store.put(digest, generated(1, 1000));
+});
+
+test('s3: whoever has the signed URL of a blob can read it, all or a range, until it expires', async (t) => {
+  const run = await startS3(t);
+  if (run === undefined) return;
+  const store = await openStore(run.settings);
+  t.after(() => store.close());
+  assert.ok(store.presign);
+  for (const size of [10, 6 * 1024 * 1024]) {
+    const bytes = bytesOf(1, size);
+    const { key } = await store.put(digestOf(bytes), generated(1, size));
+    const url = await store.presign(key, { method: 'GET', expiresInSeconds: 60 });
+    assert.ok(bytes.equals(Buffer.from(await (await fetch(url)).arrayBuffer())));
+    const range = await fetch(url, { headers: { range: 'bytes=2-5' } });
+    assert.equal(range.status, 206);
+    assert.ok(bytes.subarray(2, 6).equals(Buffer.from(await range.arrayBuffer())));
+    const head = await store.presign(key, { method: 'HEAD', expiresInSeconds: 60 });
+    const { status, headers } = await fetch(head, { method: 'HEAD' });
+    assert.deepEqual([status, headers.get('content-length')], [200, String(size)]);
+    assert.equal((await fetch(url.replace(/X-Amz-Expires=60/, 'X-Amz-Expires=6000'))).status, 403);
+  }
+  for (const bad of ['../x', '', 'sha256/ab/x'])
+    await assert.rejects(store.presign(bad, { method: 'GET', expiresInSeconds: 60 }), BlobNotFound);
 });

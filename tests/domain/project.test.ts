@@ -1,15 +1,73 @@
 import { test } from 'node:test';
 import { projectDecider } from '../../domain/project/decider.ts';
+import type { ProjectEvent } from '../../domain/project/events.ts';
 import { given } from '../given.ts';
 
-const library = { name: 'library', projectId: 1, public: true, owner: 'admin' };
+const team = { name: 'team', projectId: 2, public: false, owner: 'admin' };
+const which = { name: 'team', projectId: 2 };
+const created: ProjectEvent = { type: 'ProjectCreated', data: team };
+const deleted: ProjectEvent = { type: 'ProjectDeleted', data: which };
+const changed = (isPublic: boolean, metadata: Record<string, string>): ProjectEvent => ({
+  type: 'ProjectMetadataChanged',
+  data: { ...which, public: isPublic, metadata },
+});
+const change = { do: 'change-metadata', ...which, public: undefined, metadata: {} } as const;
 
 test('a project that does not exist is created as asked', () => {
-  given(projectDecider).when(library).then({ type: 'ProjectCreated', data: library });
+  given(projectDecider)
+    .when({ do: 'create', ...team })
+    .then(created);
+});
+
+test('a project can be created with settings, also such that no part of Shiplog knows yet', () => {
+  given(projectDecider)
+    .when({ do: 'create', ...team, metadata: { unknown: 'kept' } })
+    .then(created, changed(false, { unknown: 'kept' }));
 });
 
 test('the name of a project is taken once, whatever else the second one asks for', () => {
-  given(projectDecider, { type: 'ProjectCreated', data: library })
-    .when({ ...library, projectId: 2, public: false, owner: 'eve' })
-    .thenRefused({ kind: 'project-exists', project: 'library' });
+  given(projectDecider, created)
+    .when({ do: 'create', ...team, projectId: 3, public: true, owner: 'eve' })
+    .thenRefused({ kind: 'project-exists', project: 'team' });
+});
+
+test('settings are merged into those that are there, and removed where they are null', () => {
+  given(projectDecider, created, changed(false, { a: '1', b: '2' }))
+    .when({ ...change, metadata: { b: null, c: '3' } })
+    .then(changed(false, { a: '1', c: '3' }));
+  given(projectDecider, created, changed(false, { a: '1' }))
+    .when({ ...change, public: true })
+    .then(changed(true, { a: '1' }));
+});
+
+test('settings that are there already change nothing', () => {
+  given(projectDecider, created, changed(true, { a: '1', b: '2' }))
+    .when({ ...change, public: true, metadata: { b: '2', c: null } })
+    .then();
+});
+
+test('a project without repositories can be deleted, and its name is free for another', () => {
+  given(projectDecider, created)
+    .when({ do: 'delete', ...which, holdsRepositories: false })
+    .then(deleted);
+  given(projectDecider, created, deleted)
+    .when({ do: 'create', ...team, projectId: 7 })
+    .then({ type: 'ProjectCreated', data: { ...team, projectId: 7 } });
+});
+
+test('a project that has repositories stays', () => {
+  given(projectDecider, created)
+    .when({ do: 'delete', ...which, holdsRepositories: true })
+    .thenRefused({ kind: 'project-not-empty', project: 'team' });
+});
+
+test('what is meant for a project that is gone never hits another one of the same name', () => {
+  const successor: ProjectEvent = { type: 'ProjectCreated', data: { ...team, projectId: 7 } };
+  for (const command of [
+    { ...change, public: true },
+    { do: 'delete', ...which, holdsRepositories: false },
+  ] as const)
+    given(projectDecider, created, deleted, successor)
+      .when(command)
+      .thenRefused({ kind: 'project-unknown', project: 'team' });
 });

@@ -92,6 +92,12 @@ export const codesOf = ({ body }: Answer): string[] | undefined =>
 /** Status and first code of an answer, as most tests compare them. */
 export const refusalOf = (answer: Answer) => [answer.status, codesOf(answer)?.[0]];
 
+/** The headers that are the same whenever the same is asked. */
+export function lastingHeaders({ headers }: Answer): IncomingHttpHeaders {
+  const { date: _time, 'x-request-id': _id, ...lasting } = headers;
+  return lasting;
+}
+
 export const header = (answer: Answer, name: string): string => {
   const value = answer.headers[name];
   assert.equal(typeof value, 'string', `the answer has a header ${name}`);

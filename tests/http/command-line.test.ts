@@ -61,14 +61,15 @@ test('status tells the head of the log and how far each projection is, beside a 
     const { code, output } = await server.run('status', '--json');
     assert.equal(code, 0, output);
     const { log, projections: rows } = JSON.parse(output);
-    assert.deepEqual(log, { engine: 'postgres', head: '6' });
+    assert.equal(log.engine, 'postgres');
+    assert.match(log.head, /^\d+$/);
     assert.deepEqual(
       rows.map(({ eventsPerSecond: _, ...row }: { eventsPerSecond: number }) => row),
       projections
         .map(({ name, version }) => ({
           projection: name,
           version,
-          position: '6',
+          position: log.head,
           lag: '0',
           state: 'runs',
           lastError: null,
@@ -77,7 +78,7 @@ test('status tells the head of the log and how far each projection is, beside a 
     );
     const plain = await server.run('status');
     assert.equal(plain.code, 0);
-    assert.match(plain.output, /event log: postgres, head 6/);
+    assert.match(plain.output, new RegExp(`event log: postgres, head ${log.head}`));
     for (const { name } of projections) assert.match(plain.output, new RegExp(`'${name}'`));
   }
 

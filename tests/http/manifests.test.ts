@@ -7,6 +7,7 @@ import {
   digestOf,
   header,
   imageOf,
+  lastingHeaders,
   mediaTypes,
   pushBlob,
   pushImage,
@@ -37,7 +38,7 @@ test('a manifest is read back byte for byte, by its tag and by its digest, by GE
     const get = await send(server, 'GET', at(reference));
     assert.equal(get.status, 200);
     assert.equal(get.body.toString(), manifest);
-    const { date: _one, ...headers } = get.headers;
+    const headers = lastingHeaders(get);
     assert.equal(headers['content-type'], mediaTypes.image);
     assert.equal(headers['content-length'], String(Buffer.byteLength(manifest)));
     assert.equal(headers['docker-content-digest'], digest);
@@ -45,8 +46,7 @@ test('a manifest is read back byte for byte, by its tag and by its digest, by GE
     assert.equal(headers['docker-distribution-api-version'], 'registry/2.0');
 
     const head = await send(server, 'HEAD', at(reference));
-    const { date: _other, ...ofHead } = head.headers;
-    assert.deepEqual([head.status, head.body.length, ofHead], [200, 0, headers]);
+    assert.deepEqual([head.status, head.body.length, lastingHeaders(head)], [200, 0, headers]);
   }
 });
 

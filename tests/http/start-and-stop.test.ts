@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,6 +8,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { makeCertificate } from '../certificate.ts';
 import { environmentFor, runShiplog, startServer } from '../server.ts';
 import { requireTool } from '../tool.ts';
 import { until } from '../until.ts';
@@ -134,17 +134,12 @@ test('the registry speaks HTTPS with the certificate that is configured', async 
   const openssl = requireTool(t, 'openssl');
   if (openssl === undefined) return;
   const path = await folder(t);
-  const [certificate, key] = [join(path, 'certificate.pem'), join(path, 'key.pem')];
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  const form = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  execFileSync(openssl, [...form, '-keyout', key, '-out', certificate, '-days', '2', ...subject], {
-    stdio: 'pipe',
-  });
+  const { certificate, privateKey } = makeCertificate(openssl, path, 'certificate');
   const server = await startServer(t, {
     environment: {
       SHIPLOG_HTTPS_PORT: '0',
       SHIPLOG_HTTPS_CERTIFICATE: certificate,
-      SHIPLOG_HTTPS_PRIVATE_KEY: key,
+      SHIPLOG_HTTPS_PRIVATE_KEY: privateKey,
     },
   });
   const ready = server.lines.find(({ msg }) => msg?.startsWith('ready at '))?.msg ?? '';

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { tagStream } from '../../domain/tag/events.ts';
+import { newEventId } from '../../infra/event-log/ids.ts';
 import { startServer } from '../server.ts';
+import { until } from '../until.ts';
 import { digestOf, pushImage, putManifest, refusalOf, send } from './client.ts';
+import { openLogOf } from './server-log.ts';
 
 const server = await startServer({ after });
 const repository = 'library/tags';
@@ -51,6 +55,15 @@ for (const size of [1, 3, 5, inOrder.length - 1]) {
   });
 }
 
+test('a link keeps what else was asked, written so that it stays one link', async () => {
+  const { link } = await tagsOf('?x=a%20b%26c&n=2&ns=docker.io&x=%3E%0d%0a%C3%A9&last=A');
+  const [, query = ''] =
+    /^<\/v2\/library\/tags\/tags\/list\?([!-;=?-~]+)>; rel="next"$/.exec(String(link)) ?? [];
+  const kept = [...new URLSearchParams(query)].sort().map((pair) => pair.join('='));
+  assert.deepEqual(kept, ['last=_x', 'n=2', 'ns=docker.io', 'x=>\r\né', 'x=a b&c']);
+  assert.deepEqual((await tagsOf(`?${query}`)).tags, ['a', 'a.b']);
+});
+
 test('a page that holds exactly the rest has no link', async () => {
   assert.deepEqual(await tagsOf(`?n=${inOrder.length}`), { tags: inOrder, link: undefined });
   const { tags, link } = await tagsOf('?n=2&last=v1.0');
@@ -88,12 +101,24 @@ test('a page of no tags is empty and has no link', async () => {
 });
 
 test('more tags than a page may have can be asked for', async () => {
-  for (const n of ['10000', '10001', '999999999999999']) {
+  for (const n of ['10000', '10001', '999999999999999', '9223372036854775807']) {
     assert.deepEqual(await tagsOf(`?n=${n}`), { tags: inOrder, link: undefined });
   }
 });
 
-for (const n of ['-1', 'abc', '1.5', '', '1e3', '0x10', '+5', '%00', '99999999999999999999', '1&n=2']) {
+for (const n of [
+  '-1',
+  'abc',
+  '1.5',
+  '',
+  '1e3',
+  '0x10',
+  '+5',
+  '%00',
+  '99999999999999999999',
+  '9223372036854775808',
+  '1&n=2',
+]) {
   test(`n=${n} is refused`, async () => {
     assert.deepEqual(refusalOf(await send(server, 'GET', `${list}?n=${n}`)), [
       400,
@@ -150,4 +175,35 @@ test('the tags of a repository are not those of one whose name starts alike', as
   await pushImage(server, `${repository}/deeper`, 'other');
   assert.deepEqual((await tagsOf()).tags, inOrder);
   assert.deepEqual((await tagsOf('', `/v2/${repository}/deeper/tags/list`)).tags, ['other']);
+});
+
+test('a list of more tags than a page may have is cut, whatever is asked, and goes on by its link', async (t) => {
+  const name = 'library/many';
+  const { digest } = await pushImage(server, name, '00000');
+  const log = await openLogOf(t, server);
+  const tags = Array.from({ length: 10_001 }, (_, number) => String(number).padStart(5, '0'));
+  for (let start = 1; start < tags.length; start += 2000)
+    await log.appendMany(
+      tags.slice(start, start + 2000).map((tag) => ({
+        stream: tagStream(name, tag),
+        expectedRevision: 'none' as const,
+        events: [
+          {
+            ...{ id: newEventId(), type: 'TagAssigned', version: 1 },
+            data: { repository: name, tag, digest },
+            metadata: { actor: 'system' },
+          },
+        ],
+      })),
+    );
+  const path = `/v2/${name}/tags/list`;
+  await until('the last tag is listed', async () => {
+    const { tags: rest } = await tagsOf('?last=09999', path);
+    return rest.length === 1;
+  });
+  for (const query of ['', '?n=10000', '?n=1000000']) {
+    const page = await tagsOf(query, path);
+    assert.deepEqual(page.tags, tags.slice(0, 10_000));
+    assert.equal(page.link, `<${path}?n=10000&last=09999>; rel="next"`);
+  }
 });

@@ -12,7 +12,7 @@ const redisIndexes = [
   'clair_db_index',
 ];
 const noScanner = 'Shiplog does not scan yet.';
-const noRedis = 'Shiplog keeps caches and locks in its own process and in PostgreSQL.';
+const noRedis = 'Shiplog comes without a Redis; see `external_redis`.';
 const ipFamily = 'The address in `http.address` decides between IPv4 and IPv6.';
 
 /** The sections of harbor.yml, of Harbor 1.8 to 2.15, that nothing of Shiplog reads. */
@@ -27,12 +27,6 @@ export const harborOnly = {
     'dir',
     'strong_ssl_ciphers',
     'verify_client_cert',
-  ]),
-  upload_purging: notUsedSection('Uploads that nobody continues are not removed yet.', [
-    'enabled',
-    'age',
-    'interval',
-    'dryrun',
   ]),
   trivy: notUsedSection(noScanner, [
     'ignore_unfixed',
@@ -59,11 +53,6 @@ export const harborOnly = {
   ]),
   chart: notUsedSection('Charts are OCI artifacts; there is no ChartMuseum.', ['absolute_url']),
   chartmuseum: notUsedSection('Charts are OCI artifacts; there is no ChartMuseum.', ['absolute_url']),
-  external_redis: notUsedSection(
-    noRedis,
-    [...redisIndexes, 'host', 'port', 'username', 'password', 'sentinel_master_set', 'idle_timeout_seconds'],
-    { tlsOptions: notUsedSection(noRedis, ['enable', 'rootCA']) },
-  ),
   redis: notUsedSection(noRedis, redisIndexes),
   uaa: notUsedSection('There is no login by UAA.', ['ca_file']),
   proxy: notUsedSection('Nothing of Shiplog goes through a proxy yet.', [
@@ -73,9 +62,5 @@ export const harborOnly = {
     'components',
   ]),
   network: notUsedSection('There are no webhooks yet.', ['allow_private_network_access']),
-  cache: notUsedSection('What is cached, and for how long, is not configurable.', [
-    'enabled',
-    'expire_hours',
-  ]),
   core: notUsedSection('There is one way to count quotas.', ['quota_update_provider']),
 } satisfies z.core.$ZodShape;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { flag, notUsed, notUsedSection, path, secret, section, text, whole } from '../fields.ts';
+import { flag, notUsed, path, secret, section, text, whole } from '../fields.ts';
 
 /** Storing elsewhere than the operator said would lose data to him, so these are refused and not just not used. */
 const refused = (product: string) =>
@@ -60,7 +60,12 @@ export const storage = {
         ).default(10 * 1024 * 1024),
         ...s3NotUsed,
       }).optional(),
-      redirect: notUsedSection('Pulls always stream through Shiplog.', ['disable', 'disabled']),
+      redirect: section('Pulls of blobs straight from the bucket, by signed URLs.', {
+        disable: flag(
+          'Whether pulls stream through Shiplog. With `false` clients must reach `s3.regionendpoint` themselves, and answers to them lack `Docker-Content-Digest`; it does nothing for `filesystem`.',
+        ).default(true),
+        disabled: notUsed('An old name of `disable`.'),
+      }).prefault({}),
       ca_bundle: path(
         'Authorities that sign the certificate of `s3`, a PEM file, besides those of the system.',
       ).optional(),

@@ -1,0 +1,133 @@
+import { randomBytes } from 'node:crypto';
+import { addMember } from '../commands/add-member.ts';
+import { type AllocateId, idAllocator } from '../commands/allocate-id.ts';
+import { changeAdministrator } from '../commands/change-administrator.ts';
+import { changeMember } from '../commands/change-member.ts';
+import { changePassword } from '../commands/change-password.ts';
+import { changeProfile } from '../commands/change-profile.ts';
+import { changeProject } from '../commands/change-project.ts';
+import { changeRobot } from '../commands/change-robot.ts';
+import { changeRobotSecret } from '../commands/change-robot-secret.ts';
+import { createProject } from '../commands/create-project.ts';
+import { createRobot } from '../commands/create-robot.ts';
+import { createUser } from '../commands/create-user.ts';
+import { deleteProject } from '../commands/delete-project.ts';
+import { deleteRobot } from '../commands/delete-robot.ts';
+import { deleteUser } from '../commands/delete-user.ts';
+import { emailKeyOf } from '../commands/email.ts';
+import type { Recorder } from '../commands/record.ts';
+import { removeMember } from '../commands/remove-member.ts';
+import { catalogue } from '../domain/catalogue.ts';
+import type { ApiParts } from '../gateway/api/ports.ts';
+import type { Database } from '../infra/database/connect.ts';
+import { viewOf } from '../infra/database/projection.ts';
+import { newEventId } from '../infra/event-log/ids.ts';
+import type { EventLog } from '../infra/event-log/port.ts';
+import { hashPassword, passwordMatches } from '../infra/password-hash/argon2.ts';
+import type { PersonalData } from '../infra/personal-data/port.ts';
+import type { SecretBox } from '../infra/secrets/port.ts';
+import type { Views } from '../infra/views/port.ts';
+import { type MembersDatabase, members } from '../projections/members/projection.ts';
+import { findMember, findMembership, listMembers, membershipsOf } from '../projections/members/queries.ts';
+import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
+import { findProject, findProjectById, listProjects } from '../projections/projects/queries.ts';
+import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
+import { countRepositories, holdsRepositories } from '../projections/repositories/queries.ts';
+import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
+import { findRobotById, listRobots } from '../projections/robots/queries.ts';
+import { type UsersDatabase, users } from '../projections/users/projection.ts';
+import {
+  findLoginUser,
+  findUser,
+  findUserByName,
+  firstAdministrator,
+  listUsers,
+  searchUsers,
+  userIdsOf,
+} from '../projections/users/queries.ts';
+
+export interface ApiEngines {
+  readonly log: EventLog;
+  readonly record: Recorder;
+  readonly secrets: SecretBox;
+  readonly personalData: PersonalData;
+  readonly database: Pick<Database, 'kysely'>;
+  readonly views: Views;
+}
+
+/** Lets no answer through that the views gave while they were behind what they had shown. */
+export type Current = <Args extends unknown[], Result>(
+  query: (...args: Args) => Promise<Result>,
+) => (...args: Args) => Promise<Result>;
+
+/** What the management API asks for. */
+export function apiParts(
+  { log, record, secrets, personalData, database: { kysely }, views }: ApiEngines,
+  current: Current,
+  robotPrefix: string,
+): ApiParts {
+  const inMembers = viewOf<MembersDatabase>(kysely, members);
+  const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
+  const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
+  const inRobots = viewOf<RobotsDatabase>(kysely, robots);
+  const inUsers = viewOf<UsersDatabase>(kysely, users);
+
+  const allocateId: AllocateId = idAllocator({ log, catalogue, newEventId });
+  const ports = {
+    log,
+    record,
+    allocateId,
+    personalData,
+    secrets,
+    hashPassword,
+    holdsRepositories: current(holdsRepositories.bind(undefined, inRepositories)),
+  };
+
+  return {
+    queries: {
+      findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
+      findUser: current(findUser.bind(undefined, inUsers)),
+      findUserByName: current(findUserByName.bind(undefined, inUsers)),
+      firstAdministrator: current(firstAdministrator.bind(undefined, inUsers)),
+      listUsers: current(listUsers.bind(undefined, inUsers)),
+      searchUsers: current(searchUsers.bind(undefined, inUsers)),
+      userIdsOf: current(userIdsOf.bind(undefined, inUsers)),
+      findProject: current(findProject.bind(undefined, inProjects)),
+      findProjectById: current(findProjectById.bind(undefined, inProjects)),
+      listProjects: current(listProjects.bind(undefined, inProjects)),
+      countRepositories: current(countRepositories.bind(undefined, inRepositories)),
+      membershipsOf: current(membershipsOf.bind(undefined, inMembers)),
+      listMembers: current(listMembers.bind(undefined, inMembers)),
+      findMember: current(findMember.bind(undefined, inMembers)),
+      findMembership: current(findMembership.bind(undefined, inMembers)),
+      listRobots: current(listRobots.bind(undefined, inRobots)),
+      findRobotById: current(findRobotById.bind(undefined, inRobots)),
+    },
+    commands: {
+      createUser: createUser(ports),
+      changeProfile: changeProfile(ports),
+      changePassword: changePassword(ports),
+      changeAdministrator: changeAdministrator(ports),
+      deleteUser: deleteUser(ports),
+      createProject: createProject(ports),
+      changeProject: changeProject(ports),
+      deleteProject: deleteProject(ports),
+      addMember: addMember(ports),
+      changeMember: changeMember(ports),
+      removeMember: removeMember(ports),
+      createRobot: createRobot(ports),
+      changeRobot: changeRobot(ports),
+      changeRobotSecret: changeRobotSecret(ports),
+      deleteRobot: deleteRobot(ports),
+    },
+    personalData,
+    emailKeyOf: (email) => emailKeyOf(secrets, email),
+    passwordMatches,
+    newSecret,
+    robotPrefix,
+    reached: (position) => views.reached(position, [members, projects, robots, users]),
+  };
+}
+
+/** With a letter of each case and a digit, as the rule for secrets asks. */
+const newSecret = (): string => `${randomBytes(24).toString('base64url')}aA1`;

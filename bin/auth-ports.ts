@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { emailKeyOf } from '../commands/email.ts';
+import type { Recorder } from '../commands/record.ts';
+import type { BackgroundRecorder } from '../commands/record-in-background.ts';
+import { refreshTokens } from '../commands/refresh-tokens.ts';
+import { loginsStream } from '../domain/login/events.ts';
+import { authenticator } from '../gateway/auth/authenticate.ts';
+import { type ChallengeSettings, challenger } from '../gateway/auth/challenge.ts';
+import { type KeyRingPorts, keyRing } from '../gateway/auth/key-ring.ts';
+import { type AccountPorts, loginWith } from '../gateway/auth/login.ts';
+import { loginThrottle } from '../gateway/auth/login-throttle.ts';
+import { refreshWith } from '../gateway/auth/refresh.ts';
+import { subjectFinder } from '../gateway/auth/subject.ts';
+import { tokenIssuer, tokenVerifier } from '../gateway/auth/tokens.ts';
+import type { Configuration } from '../infra/configuration/schema.ts';
+import type { EventLog } from '../infra/event-log/port.ts';
+import { passwordMatches } from '../infra/password-hash/argon2.ts';
+import type { SecretBox } from '../infra/secrets/port.ts';
+
+const minuteMs = 60_000;
+const dayMs = 24 * 60 * minuteMs;
+
+export interface AuthOptions {
+  readonly log: EventLog;
+  readonly record: Recorder;
+  readonly background: BackgroundRecorder;
+  readonly secrets: SecretBox;
+  readonly challenge: ChallengeSettings;
+  readonly tokenLifetimeMs: number;
+  readonly refreshLifetimeMs: number;
+  readonly robotPrefix: string;
+  readonly anonymousWrite: readonly string[];
+}
+
+/** What the configuration says of who may log in, and how. */
+export const authSettings = ({
+  token,
+  robot_name_prefix,
+  anonymous_write,
+  external_url,
+  hostname,
+  http,
+}: Configuration): Omit<AuthOptions, 'log' | 'record' | 'background' | 'secrets'> => ({
+  challenge: { service: token.service, externalUrl: external_url, hostname: `${hostname}:${http.port}` },
+  tokenLifetimeMs: token.expiration_minutes * minuteMs,
+  refreshLifetimeMs: token.refresh_days * dayMs,
+  robotPrefix: robot_name_prefix,
+  anonymousWrite: anonymous_write,
+});
+
+/**
+ * All that tells who a request comes from.
+ * @param inViews finds users by their names and by the keyed hashes of their e-mail addresses.
+ */
+export function authPorts(options: AuthOptions, inViews: AccountPorts & Pick<KeyRingPorts, 'listTokenKeys'>) {
+  const { log, record, background, secrets, refreshLifetimeMs } = options;
+  const { service } = options.challenge;
+  const views = {
+    ...inViews,
+    findLoginUser: async (name: string) =>
+      (await inViews.findLoginUser(name)) ??
+      (name.includes('@') ? inViews.findLoginUser(emailKeyOf(secrets, name)) : undefined),
+  };
+  const tokens = { service, lifetimeSeconds: options.tokenLifetimeMs / 1000 };
+  const keys = keyRing({ ...views, openSecret: secrets.open });
+  const findSubject = subjectFinder(views);
+  const challenge = challenger(options.challenge);
+  const login = loginWith({
+    ...views,
+    passwordMatches,
+    throttle: loginThrottle({ now: () => performance.now(), pause: (ms) => sleep(ms) }),
+    robotPrefix: options.robotPrefix,
+    recordLogin: (event, metadata) => background.record(loginsStream(new Date()), event, metadata),
+  });
+  return {
+    authenticate: authenticator({ login, verifyToken: tokenVerifier(keys, tokens), findSubject, challenge }),
+    challenge,
+    login,
+    refresh: refreshWith({
+      refreshTokens: refreshTokens({ log, record }),
+      findSubject,
+      service,
+      refreshLifetimeMs,
+    }),
+    tokens,
+    issueToken: tokenIssuer(keys, tokens),
+  };
+}

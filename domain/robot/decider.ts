@@ -1,0 +1,100 @@
+import type { RobotPermission } from '../access/principal.ts';
+import type { Decider } from '../decider.ts';
+import { Refusal } from '../refusal.ts';
+import type { RobotEvent } from './events.ts';
+
+/** In `durationDays`: it lives until it is deleted. */
+export const forEver = -1;
+
+export interface RobotSettings {
+  readonly description: string;
+  readonly disabled: boolean;
+  /** From the creation on; `forEver`, or at least 1. */
+  readonly durationDays: number;
+  readonly permissions: readonly RobotPermission[];
+}
+
+export interface CreateRobot extends RobotSettings {
+  readonly name: string;
+  readonly robotId: number;
+  readonly project: { readonly name: string; readonly projectId: number } | null;
+  readonly secretHash: string;
+  readonly now: Date;
+  readonly creatorType: 'local' | 'robot';
+  readonly creatorRef: number;
+}
+
+export type RobotCommand =
+  | ({ readonly do: 'create' } & CreateRobot)
+  | ({ readonly do: 'change'; readonly robotId: number } & RobotSettings)
+  | { readonly do: 'change-secret'; readonly robotId: number; readonly secretHash: string }
+  | { readonly do: 'delete'; readonly robotId: number };
+
+export interface Robot {
+  readonly name: string;
+  readonly robotId: number;
+  readonly projectId: number | null;
+  readonly createdAt: string;
+}
+
+/** The robot that has the name now, or null. */
+export const robotDecider: Decider<Robot | null, RobotCommand, RobotEvent> = {
+  initial: null,
+
+  decide(robot, command) {
+    if (command.do === 'create') {
+      const { do: _, project, now, ...rest } = command;
+      const projectId = project?.projectId ?? null;
+      // One of an earlier project of the same name is gone with that project.
+      if (robot !== null && robot.projectId === projectId)
+        throw new Refusal({ kind: 'robot-exists', robot: command.name });
+      const createdAt = now.toISOString();
+      const data = {
+        ...rest,
+        ...recordable(rest),
+        project: project?.name ?? null,
+        projectId,
+        createdAt,
+        expiresAt: expiry(createdAt, rest.durationDays),
+      };
+      return [{ type: 'RobotCreated', data }];
+    }
+    if (robot?.robotId !== command.robotId)
+      throw new Refusal({ kind: 'robot-unknown', robotId: command.robotId });
+    const { name, robotId } = robot;
+    switch (command.do) {
+      case 'change': {
+        const { description, disabled, durationDays } = command;
+        const expiresAt = expiry(robot.createdAt, durationDays);
+        const settings = { description, disabled, durationDays, expiresAt, ...recordable(command) };
+        return [{ type: 'RobotChanged', data: { name, robotId, ...settings } }];
+      }
+      case 'change-secret':
+        return [{ type: 'RobotSecretChanged', data: { name, robotId, secretHash: command.secretHash } }];
+      case 'delete':
+        return [{ type: 'RobotDeleted', data: { name, robotId } }];
+    }
+  },
+
+  evolve(robot, event) {
+    switch (event.type) {
+      case 'RobotCreated': {
+        const { name, robotId, projectId, createdAt } = event.data;
+        return { name, robotId, projectId, createdAt };
+      }
+      case 'RobotDeleted':
+        return null;
+      default:
+        return robot;
+    }
+  },
+};
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+const expiry = (createdAt: string, durationDays: number): string | null =>
+  durationDays === forEver ? null : new Date(Date.parse(createdAt) + durationDays * dayMs).toISOString();
+
+const recordable = ({ permissions }: Pick<RobotSettings, 'permissions'>) => ({
+  permissions: permissions.map(({ scope, access }) => ({ scope: { ...scope }, access: [...access] })),
+});

@@ -1,0 +1,107 @@
+import type { FastifyRequest } from 'fastify';
+import { authorize } from '../../domain/access/authorize.ts';
+import type { Permission } from '../../domain/access/permission.ts';
+import type { Principal } from '../../domain/access/principal.ts';
+import type { Role } from '../../domain/access/role.ts';
+import type { Metadata } from '../../domain/event.ts';
+import type { Project } from '../../projections/projects/queries.ts';
+import { metadataOf } from '../auth/origin.ts';
+import { forbidden, notFound, unauthorized } from './faults.ts';
+import { flagHeader, storable } from './parameters.ts';
+import type { ApiPorts } from './ports.ts';
+
+/** Who asks, and how the events of the request are signed. */
+export interface Asker {
+  readonly principal: Principal;
+  readonly metadata: Metadata;
+}
+
+export interface InProject extends Asker {
+  readonly project: Project;
+  readonly roles: readonly Role[];
+}
+
+/** The questions by which a route begins; each throws RequestRefused 401 or 403 where the answer is no. */
+export interface Access {
+  /** Whoever it is. */
+  anyone(request: FastifyRequest): Promise<Asker>;
+  /** Somebody. */
+  known(request: FastifyRequest): Promise<Asker>;
+  /** Who may do this to the system. */
+  inSystem(request: FastifyRequest, permission: Permission): Promise<Asker>;
+  /** Who may do this in the project that the path names, by its number or its name. @throws 404 too */
+  inProject(request: FastifyRequest, permission: Permission): Promise<InProject>;
+  /** The same for a project of this name. */
+  inNamedProject(asker: Asker, name: string, permission: Permission): Promise<InProject>;
+}
+
+export function accessTo(ports: ApiPorts): Access {
+  const { identify, rolesOf, currentTraceparent, queries } = ports;
+
+  async function anyone(request: FastifyRequest): Promise<Asker> {
+    const principal = await identify(request);
+    return { principal, metadata: metadataOf(request, principal, currentTraceparent()) };
+  }
+
+  async function known(request: FastifyRequest): Promise<Asker> {
+    const asker = await anyone(request);
+    if (asker.principal.kind === 'anonymous') throw unauthorized();
+    return asker;
+  }
+
+  async function permitted(
+    asker: Asker,
+    found: Project | undefined,
+    named: string,
+    permission: Permission,
+  ): Promise<InProject> {
+    const { principal } = asker;
+    const project = found ?? null;
+    const roles = project === null ? [] : await rolesOf(principal, project.name);
+    if (!authorize(principal, permission, { kind: 'project', project, roles })) throw refusalTo(principal);
+    // Only for who may know; to others it is like one that they may not see.
+    if (project === null) throw notFound(`project ${named} not found`);
+    return { ...asker, project, roles };
+  }
+
+  return {
+    anyone,
+    known,
+
+    async inSystem(request, permission) {
+      const asker = await known(request);
+      const { principal } = asker;
+      if (authorize(principal, permission, { kind: 'system' })) return asker;
+      throw forbidden(`${nameOf(principal)} has no permission for ${permission}`);
+    },
+
+    async inProject(request, permission) {
+      const asker = await anyone(request);
+      const { project_name_or_id: named = '' } = request.params as Record<string, string>;
+      const isName = flagHeader(request, 'X-Is-Resource-Name') === true || !/^\d{1,15}$/.test(named);
+      const found = await (isName
+        ? queries.findProject(named)
+        : queries.findProjectById(storable(Number(named))));
+      return permitted(asker, found, named, permission);
+    },
+
+    async inNamedProject(asker, name, permission) {
+      return permitted(asker, await queries.findProject(name), name, permission);
+    },
+  };
+}
+
+/** Who is not logged in could be permitted after that; who is, could not. */
+export const refusalTo = (principal: Principal) =>
+  principal.kind === 'anonymous' ? unauthorized() : forbidden();
+
+const nameOf = (principal: Principal): string => {
+  switch (principal.kind) {
+    case 'anonymous':
+      return 'nobody';
+    case 'user':
+      return principal.username;
+    case 'robot':
+      return principal.name;
+  }
+};

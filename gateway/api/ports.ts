@@ -1,0 +1,107 @@
+import type { FastifyRequest } from 'fastify';
+import type { addMember } from '../../commands/add-member.ts';
+import type { changeAdministrator } from '../../commands/change-administrator.ts';
+import type { changeMember } from '../../commands/change-member.ts';
+import type { changePassword } from '../../commands/change-password.ts';
+import type { changeProfile } from '../../commands/change-profile.ts';
+import type { changeProject } from '../../commands/change-project.ts';
+import type { changeRobot } from '../../commands/change-robot.ts';
+import type { changeRobotSecret } from '../../commands/change-robot-secret.ts';
+import type { createProject } from '../../commands/create-project.ts';
+import type { createRobot } from '../../commands/create-robot.ts';
+import type { createUser } from '../../commands/create-user.ts';
+import type { deleteProject } from '../../commands/delete-project.ts';
+import type { deleteRobot } from '../../commands/delete-robot.ts';
+import type { deleteUser } from '../../commands/delete-user.ts';
+import type { removeMember } from '../../commands/remove-member.ts';
+import type { Principal } from '../../domain/access/principal.ts';
+import type { Role } from '../../domain/access/role.ts';
+import type { PersonalData } from '../../infra/personal-data/port.ts';
+import type {
+  findMember,
+  findMembership,
+  listMembers,
+  membershipsOf,
+} from '../../projections/members/queries.ts';
+import type { findProject, findProjectById, listProjects } from '../../projections/projects/queries.ts';
+import type { countRepositories } from '../../projections/repositories/queries.ts';
+import type { findRobotById, listRobots } from '../../projections/robots/queries.ts';
+import type {
+  findLoginUser,
+  findUser,
+  findUserByName,
+  firstAdministrator,
+  listUsers,
+  searchUsers,
+  userIdsOf,
+} from '../../projections/users/queries.ts';
+
+/** A query without the database that it asks. */
+type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
+  ? (...args: Args) => Result
+  : never;
+
+/** A command without the ports that it was made with. */
+type Command<Made> = Made extends (ports: never) => infer Run ? Run : never;
+
+export interface ApiQueries {
+  readonly findLoginUser: Query<typeof findLoginUser>;
+  readonly findUser: Query<typeof findUser>;
+  readonly findUserByName: Query<typeof findUserByName>;
+  readonly firstAdministrator: Query<typeof firstAdministrator>;
+  readonly listUsers: Query<typeof listUsers>;
+  readonly searchUsers: Query<typeof searchUsers>;
+  readonly userIdsOf: Query<typeof userIdsOf>;
+  readonly findProject: Query<typeof findProject>;
+  readonly findProjectById: Query<typeof findProjectById>;
+  readonly listProjects: Query<typeof listProjects>;
+  readonly countRepositories: Query<typeof countRepositories>;
+  readonly membershipsOf: Query<typeof membershipsOf>;
+  readonly listMembers: Query<typeof listMembers>;
+  readonly findMember: Query<typeof findMember>;
+  readonly findMembership: Query<typeof findMembership>;
+  readonly listRobots: Query<typeof listRobots>;
+  readonly findRobotById: Query<typeof findRobotById>;
+}
+
+export interface ApiCommands {
+  readonly createUser: Command<typeof createUser>;
+  readonly changeProfile: Command<typeof changeProfile>;
+  readonly changePassword: Command<typeof changePassword>;
+  readonly changeAdministrator: Command<typeof changeAdministrator>;
+  readonly deleteUser: Command<typeof deleteUser>;
+  readonly createProject: Command<typeof createProject>;
+  readonly changeProject: Command<typeof changeProject>;
+  readonly deleteProject: Command<typeof deleteProject>;
+  readonly addMember: Command<typeof addMember>;
+  readonly changeMember: Command<typeof changeMember>;
+  readonly removeMember: Command<typeof removeMember>;
+  readonly createRobot: Command<typeof createRobot>;
+  readonly changeRobot: Command<typeof changeRobot>;
+  readonly changeRobotSecret: Command<typeof changeRobotSecret>;
+  readonly deleteRobot: Command<typeof deleteRobot>;
+}
+
+/** What the management API is wired with. */
+export interface ApiParts {
+  readonly queries: ApiQueries;
+  readonly commands: ApiCommands;
+  readonly personalData: Pick<PersonalData, 'open'>;
+  /** The keyed hash by which an e-mail address is found. */
+  emailKeyOf(email: string): string;
+  passwordMatches(passwordHash: string, password: string): Promise<boolean>;
+  /** A secret that nobody can guess, for a robot. */
+  newSecret(): string;
+  /** What the full name of every robot begins with: `robot$`. */
+  readonly robotPrefix: string;
+  /** Resolves when the lists of users, projects, members and robots show the position. */
+  reached(position: bigint): Promise<void>;
+}
+
+/** What every route of the API works with. */
+export interface ApiPorts extends ApiParts {
+  /** Who sends the request; who shows wrong credentials is anybody. */
+  identify(request: FastifyRequest): Promise<Principal>;
+  rolesOf(principal: Principal, project: string): Promise<readonly Role[]>;
+  currentTraceparent(): string | undefined;
+}

@@ -1,0 +1,95 @@
+import type { FastifyRequest } from 'fastify';
+import { type Filter, keyOf, type Listing } from '../../projections/listing.ts';
+import { badRequest } from './faults.ts';
+import { type Paging, readPaging } from './paging.ts';
+import { parameter } from './parameters.ts';
+
+/** The page, the filters and the order that a list is asked for. @throws RequestRefused 400 or 422 */
+export function readListing(request: FastifyRequest): Paging & Listing {
+  return {
+    ...readPaging(request),
+    filters: readFilters(parameter(request, 'q')),
+    sort: readSort(parameter(request, 'sort')),
+  };
+}
+
+/** What `key` has to be exactly, if that is among the filters. */
+export function exactly({ filters }: Pick<Listing, 'filters'>, key: string): string | undefined {
+  const found = filters.find((filter) => keyOf(filter.key) === keyOf(key));
+  return found?.kind === 'is' ? found.value : undefined;
+}
+
+/** More than this many filters or keys to sort by is no question that somebody has. */
+const maxParts = 50;
+
+function readSort(sort = ''): Listing['sort'] {
+  return sort
+    .split(',')
+    .filter((part) => part !== '')
+    .slice(0, maxParts)
+    .map((part) => ({ key: part.replace(/^-/, ''), descending: part.startsWith('-') }));
+}
+
+function readFilters(q: string | undefined): Filter[] {
+  if (q === undefined) return [];
+  const parts = decodedAgain(q).split(',');
+  // Clients that add filters to nothing begin with a comma.
+  const written = parts.filter((part) => part !== '');
+  if (written.length > maxParts) throw badRequest(`the query string has at most ${maxParts} parts`);
+  return written.map(filterOf);
+}
+
+/** Harbor decodes the value a second time, and its clients encode it twice. */
+function decodedAgain(q: string): string {
+  try {
+    return decodeURIComponent(q.replaceAll('+', ' '));
+  } catch (error) {
+    if (error instanceof URIError) return q;
+    throw error;
+  }
+}
+
+function filterOf(part: string): Filter {
+  const [name = '', ...rest] = part.split('=');
+  const value = rest.join('=');
+  if (name.trim() === '' || value === '')
+    throw badRequest('the query string must contain "=" and the key/value cannot be empty');
+  const [key = '', operator] = name.trim().split('__', 2);
+  switch (operator?.toLowerCase()) {
+    case 'icontains':
+      return { key, kind: 'contains', value };
+    case 'gte':
+      return { key, kind: 'range', from: value, to: undefined };
+    case 'lte':
+      return { key, kind: 'range', from: undefined, to: value };
+    default:
+      return { key, ...conditionOf(value) };
+  }
+}
+
+type Condition = Filter extends infer Each ? (Each extends Filter ? Omit<Each, 'key'> : never) : never;
+
+function conditionOf(value: string): Condition {
+  const invalid = () => badRequest(`invalid query string value: ${value}`);
+  if (value.startsWith('\\')) return { kind: 'is', value: value.slice(1) };
+  if (value.startsWith('~')) return { kind: 'contains', value: value.slice(1) };
+  if (value.startsWith('[')) {
+    const [, from = '', to = ''] = /^\[([^~]*)~([^~]*)\]$/.exec(value) ?? [];
+    if (from === '' && to === '') throw invalid();
+    return { kind: 'range', from: unquoted(from), to: unquoted(to) };
+  }
+  if (/^[{(]/.test(value)) {
+    const [, inside = ''] = /^(?:\{([^{}]*)\})$/.exec(value) ?? [];
+    const values = inside.split(' ').flatMap((each) => unquoted(each) ?? []);
+    // All of several values is something that only lists of lists can have.
+    if (values.length === 0 || values.length > maxParts) throw invalid();
+    return { kind: 'any', values };
+  }
+  return { kind: 'is', value };
+}
+
+/** Undefined for nothing. */
+function unquoted(text: string): string | undefined {
+  const [, , inside = text] = /^(["'])(.*)\1$/.exec(text) ?? [];
+  return inside === '' ? undefined : inside;
+}

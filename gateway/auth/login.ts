@@ -1,0 +1,166 @@
+import { createHash, createHmac, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Principal, RobotPermission } from '../../domain/access/principal.ts';
+import type { TokenSubject } from '../../domain/access/subject.ts';
+import type { Metadata } from '../../domain/event.ts';
+import { type LoginEvent, recordedName } from '../../domain/login/events.ts';
+import { RequestRefused } from '../errors.ts';
+import type { Credentials } from './basic.ts';
+import type { LoginThrottle } from './login-throttle.ts';
+
+export interface LoginUser {
+  readonly username: string;
+  readonly userId: number;
+  readonly administrator: boolean;
+  readonly passwordHash: string;
+  /** Changes with the password. */
+  readonly credentialVersion: number;
+}
+
+export interface LoginRobot {
+  /** As it is stored, without the prefix. */
+  readonly name: string;
+  readonly robotId: number;
+  readonly secretHash: string;
+  /** Changes with the secret. */
+  readonly secretVersion: number;
+  readonly disabled: boolean;
+  /** Null for never. */
+  readonly expiresAt: Date | null;
+  readonly permissions: readonly RobotPermission[];
+}
+
+export interface AccountPorts {
+  /** By user name or e-mail address. */
+  findLoginUser(name: string): Promise<LoginUser | undefined>;
+  findRobot(storedName: string): Promise<LoginRobot | undefined>;
+}
+
+export interface LoginPorts extends AccountPorts {
+  passwordMatches(hash: string, password: string): Promise<boolean>;
+  readonly throttle: LoginThrottle;
+  /** What the name of every robot begins with: `robot$`. */
+  readonly robotPrefix: string;
+  /** Returns at once. */
+  recordLogin(event: LoginEvent, metadata: Metadata): void;
+}
+
+/** Who has shown the right password, and what a token says of him. */
+export interface LoggedIn {
+  readonly principal: Principal;
+  readonly subject: TokenSubject;
+}
+
+/**
+ * Undefined for a wrong name or password, alike and after the same time.
+ * @param metadata says from where; its actor is not known yet.
+ * @throws RequestRefused 429 for who has failed too often.
+ */
+export type Login = (credentials: Credentials, metadata: Metadata) => Promise<LoggedIn | undefined>;
+
+/** Passwords that are checked at a time or wait for it; each takes some 20 ms of a processor. */
+const maxChecks = 1000;
+/** Verified credentials that are remembered; each costs one hash of argon2id to verify again. */
+const maxRemembered = 1000;
+
+/** What an unknown name's password is checked against, so that it takes as long as a known one's: the hash of a
+ * password that was thrown away. */
+const nobodysHash =
+  '$argon2id$v=19$m=19456,t=2,p=1$aK+l78EE8/qXsb70XWMDRQ$iCrYxsOsTIKlvNbZPCy3EB7BRF/P59ABgnrEMLZjL5Q';
+
+export function loginWith(ports: LoginPorts): Login {
+  const { findLoginUser, findRobot, throttle, robotPrefix } = ports;
+  const check = rememberingCheck(ports.passwordMatches);
+
+  async function findAccount(name: string): Promise<(LoggedIn & { readonly hash: string }) | undefined> {
+    // No name has a NUL, and no query takes one.
+    if (name.includes('\0')) return undefined;
+    if (name.startsWith(robotPrefix)) {
+      const robot = await findRobot(name.slice(robotPrefix.length));
+      return robot && isUsable(robot) ? { ...asRobot(robot), hash: robot.secretHash } : undefined;
+    }
+    const user = await findLoginUser(name);
+    return user && { ...asUser(user), hash: user.passwordHash };
+  }
+
+  return async (credentials, metadata) => {
+    const { username, password } = credentials;
+    const account = await findAccount(username);
+    const hash = account?.hash ?? nobodysHash;
+    const { principal, subject } = account ?? {};
+    if (principal !== undefined && subject !== undefined && check.isRemembered(hash, credentials))
+      return { principal, subject };
+
+    const { clientIp = '' } = metadata;
+    const key = createHash('sha256').update(username).digest('base64');
+    // Of all who come with the same at the same time, as the jobs of a pipeline do, only the first is an attempt.
+    const isAttempt = !check.isRunning(hash, credentials);
+    const waitSeconds = isAttempt ? throttle.admit(key, clientIp) : 0;
+    if (waitSeconds > 0) throw tooMany('too many failed logins', waitSeconds);
+    const matches = await check.matches(hash, { username, password });
+    const kind = username.startsWith(robotPrefix) ? 'robot' : 'user';
+    const data = { kind, username: subject?.name ?? recordedName(username) } as const;
+    if (principal === undefined || subject === undefined || !matches) {
+      ports.recordLogin({ type: 'LoginFailed', data }, metadata);
+      await throttle.failed(key, clientIp);
+      return undefined;
+    }
+    if (isAttempt) throttle.succeeded(key, clientIp);
+    const actor = `${subject.kind}:${subject.name}`;
+    ports.recordLogin({ type: 'LoginSucceeded', data }, { ...metadata, actor });
+    return { principal, subject };
+  };
+}
+
+const tooMany = (message: string, waitSeconds: number): RequestRefused =>
+  new RequestRefused({
+    status: 429,
+    code: 'TOOMANYREQUESTS',
+    message,
+    headers: { 'retry-after': String(waitSeconds) },
+  });
+
+/** Checks passwords, and remembers those that were right. */
+function rememberingCheck(passwordMatches: LoginPorts['passwordMatches']) {
+  const secret = randomBytes(32);
+  /** By a keyed hash of name, password and stored hash: a changed password is another key. */
+  const verified = new LRUCache<string, true>({ max: maxRemembered });
+  /** Many requests of one client begin with the same password at the same time. */
+  const running = new Map<string, Promise<boolean>>();
+  const keyOf = (hash: string, { username, password }: Credentials): string =>
+    createHmac('sha256', secret)
+      .update(JSON.stringify([username, password, hash]))
+      .digest('base64');
+
+  return {
+    isRemembered: (hash: string, credentials: Credentials): boolean =>
+      verified.get(keyOf(hash, credentials)) === true,
+
+    isRunning: (hash: string, credentials: Credentials): boolean => running.has(keyOf(hash, credentials)),
+
+    async matches(hash: string, credentials: Credentials): Promise<boolean> {
+      const key = keyOf(hash, credentials);
+      const others = running.get(key);
+      if (others !== undefined) return others;
+      if (running.size >= maxChecks) throw tooMany('too many logins at once', 1);
+      const check = passwordMatches(hash, credentials.password).finally(() => running.delete(key));
+      running.set(key, check);
+      const matches = await check;
+      if (matches) verified.set(key, true);
+      return matches;
+    },
+  };
+}
+
+export const isUsable = ({ disabled, expiresAt }: LoginRobot): boolean =>
+  !disabled && (expiresAt === null || expiresAt.getTime() > Date.now());
+
+export const asUser = ({ username, userId, administrator, credentialVersion }: LoginUser): LoggedIn => ({
+  principal: { kind: 'user', username, userId, administrator },
+  subject: { kind: 'user', id: userId, name: username, credentialVersion },
+});
+
+export const asRobot = ({ name, robotId, permissions, secretVersion }: LoginRobot): LoggedIn => ({
+  principal: { kind: 'robot', name, robotId, permissions },
+  subject: { kind: 'robot', id: robotId, name, credentialVersion: secretVersion },
+});

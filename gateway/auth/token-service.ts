@@ -1,0 +1,141 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Principal } from '../../domain/access/principal.ts';
+import { RequestRefused } from '../errors.ts';
+import type { Limit } from '../rate-limit.ts';
+import { anonymous } from './authenticate.ts';
+import { type Credentials, readAuthorization } from './basic.ts';
+import { tokenPath } from './challenge.ts';
+import { readForm } from './form.ts';
+import type { LoggedIn, Login } from './login.ts';
+import { metadataOf } from './origin.ts';
+import { grant, type PermissionPorts } from './permissions.ts';
+import type { Refresh } from './refresh.ts';
+import { readScopes, writeScopes } from './scopes.ts';
+import type { IssuedToken, TokenContent, TokenSettings } from './tokens.ts';
+
+export interface TokenServicePorts extends PermissionPorts {
+  readonly login: Login;
+  readonly refresh: Refresh;
+  readonly limit: Limit;
+  readonly tokens: TokenSettings;
+  issueToken(content: TokenContent): Promise<IssuedToken>;
+}
+
+/** RFC 6749, section 5.2. */
+type OAuthError = 'invalid_request' | 'invalid_grant' | 'unsupported_grant_type';
+
+/**
+ * The token service of the registry (distribution's token specification, by GET; its OAuth2 variant, by POST). A
+ * token is never refused for what it asks: it is good for what the caller may, and be it nothing.
+ */
+export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePorts): void {
+  const { login, refresh, limit, tokens, issueToken } = ports;
+
+  /** @throws RequestRefused 401 */
+  async function requireLogin(request: FastifyRequest, credentials: Credentials): Promise<LoggedIn> {
+    const loggedIn = await login(credentials, metadataOf(request, anonymous));
+    if (loggedIn === undefined) throw unauthorized('wrong user name or password');
+    return loggedIn;
+  }
+
+  async function answer(
+    { ip }: FastifyRequest,
+    loggedIn: LoggedIn | undefined,
+    scopes: readonly string[],
+    refreshToken?: string,
+  ) {
+    const principal: Principal = loggedIn?.principal ?? anonymous;
+    await limit(principal, ip);
+    const { access, refused } = await grant(ports, principal, readScopes(scopes));
+    const { token, issuedAt } = await issueToken({ subject: loggedIn?.subject ?? null, access, refused });
+    return {
+      scope: writeScopes(access),
+      body: {
+        token,
+        access_token: token,
+        expires_in: tokens.lifetimeSeconds,
+        issued_at: issuedAt.toISOString().replace('.000', ''),
+        ...(refreshToken !== undefined && { refresh_token: refreshToken }),
+      },
+    };
+  }
+
+  const issueRefreshToken = (request: FastifyRequest, loggedIn: LoggedIn): Promise<string> =>
+    refresh.issue(loggedIn, metadataOf(request, loggedIn.principal));
+
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache' });
+  });
+
+  app.get(tokenPath, async (request) => {
+    const query = new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'));
+    requireService(query, tokens);
+    const authorization = readAuthorization(request);
+    if (authorization.scheme === 'malformed') throw unauthorized(authorization.fault);
+    if (authorization.scheme === 'bearer')
+      throw unauthorized('the token service takes a user name and a password');
+    const loggedIn =
+      authorization.scheme === 'basic' ? await requireLogin(request, authorization.credentials) : undefined;
+    const wantsRefresh = query.get('offline_token') === 'true' && loggedIn !== undefined;
+    const refreshToken = wantsRefresh ? await issueRefreshToken(request, loggedIn) : undefined;
+    return (await answer(request, loggedIn, query.getAll('scope'), refreshToken)).body;
+  });
+
+  app.post(tokenPath, async (request, reply) => {
+    const form = await readForm(request);
+    if (form.get('service') !== tokens.service)
+      return refuse(reply, 'invalid_request', `the service is ${tokens.service}`);
+    const grantType = form.get('grant_type');
+    switch (grantType) {
+      case 'password': {
+        const [username, password] = [form.get('username'), form.get('password')];
+        if (username === null || password === null)
+          return refuse(reply, 'invalid_request', 'username and password are missing');
+        const loggedIn = await requireLogin(request, { username, password });
+        const wantsRefresh = form.get('access_type') === 'offline';
+        const refreshToken = wantsRefresh ? await issueRefreshToken(request, loggedIn) : undefined;
+        const { body, scope } = await answer(request, loggedIn, form.getAll('scope'), refreshToken);
+        return { ...body, scope };
+      }
+      case 'refresh_token': {
+        const refreshToken = form.get('refresh_token') ?? '';
+        const loggedIn = await refresh.use(refreshToken);
+        if (loggedIn === undefined)
+          return refuse(reply, 'invalid_grant', 'the refresh token is not valid any more');
+        const { body, scope } = await answer(request, loggedIn, form.getAll('scope'), refreshToken);
+        return { ...body, scope };
+      }
+      default:
+        return refuse(reply, 'unsupported_grant_type', 'the grant type is password or refresh_token');
+    }
+  });
+
+  // RFC 7009. Whoever has the token may revoke it; what is unknown is as good as revoked.
+  app.post(`${tokenPath}/revoke`, async (request) => {
+    const form = await readForm(request);
+    await refresh.revoke(form.get('token') ?? '', metadataOf(request, anonymous));
+    return {};
+  });
+}
+
+/** @throws RequestRefused 400 */
+function requireService(query: URLSearchParams, { service }: TokenSettings): void {
+  if (query.get('service') === service) return;
+  throw new RequestRefused({ status: 400, code: 'UNSUPPORTED', message: `the service is ${service}` });
+}
+
+const unauthorized = (message: string): RequestRefused =>
+  new RequestRefused({
+    status: 401,
+    code: 'UNAUTHORIZED',
+    message,
+    headers: { 'www-authenticate': 'Basic realm="shiplog", charset="UTF-8"' },
+  });
+
+/** In the form of OAuth2 and in that of registries at once, since clients show one or the other. */
+const refuse = (reply: FastifyReply, error: OAuthError, description: string) =>
+  reply.code(400).send({
+    error,
+    error_description: description,
+    errors: [{ code: error === 'invalid_grant' ? 'UNAUTHORIZED' : 'UNSUPPORTED', message: description }],
+  });

@@ -1,0 +1,103 @@
+import { type RawBuilder, type SqlBool, sql } from 'kysely';
+
+/** What a list is asked for: which rows, in which order, and which part of them. */
+export interface Listing {
+  readonly filters: readonly Filter[];
+  readonly sort: readonly { readonly key: string; readonly descending: boolean }[];
+  readonly offset: number;
+  /** Undefined for all. */
+  readonly limit: number | undefined;
+}
+
+/** On the column that `key` names; of keys that name none nothing is asked. */
+export type Filter = { readonly key: string } & (
+  | { readonly kind: 'is' | 'contains'; readonly value: string }
+  | { readonly kind: 'any'; readonly values: readonly string[] }
+  | { readonly kind: 'range'; readonly from: string | undefined; readonly to: string | undefined }
+);
+
+/** The part that was asked for, and how many there are in all. */
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  readonly total: number;
+}
+
+export type ColumnType = 'text' | 'integer' | 'boolean' | 'time';
+/** By key, in lower case and without underscores; see `keyOf`. */
+export type Columns = Readonly<Record<string, { readonly column: string; readonly type: ColumnType }>>;
+
+/** Clients write `project_id` and `ProjectID` for the same. */
+export const keyOf = (written: string): string => written.replaceAll('_', '').toLowerCase();
+
+/** One condition for each filter on a column that there is. */
+export function conditionsOf(filters: readonly Filter[], columns: Columns): RawBuilder<SqlBool>[] {
+  return filters.flatMap((filter) => {
+    const found = Object.hasOwn(columns, keyOf(filter.key)) ? columns[keyOf(filter.key)] : undefined;
+    return found === undefined ? [] : [conditionOf(filter, found.column, found.type)];
+  });
+}
+
+/** The columns to order by, those of `standard` last. */
+export function orderOf(
+  { sort }: Pick<Listing, 'sort'>,
+  columns: Columns,
+  standard: readonly string[],
+): RawBuilder<unknown>[] {
+  const asked = sort.flatMap(({ key, descending }) => {
+    const found = Object.hasOwn(columns, keyOf(key)) ? columns[keyOf(key)] : undefined;
+    if (found === undefined) return [];
+    return [descending ? sql`${sql.ref(found.column)} DESC` : sql`${sql.ref(found.column)}`];
+  });
+  return [...asked, ...standard.map((column) => sql`${sql.ref(column)}`)];
+}
+
+function conditionOf(filter: Filter, column: string, type: ColumnType): RawBuilder<SqlBool> {
+  const at = sql.ref(column);
+  switch (filter.kind) {
+    case 'is': {
+      const value = comparable(filter.value, type);
+      return value === undefined ? sql<SqlBool>`false` : sql<SqlBool>`${at} = ${value}`;
+    }
+    case 'contains': {
+      const escaped = filter.value.replace(/[\\%_]/g, '\\$&');
+      return sql<SqlBool>`${at}::text ILIKE ${`%${escaped}%`}`;
+    }
+    case 'any': {
+      const values = filter.values
+        .map((value) => comparable(value, type))
+        .filter((value) => value !== undefined);
+      return values.length === 0 ? sql<SqlBool>`false` : sql<SqlBool>`${at} IN (${sql.join(values)})`;
+    }
+    case 'range': {
+      const bounds = [
+        ...(filter.from === undefined ? [] : [{ operator: sql`>=`, text: filter.from }]),
+        ...(filter.to === undefined ? [] : [{ operator: sql`<=`, text: filter.to }]),
+      ].map(({ operator, text }) => {
+        const value = comparable(text, type);
+        return value === undefined ? sql<SqlBool>`false` : sql<SqlBool>`${at} ${operator} ${value}`;
+      });
+      return sql<SqlBool>`(${sql.join(bounds, sql` AND `)})`;
+    }
+  }
+}
+
+const maxInteger = 2 ** 31 - 1;
+
+/** Undefined for what no row of the column can be equal to, and PostgreSQL would refuse to compare. */
+function comparable(text: string, type: ColumnType): string | number | boolean | Date | undefined {
+  switch (type) {
+    case 'text':
+      return text;
+    case 'integer': {
+      const value = /^-?\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
+      return Math.abs(value) <= maxInteger ? value : undefined;
+    }
+    case 'boolean':
+      return { true: true, false: false, '1': true, '0': false }[text.toLowerCase()];
+    case 'time': {
+      // Without a zone it is UTC, as everywhere in the API.
+      const value = new Date(/[zZ]|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`);
+      return Number.isNaN(value.getTime()) ? undefined : value;
+    }
+  }
+}

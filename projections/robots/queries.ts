@@ -1,0 +1,137 @@
+import type { Kysely, SelectQueryBuilder } from 'kysely';
+import { jsonArrayFrom } from 'kysely/helpers/postgres';
+import type { RobotPermission } from '../../domain/access/principal.ts';
+import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
+import type { RobotsDatabase } from './projection.ts';
+
+export interface LoginRobot {
+  readonly name: string;
+  readonly robotId: number;
+  /** argon2id in PHC string format. */
+  readonly secretHash: string;
+  /** Grows with each change of the secret. */
+  readonly secretVersion: number;
+  readonly disabled: boolean;
+  readonly expiresAt: Date | null;
+  readonly permissions: readonly RobotPermission[];
+  /** The project that it belongs to, null for a robot of the system. */
+  readonly project: string | null;
+}
+
+/** @param storedName without the prefix; undefined also where the robot's project is gone. */
+export async function findRobot(
+  db: Kysely<RobotsDatabase>,
+  storedName: string,
+): Promise<LoginRobot | undefined> {
+  const row = await db
+    .selectFrom('robots')
+    .select((robot) => [
+      'name',
+      'robot_id as robotId',
+      'secret_hash as secretHash',
+      'secret_version as secretVersion',
+      'disabled',
+      'expires_at as expiresAt',
+      'project',
+      jsonArrayFrom(
+        robot
+          .selectFrom('grants')
+          .select('permission')
+          .whereRef('grants.robot', '=', 'robots.name')
+          .orderBy('number'),
+      ).as('grants'),
+    ])
+    .where('name', '=', storedName)
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const { grants, ...robot } = row;
+  return { ...robot, permissions: grants.map(({ permission }) => permission) };
+}
+
+/** A robot as the management API shows it. */
+export interface ListedRobot {
+  readonly name: string;
+  readonly robotId: number;
+  readonly project: string | null;
+  readonly projectId: number | null;
+  readonly description: string;
+  readonly disabled: boolean;
+  readonly durationDays: number;
+  readonly expiresAt: Date | null;
+  readonly permissions: readonly RobotPermission[];
+  readonly creatorType: 'local' | 'robot';
+  readonly creatorRef: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** The keys that lists of robots are filtered and sorted by. */
+const columns: Columns = {
+  name: { column: 'name', type: 'text' },
+  id: { column: 'robot_id', type: 'integer' },
+  description: { column: 'description', type: 'text' },
+  disabled: { column: 'disabled', type: 'boolean' },
+  disable: { column: 'disabled', type: 'boolean' },
+  duration: { column: 'duration_days', type: 'integer' },
+  creationtime: { column: 'created_at', type: 'time' },
+  updatetime: { column: 'updated_at', type: 'time' },
+};
+
+/** @param projectId null for the robots of the system. */
+export async function listRobots(
+  db: Kysely<RobotsDatabase>,
+  projectId: number | null,
+  listing: Listing,
+): Promise<Page<ListedRobot>> {
+  const all = conditionsOf(listing.filters, columns).reduce(
+    (query, condition) => query.where(condition),
+    db.selectFrom('robots').where('project_id', projectId === null ? 'is' : '=', projectId),
+  );
+  const page = withGrants(all)
+    .orderBy(orderOf(listing, columns, ['name']))
+    .offset(listing.offset);
+  const [rows, { total }] = await Promise.all([
+    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
+    // The robots of the system or of one project, by an index.
+    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
+  ]);
+  return { rows: rows.map(withPermissions), total: Number(total) };
+}
+
+export async function findRobotById(
+  db: Kysely<RobotsDatabase>,
+  robotId: number,
+): Promise<ListedRobot | undefined> {
+  const row = await withGrants(db.selectFrom('robots').where('robot_id', '=', robotId)).executeTakeFirst();
+  return row && withPermissions(row);
+}
+
+const withGrants = (query: SelectQueryBuilder<RobotsDatabase, 'robots', object>) =>
+  query.select((robot) => [
+    'name',
+    'robot_id as robotId',
+    'project',
+    'project_id as projectId',
+    'description',
+    'disabled',
+    'duration_days as durationDays',
+    'expires_at as expiresAt',
+    'creator_type as creatorType',
+    'creator_ref as creatorRef',
+    'created_at as createdAt',
+    'updated_at as updatedAt',
+    jsonArrayFrom(
+      robot
+        .selectFrom('grants')
+        .select('permission')
+        .whereRef('grants.robot', '=', 'robots.name')
+        .orderBy('number'),
+    ).as('grants'),
+  ]);
+
+const withPermissions = <
+  Row extends { readonly grants: readonly { readonly permission: RobotPermission }[] },
+>({
+  grants,
+  ...robot
+}: Row) => ({ ...robot, permissions: grants.map(({ permission }) => permission) });

@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { catalogue } from '../../domain/catalogue.ts';
+import type { DomainEvent } from '../../domain/event.ts';
+import { viewOf } from '../../infra/database/projection.ts';
+import { type MembersDatabase, members } from '../../projections/members/projection.ts';
+import { rolesOf } from '../../projections/members/queries.ts';
+import { projects } from '../../projections/projects/projection.ts';
+import { type RobotsDatabase, robots } from '../../projections/robots/projection.ts';
+import { findRobot } from '../../projections/robots/queries.ts';
+import { type UsersDatabase, users } from '../../projections/users/projection.ts';
+import { findLoginUser } from '../../projections/users/queries.ts';
+import { rowsAfter } from './views-rows.ts';
+import { run, type Setting, startSetting } from './views-setting.ts';
+
+const event = (type: string, data: object): DomainEvent => ({ type, data });
+const createdUser = (username: string, userId: number, more: object = {}) =>
+  event('UserCreated', {
+    username,
+    userId,
+    administrator: false,
+    passwordHash: `hash of ${username}`,
+    emailKey: null,
+    profile: null,
+    ...more,
+  });
+
+/** What has no part in the comparison: times, and revisions of the streams that the test makes up. */
+const plain = (rows: readonly Record<string, unknown>[] | undefined) =>
+  rows?.map(({ created_at, updated_at, credential_version, secret_version, ...row }) => row);
+
+/** The tables as the queries ask for them, after `rowsAfter` has left them up to date. */
+async function tablesOf<Tables>(setting: Setting, projection: typeof users | typeof robots | typeof members) {
+  const { database, close } = await run(setting, { projections: [projection], catalogue });
+  await close();
+  return viewOf<Tables>(database.kysely, projection);
+}
+
+test('users: who can log in with what, as the last events say', async (t) => {
+  const setting = await startSetting(t);
+  const { users: rows } = await rowsAfter(setting, users, [
+    {
+      ...event('UserCreated', { username: 'admin', userId: 1, administrator: true, passwordHash: 'x' }),
+      version: 1,
+    },
+    createdUser('jane', 3, { emailKey: 'key-jane', profile: 'sealed' }),
+    createdUser('john', 4),
+    event('UserPasswordChanged', { username: 'jane', userId: 3, passwordHash: 'second hash' }),
+    event('UserAdministratorChanged', { username: 'john', userId: 4, administrator: true }),
+    event('UserProfileChanged', { username: 'john', userId: 4, emailKey: 'key-john', profile: 'sealed too' }),
+    createdUser('gone', 5, { emailKey: 'key-gone' }),
+    event('UserDeleted', { username: 'gone', userId: 5 }),
+    createdUser('again', 6),
+    event('UserDeleted', { username: 'again', userId: 6 }),
+    createdUser('again', 7),
+    event('UserPasswordChanged', { username: 'again', userId: 6, passwordHash: 'too late' }),
+  ]);
+  const row = (username: string, user_id: number, more: object = {}) => ({
+    username,
+    user_id,
+    administrator: false,
+    password_hash: `hash of ${username}`,
+    email_key: null,
+    profile: null,
+    ...more,
+  });
+  assert.deepEqual(plain(rows), [
+    row('admin', 1, { administrator: true, password_hash: 'x' }),
+    row('again', 7),
+    row('jane', 3, { password_hash: 'second hash', email_key: 'key-jane', profile: 'sealed' }),
+    row('john', 4, { administrator: true, email_key: 'key-john', profile: 'sealed too' }),
+  ]);
+
+  const db = await tablesOf<UsersDatabase>(setting, users);
+  const jane = await findLoginUser(db, 'jane');
+  assert.deepEqual(await findLoginUser(db, 'key-jane'), jane);
+  assert.deepEqual([jane?.userId, jane?.passwordHash], [3, 'second hash']);
+  for (const nobody of ['gone', 'key-gone', 'Jane', ''])
+    assert.equal(await findLoginUser(db, nobody), undefined);
+});
+
+test('users: the version of a password grows with each change, also over who had the name before', async (t) => {
+  const setting = await startSetting(t);
+  const history = [
+    createdUser('jane', 3),
+    event('UserPasswordChanged', { username: 'jane', userId: 3, passwordHash: 'second' }),
+    event('UserDeleted', { username: 'jane', userId: 3 }),
+    createdUser('jane', 4),
+  ];
+  const versions: number[] = [];
+  const runner = await run(setting, { projections: [users], catalogue });
+  for (const { type, data } of history) {
+    const added = {
+      id: crypto.randomUUID(),
+      type,
+      version: type === 'UserCreated' ? 2 : 1,
+      data,
+      metadata: { actor: 'system' },
+    };
+    await runner.reached(await setting.log.append('user/jane', 'any', [added]), [users]);
+    const found = await findLoginUser(viewOf<UsersDatabase>(runner.database.kysely, users), 'jane');
+    if (found !== undefined) versions.push(found.credentialVersion);
+  }
+  await runner.close();
+  assert.deepEqual(versions, [0, 1, 3]);
+});
+
+test('users: somebody who is called like the key of an address does not stand in for who has it', async (t) => {
+  const setting = await startSetting(t);
+  await rowsAfter(setting, users, [createdUser('jane', 3, { emailKey: 'key' }), createdUser('key', 4)]);
+  const found = await findLoginUser(await tablesOf<UsersDatabase>(setting, users), 'key');
+  assert.equal(found?.userId, 4);
+});
+
+test('projects: their settings, until they are deleted', async (t) => {
+  const setting = await startSetting(t);
+  const created = (name: string, projectId: number) =>
+    event('ProjectCreated', { name, projectId, public: false, owner: 'admin' });
+  const { projects: rows } = await rowsAfter(setting, projects, [
+    created('team', 2),
+    event('ProjectMetadataChanged', { name: 'team', projectId: 2, public: true, metadata: { a: '1' } }),
+    created('gone', 3),
+    event('ProjectDeleted', { name: 'gone', projectId: 3 }),
+    created('again', 4),
+    event('ProjectDeleted', { name: 'again', projectId: 4 }),
+    created('again', 5),
+    event('ProjectMetadataChanged', { name: 'again', projectId: 4, public: true, metadata: { too: 'late' } }),
+  ]);
+  assert.deepEqual(plain(rows), [
+    { name: 'again', project_id: 5, public: false, metadata: {}, owner: 'admin' },
+    { name: 'team', project_id: 2, public: true, metadata: { a: '1' }, owner: 'admin' },
+  ]);
+});
+
+test('members: the role of each in each project, until the membership, the user or the project ends', async (t) => {
+  const setting = await startSetting(t);
+  const which = (memberId: number, projectId: number, userId: number) => ({
+    memberId,
+    projectId,
+    project: `project-${projectId}`,
+    userId,
+    username: `user-${userId}`,
+  });
+  const added = (memberId: number, projectId: number, userId: number) =>
+    event('MemberAdded', { ...which(memberId, projectId, userId), role: 'guest' });
+  const { members: rows } = await rowsAfter(setting, members, [
+    added(1, 1, 3),
+    added(2, 1, 4),
+    added(3, 2, 3),
+    added(4, 2, 4),
+    added(5, 3, 3),
+    event('MemberRoleChanged', { ...which(3, 2, 3), role: 'maintainer' }),
+    event('MemberRemoved', which(1, 1, 3)),
+    event('UserDeleted', { username: 'user-4', userId: 4 }),
+    event('ProjectDeleted', { name: 'project-3', projectId: 3 }),
+  ]);
+  assert.deepEqual(plain(rows), [
+    { member_id: 3, project_id: 2, project: 'project-2', user_id: 3, username: 'user-3', role: 'maintainer' },
+  ]);
+  const db = await tablesOf<MembersDatabase>(setting, members);
+  assert.deepEqual(await rolesOf(db, 'project-2', 3), ['maintainer']);
+  assert.deepEqual(await rolesOf(db, 'project-1', 3), []);
+  assert.deepEqual(await rolesOf(db, 'project-2', 4), []);
+});
+
+const pullFrom = (project: string) => ({ scope: { kind: 'project', project }, access: ['repository:pull'] });
+const everything = { scope: { kind: 'system' }, access: ['project:list'] };
+const settings = (permissions: readonly object[]) => ({
+  description: 'builds',
+  disabled: false,
+  durationDays: 30,
+  expiresAt: '2025-01-31T00:00:00.000Z',
+  permissions,
+});
+const createdRobot = (name: string, robotId: number, projectId: number | null, ...permissions: object[]) =>
+  event('RobotCreated', {
+    name,
+    robotId,
+    project: projectId === null ? null : `project-${projectId}`,
+    projectId,
+    ...settings(permissions),
+    secretHash: `hash of ${name}`,
+    createdAt: '2025-01-01T00:00:00.000Z',
+    creatorType: 'local',
+    creatorRef: 1,
+  });
+
+test('robots: what each may do now, and that a project takes its robots and what was given for it along', async (t) => {
+  const setting = await startSetting(t);
+  await rowsAfter(setting, robots, [
+    createdRobot('ci', 1, null, pullFrom('project-2'), pullFrom('project-3'), everything),
+    createdRobot('project-2+ci', 2, 2, pullFrom('project-2')),
+    createdRobot('project-3+ci', 3, 3, pullFrom('project-3')),
+    event('RobotChanged', {
+      name: 'project-3+ci',
+      robotId: 3,
+      ...settings([pullFrom('project-3'), pullFrom('*')]),
+      disabled: true,
+      durationDays: -1,
+      expiresAt: null,
+    }),
+    event('RobotSecretChanged', { name: 'project-3+ci', robotId: 3, secretHash: 'second hash' }),
+    createdRobot('gone', 4, null, everything),
+    event('RobotDeleted', { name: 'gone', robotId: 4 }),
+    createdRobot('again', 5, null, everything, pullFrom('project-3')),
+    event('RobotDeleted', { name: 'again', robotId: 5 }),
+    createdRobot('again', 6, null, pullFrom('*')),
+    event('ProjectDeleted', { name: 'project-2', projectId: 2 }),
+  ]);
+  const db = await tablesOf<RobotsDatabase>(setting, robots);
+  const found = async (name: string) => {
+    const robot = await findRobot(db, name);
+    if (robot === undefined) return undefined;
+    const { secretVersion, ...rest } = robot;
+    return rest;
+  };
+  const common = { disabled: false, expiresAt: new Date('2025-01-31T00:00:00Z') };
+  assert.deepEqual(await found('ci'), {
+    name: 'ci',
+    robotId: 1,
+    secretHash: 'hash of ci',
+    ...common,
+    project: null,
+    permissions: [pullFrom('project-3'), everything],
+  });
+  assert.deepEqual(await found('project-3+ci'), {
+    name: 'project-3+ci',
+    robotId: 3,
+    secretHash: 'second hash',
+    disabled: true,
+    expiresAt: null,
+    project: 'project-3',
+    permissions: [pullFrom('project-3'), pullFrom('*')],
+  });
+  assert.deepEqual((await found('again'))?.permissions, [pullFrom('*')]);
+  for (const nobody of ['project-2+ci', 'gone', 'CI', '']) assert.equal(await found(nobody), undefined);
+});

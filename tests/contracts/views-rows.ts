@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { catalogue, currentVersion } from '../../domain/catalogue.ts';
+import type { DomainEvent } from '../../domain/event.ts';
+import type { Database } from '../../infra/database/connect.ts';
+import { type AnyProjection, schemaOf } from '../../infra/database/projection.ts';
+import { newEventId } from '../../infra/event-log/ids.ts';
+import { replayViews, verifyViews } from '../../infra/views/rebuild.ts';
+import { run, type Setting } from './views-setting.ts';
+
+/**
+ * What `projection` shows of `history`: applied one by one, then once more by a runner that finds all of it at once;
+ * both must show the same, and so must a replay and a verification.
+ */
+export async function rowsAfter(
+  setting: Setting,
+  projection: AnyProjection,
+  history: readonly (DomainEvent & { readonly version?: number })[],
+) {
+  const live = await run(setting, { projections: [projection], catalogue });
+  for (const { type, data, version = currentVersion(catalogue, type) } of history) {
+    const event = { id: newEventId(), type, version, data, metadata: { actor: 'user:admin' } };
+    await live.reached(await setting.log.append(`history/${type}`, 'any', [event]), [projection]);
+  }
+  await live.close();
+  const { database } = live;
+  const rows = await rowsOf(database, projection);
+
+  const rebuild = {
+    log: setting.log,
+    database,
+    catalogue,
+    projections: [projection],
+    onProgress: () => undefined,
+  };
+  const [verified] = await verifyViews(rebuild);
+  assert.equal(verified?.difference, null);
+  const [replayed] = await replayViews(rebuild);
+  assert.equal(replayed?.difference, null);
+  assert.deepEqual(replayed?.tables, verified?.tables);
+  assert.deepEqual(await rowsOf(database, projection), rows);
+
+  await database.pool.query(`DROP SCHEMA ${schemaOf(projection)} CASCADE`);
+  const late = await run(setting, { projections: [projection], catalogue, database });
+  await late.caughtUp();
+  assert.deepEqual(await rowsOf(database, projection), rows);
+  assert.deepEqual([live.stops, late.stops], [[], []]);
+  return rows;
+}
+
+/** The rows of each table, in the order of their text. */
+export async function rowsOf({ pool }: Database, projection: AnyProjection) {
+  const schema = schemaOf(projection);
+  const { rows } = await pool.query(
+    'SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = $2',
+    [schema, 'r'],
+  );
+  const tables: Record<string, Record<string, unknown>[]> = {};
+  for (const { relname } of rows)
+    tables[relname] = (
+      await pool.query(`SELECT * FROM ${schema}.${relname} t ORDER BY t::text COLLATE "C"`)
+    ).rows;
+  return tables;
+}
