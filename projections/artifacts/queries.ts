@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Digest } from '../../domain/digest.ts';
+import type { Place } from '../paging.ts';
 import type { ArtifactsDatabase } from './projection.ts';
 
 export interface StoredManifest {
@@ -78,6 +79,26 @@ export async function findParent(
     .limit(1)
     .executeTakeFirst();
   return row?.index as Digest | undefined;
+}
+
+/** Up to `limit` manifests after `place`, with what is known to be wrong with each. */
+export async function listStoredManifests(db: Kysely<ArtifactsDatabase>, after: Place, limit: number) {
+  const rows = await db
+    .selectFrom('artifacts')
+    .leftJoin('damaged', (join) =>
+      join
+        .onRef('damaged.repository', '=', 'artifacts.repository')
+        .onRef('damaged.digest', '=', 'artifacts.digest'),
+    )
+    .select(['artifacts.repository', 'artifacts.digest', 'size', 'artifacts.key', 'fault'])
+    .where(({ eb, refTuple, tuple }) =>
+      eb(refTuple('artifacts.repository', 'artifacts.digest'), '>', tuple(after.repository, after.digest)),
+    )
+    .orderBy('artifacts.repository')
+    .orderBy('artifacts.digest')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ ...row, digest: row.digest as Digest, size: Number(row.size) }));
 }
 
 /** Up to `limit` repositories that hold a manifest, after `last`, which need not be one, in byte order. */
