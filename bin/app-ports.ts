@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
-import type { Contents } from '../commands/contents.ts';
 import { deleteBlob } from '../commands/delete-blob.ts';
 import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
@@ -8,7 +7,6 @@ import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
-import { projectOf } from '../domain/repository.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -18,20 +16,21 @@ import type { ManifestCache } from '../infra/manifest-cache/port.ts';
 import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifests, findParent, listRepositories } from '../projections/artifacts/queries.ts';
+import { listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlobs, findHolders, isNeeded } from '../projections/blobs/queries.ts';
+import { findHolders } from '../projections/blobs/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { repositoryExists } from '../projections/repositories/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
-import { listTags, tagsOf } from '../projections/tags/queries.ts';
+import { listTags } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
 import { cachedReads } from './cached-reads.ts';
+import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines extends ApiEngines {
@@ -71,29 +70,9 @@ export function appPorts({
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const inTokenKeys = viewOf<TokenKeysDatabase>(kysely, tokenKeys);
 
-  /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
-  const current =
-    <Args extends unknown[], Result>(query: (...args: Args) => Promise<Result>) =>
-    async (...args: Args): Promise<Result> => {
-      views.requireCurrent();
-      const result = await query(...args);
-      views.requireCurrent();
-      return result;
-    };
-
+  const current = currentIn(views);
+  const contents = contentsOf({ database, views });
   const reads = cachedReads(cache, kysely, current);
-  const contentViews = [artifacts, blobs, referrers, repositories, tags];
-  const contents: Contents = {
-    blobs: current(findBlobs.bind(undefined, inBlobs)),
-    manifests: current(findManifests.bind(undefined, inArtifacts)),
-    isNeeded: current(isNeeded.bind(undefined, inBlobs)),
-    parentOf: current(findParent.bind(undefined, inArtifacts)),
-    tagsOf: current(tagsOf.bind(undefined, inTags)),
-    // The specification lets a registry accept them, and so does a project that says nothing.
-    allowsSparseIndexes: async (repository) =>
-      (await reads.findProject(projectOf(repository)))?.metadata.sparse_indexes !== 'false',
-    reached: (position) => views.reached(position, contentViews),
-  };
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const mounting = mountBlob(changing);
   const recovering = recoverBlob(changing);

@@ -19,12 +19,14 @@ import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
+import { keepCollectingGarbage } from '../workers/collect-garbage.ts';
 import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import { edgePorts } from './edge-ports.ts';
+import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
@@ -164,6 +166,23 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
 
   const sweeping = keepSweepingUploads({ store, logger, settings: configuration.upload_purging });
   open.defer(() => sweeping.stop());
+  const { garbage_collection } = configuration;
+  if (garbage_collection.enabled) {
+    const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');
+    const collecting = keepCollectingGarbage({
+      schedule: garbage_collection.schedule,
+      settings: garbageSettings(configuration),
+      run: garbageCollector({ log, record, store, database: foundation.views, views, onFailure }),
+      onRun: (run) => {
+        if (run === undefined) return logger.debug('another process collects garbage');
+        metrics.garbageCollected(run);
+        logger.info(run, 'garbage was collected');
+      },
+      onFailure,
+    });
+    open.defer(() => collecting.stop());
+  }
+
   const failure = await Promise.race([foundation.failed, aborted(stopping)]);
   ready = false;
   if (failure !== undefined) throw failure;

@@ -8,6 +8,7 @@ import {
   exposeReadCache,
 } from '../infra/telemetry/metrics.ts';
 import type { Views } from '../infra/views/port.ts';
+import type { GarbageRun } from '../workers/collect-garbage.ts';
 
 /** The server's instruments, and how they are fed and read. */
 export function serverMetrics() {
@@ -23,6 +24,13 @@ export function serverMetrics() {
   return {
     instruments,
     http,
+
+    garbageCollected({ status, blobs, manifests, orphans, bytes }: GarbageRun): void {
+      instruments.garbageRuns.inc({ status });
+      for (const [kind, removed] of Object.entries({ blob: blobs, manifest: manifests, orphan: orphans }))
+        instruments.garbageRemoved.inc({ kind }, removed);
+      instruments.garbageBytes.inc(bytes);
+    },
 
     expose(log: EventLog, views: Views, cache: ReadCache): void {
       exposeLogHead(instruments, () => log.head());

@@ -86,6 +86,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
   limitAddresses(app, ports.addressLimit, probes);
   refuseDoubtfulRequests(app);
   refuseEncodedBodies(app);
+  leaveContentTypeToRoutes(app);
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -110,7 +111,6 @@ export function createApp(ports: AppPorts): FastifyInstance {
   });
   app.register(async (oci) => {
     const permit = permitter(ports);
-    leaveContentTypeToRoutes(oci);
     oci.addHook('onRequest', requireReady);
     oci.addHook('preHandler', (_request, _reply, done) => ports.asOfNow(done));
     versionRoutes(oci, ports);

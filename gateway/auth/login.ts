@@ -73,6 +73,8 @@ export function loginWith(ports: LoginPorts): Login {
   const check = rememberingCheck(ports.passwordMatches);
 
   async function findAccount(name: string): Promise<(LoggedIn & { readonly hash: string }) | undefined> {
+    // No name has a NUL, and no query takes one.
+    if (name.includes('\0')) return undefined;
     if (name.startsWith(robotPrefix)) {
       const robot = await findRobot(name.slice(robotPrefix.length));
       return robot && isUsable(robot) ? { ...asRobot(robot), hash: robot.secretHash } : undefined;

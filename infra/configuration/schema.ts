@@ -4,6 +4,7 @@ import { access } from './sections/access.ts';
 import { cache } from './sections/cache.ts';
 import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
+import { garbageCollection } from './sections/garbage-collection.ts';
 import { harborOnly } from './sections/harbor-only.ts';
 import { observability } from './sections/observability.ts';
 import { redis } from './sections/redis.ts';
@@ -21,6 +22,7 @@ const keys = z.strictObject(
     ...storage,
     ...uploads,
     ...redis,
+    ...garbageCollection,
     ...observability,
     ...harborOnly,
   },

@@ -92,14 +92,16 @@ export async function openReadCache({ log, views, catalogue, max }: ReadCacheOpt
 
   /** Whether everything is dropped that is touched by what was acknowledged before this call. */
   async function look(): Promise<boolean> {
+    const before = follower.seen();
     const last = await head();
     if (last === undefined) return false;
     // The log was put back to an earlier time, as by a restore: what is kept is about events that are gone.
-    if (last < follower.seen()) {
+    if (last < before) {
       clear();
       return false;
     }
-    return last === follower.seen() || follower.reaches(last, followMs);
+    // While the log was asked, the follower may have gone further.
+    return last <= follower.seen() || follower.reaches(last, followMs);
   }
 
   /** Undefined where the log does not say; while it is silent nobody waits for it a second time. */

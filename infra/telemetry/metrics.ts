@@ -11,6 +11,10 @@ export interface Metrics {
   readonly logAppendedEvents: Counter;
   readonly logConflicts: Counter;
   readonly backgroundEventsDropped: Counter;
+  readonly garbageRuns: Counter<'status'>;
+  /** By what went: `blob`, `manifest` or `orphan`. */
+  readonly garbageRemoved: Counter<'kind'>;
+  readonly garbageBytes: Counter;
 }
 
 /** The instruments, and the metrics of the process, in a registry of their own. */
@@ -52,6 +56,23 @@ export function createMetrics(): Metrics {
     backgroundEventsDropped: new Counter({
       name: 'shiplog_background_events_dropped_total',
       help: 'Events that nobody waits for, such as logins, that could not be recorded',
+      registers,
+    }),
+    garbageRuns: new Counter({
+      name: 'shiplog_gc_runs_total',
+      help: 'Runs of the collector of garbage that have ended',
+      labelNames: ['status'],
+      registers,
+    }),
+    garbageRemoved: new Counter({
+      name: 'shiplog_gc_removed_total',
+      help: 'Blobs and manifests that the collector of garbage has removed, and stored bytes that no event named',
+      labelNames: ['kind'],
+      registers,
+    }),
+    garbageBytes: new Counter({
+      name: 'shiplog_gc_reclaimed_bytes_total',
+      help: 'Stored bytes that the collector of garbage has deleted',
       registers,
     }),
   };

@@ -19,6 +19,7 @@ export const manifestQuestion: CachedQuestion<
       case 'ManifestDeleted':
       case 'ManifestCondemned':
       case 'ManifestReprieved':
+      case 'ManifestDamaged':
         return [manifestOf(event.data.repository, event.data.digest)];
       // They say since when nothing needs a manifest, and not whether it is there.
       case 'TagAssigned':

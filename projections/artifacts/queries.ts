@@ -22,7 +22,7 @@ export async function findManifest(
   return row;
 }
 
-/** Those of `digests` that are manifests of the repository. */
+/** Those of `digests` that are manifests of the repository and sound. */
 export async function findManifests(
   db: Kysely<ArtifactsDatabase>,
   repository: string,
@@ -45,7 +45,13 @@ async function present(
         .onRef('condemned.repository', '=', 'artifacts.repository')
         .onRef('condemned.digest', '=', 'artifacts.digest'),
     )
-    .select(['artifacts.digest', 'media_type', 'size', 'key', 'condemnation'])
+    .leftJoin('damaged', (join) =>
+      join
+        .onRef('damaged.repository', '=', 'artifacts.repository')
+        .onRef('damaged.digest', '=', 'artifacts.digest'),
+    )
+    .select(['artifacts.digest', 'media_type', 'size', 'artifacts.key', 'condemnation'])
+    .where('damaged.digest', 'is', null)
     .where('artifacts.repository', '=', repository)
     .where('artifacts.digest', '=', sql<string>`ANY (${[...digests]})`)
     .execute();

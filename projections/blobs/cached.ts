@@ -23,6 +23,7 @@ export const blobQuestion: CachedQuestion<BlobEvent | ArtifactEvent, [repository
       case 'ManifestDeleted':
       case 'ManifestCondemned':
       case 'ManifestReprieved':
+      case 'ManifestDamaged':
         return [];
     }
   },

@@ -60,22 +60,6 @@ async function readable(
   }));
 }
 
-/** Whether a manifest of the repository needs the blob. */
-export async function isNeeded(
-  db: Kysely<BlobsDatabase>,
-  repository: string,
-  digest: Digest,
-): Promise<boolean> {
-  const row = await db
-    .selectFrom('needs')
-    .select('manifest')
-    .where('repository', '=', repository)
-    .where('digest', '=', digest)
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
-}
-
 /** Up to `limit` repositories that hold the blob, with sound bytes and not about to let it go. */
 export async function findHolders(
   db: Kysely<BlobsDatabase>,

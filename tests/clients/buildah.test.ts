@@ -94,7 +94,7 @@ test('buildah builds on an image of the registry, and sends only what is new', a
   const tools = await startContainerTools(t, ['buildah']);
   if (tools === undefined) return;
   const server = await startServer(t);
-  const guest = await createGuest(t, server);
+  const guest = await createGuest(server);
   const buildah = async (...args: string[]) => (await tools.run('buildah', ...args)).trim();
   const login = (username: string, password: string) =>
     buildah('login', plainHttp, '-u', username, '-p', password, server.registry);

@@ -16,7 +16,7 @@ test('cosign signs and attests, and verifies what it has signed', async (t) => {
   const tools = await startContainerTools(t, ['cosign', 'crane']);
   if (tools === undefined) return;
   const server = await startServer(t);
-  const guest = await createGuest(t, server);
+  const guest = await createGuest(server);
   const cosign = (...args: string[]) => tools.tell('cosign', ...args);
   const login = (username: string, password: string) =>
     cosign('login', '-u', username, '-p', password, server.registry);

@@ -11,7 +11,7 @@ test('crane pushes, copies, changes and deletes', async (t) => {
   const tools = await startContainerTools(t, ['crane']);
   if (tools === undefined) return;
   const server = await startServer(t);
-  const guest = await createGuest(t, server);
+  const guest = await createGuest(server);
   const crane = async (...args: string[]) => (await tools.run('crane', ...args)).trim();
   const login = (username: string, password: string) =>
     crane('auth', 'login', '-u', username, '-p', password, server.registry);

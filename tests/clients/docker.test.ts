@@ -16,7 +16,7 @@ test('the docker client logs in, and makes a list of the images of several platf
   const tools = await startContainerTools(t, ['docker', 'skopeo']);
   if (tools === undefined) return;
   const server = await startServer(t);
-  const guest = await createGuest(t, server);
+  const guest = await createGuest(server);
   // An engine that may run on this machine is not to be asked.
   const docker = (...args: string[]) => tools.run('docker', '--host', 'unix:///nowhere.sock', ...args);
   const manifest = (command: string, ...args: string[]) => docker('manifest', command, ...args);

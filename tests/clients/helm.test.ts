@@ -16,7 +16,7 @@ test('helm pushes charts and installs what it pulls', async (t) => {
   if (tools === undefined) return;
   const { directory } = tools;
   const server = await startServer(t);
-  const guest = await createGuest(t, server);
+  const guest = await createGuest(server);
   const helm = (...args: string[]) => tools.tell('helm', ...args);
   const login = (username: string, password: string) =>
     helm('registry', 'login', plainHttp, '-u', username, '-p', password, server.registry);

@@ -13,7 +13,7 @@ test('notation signs and verifies by the referrers API', async (t) => {
   const tools = await startContainerTools(t, ['notation', 'crane']);
   if (tools === undefined) return;
   const server = await startServer(t);
-  const guest = await createGuest(t, server);
+  const guest = await createGuest(server);
   const notation = (...args: string[]) => tools.tell('notation', ...args);
   const as = (username: string, password: string) => ['--username', username, '--password', password];
   const admin = as('admin', server.password);

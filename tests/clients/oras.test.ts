@@ -26,7 +26,7 @@ test('oras pushes artifacts and what refers to them, copies and deletes them', a
   const tools = await startContainerTools(t, ['oras']);
   if (tools === undefined) return;
   const server = await startServer(t);
-  const guest = await createGuest(t, server);
+  const guest = await createGuest(server);
   const oras = async (...args: string[]) => (await tools.run('oras', ...args)).trim();
   const login = (username: string, password: string) =>
     oras('login', plainHttp, '-u', username, '-p', password, server.registry);

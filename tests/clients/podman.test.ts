@@ -75,7 +75,7 @@ test('podman tags, lists and pulls by digest and by platform, and a guest pushes
   const tools = await startContainerTools(t, ['podman']);
   if (tools === undefined) return;
   const server = await startServer(t);
-  const guest = await createGuest(t, server);
+  const guest = await createGuest(server);
   const podman = async (...args: string[]) => (await tools.run('podman', ...args)).trim();
   const login = (username: string, password: string) =>
     podman('login', plainHttp, '-u', username, '-p', password, server.registry);

@@ -15,7 +15,7 @@ test('regctl pushes in chunks, copies with referrers and deletes', async (t) => 
   const tools = await startContainerTools(t, ['regctl']);
   if (tools === undefined) return;
   const server = await startServer(t);
-  const guest = await createGuest(t, server);
+  const guest = await createGuest(server);
   const regctl = async (...args: string[]) => (await tools.run('regctl', ...args)).trim();
   const login = (username: string, password: string) =>
     tools.tell('regctl', 'registry', 'login', server.registry, '-u', username, '-p', password);
