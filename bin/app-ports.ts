@@ -12,6 +12,7 @@ import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
+import type { ManifestCache } from '../infra/manifest-cache/port.ts';
 import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
@@ -37,6 +38,7 @@ export interface Engines extends ApiEngines {
   readonly store: BlobStore;
   readonly database: Database;
   readonly cache: ReadCache;
+  readonly sharedManifests: ManifestCache | undefined;
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
@@ -54,6 +56,7 @@ export function appPorts({
   database,
   views,
   cache,
+  sharedManifests,
   maxOpenUploads,
   redirectPulls,
   auth,
@@ -82,6 +85,7 @@ export function appPorts({
   return {
     logger,
     store,
+    sharedManifests,
     maxOpenUploads,
     redirectPulls,
     isReady,

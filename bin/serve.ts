@@ -8,6 +8,7 @@ import { createApp } from '../gateway/app.ts';
 import { healthRoutes } from '../gateway/health.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
+import { redisManifestCache } from '../infra/manifest-cache/redis.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
 import { openPersonalData } from '../infra/personal-data/postgres.ts';
 import { noReadCache } from '../infra/read-cache/port.ts';
@@ -110,7 +111,7 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
       ),
   });
   open.defer(() => views.close());
-  const { enabled, entries } = configuration.cache;
+  const { enabled, entries, expire_hours } = configuration.cache;
   const cache = enabled ? await openReadCache({ log, views, catalogue, max: entries }) : noReadCache;
   open.defer(() => cache.close());
   metrics.expose(log, views, cache);
@@ -123,6 +124,8 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const app = createApp({
     ...appPorts({
       ...{ logger, log, record, store, secrets, personalData, views, cache },
+      sharedManifests:
+        enabled && redis !== undefined ? redisManifestCache(redis, expire_hours * 3600) : undefined,
       database: foundation.views,
       maxOpenUploads: configuration.uploads.max_open,
       redirectPulls: !configuration.storage_service.redirect.disable,

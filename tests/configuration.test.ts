@@ -98,7 +98,6 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'https.strong_ssl_ciphers',
     'database',
     'external_database.harbor.max_idle_conns',
-    'cache.expire_hours',
     'storage_service.s3.encrypt',
     'storage_service.s3.skipverify',
     'storage_service.s3.v4auth',

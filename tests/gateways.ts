@@ -16,6 +16,8 @@ import { until } from './until.ts';
 export interface Gateways {
   readonly one: TestServer;
   readonly other: TestServer;
+  /** The folder that holds the blobs of both. */
+  readonly blobs: string;
   /** Their log, as a third process opens it. */
   openLog(): Promise<EventLog>;
   /** Appends an event as a third process; resolves when the views show it, which is when its client is answered. */
@@ -36,6 +38,7 @@ export async function startGateways(t: TestContext, more: NodeJS.ProcessEnv = {}
     SHIPLOG_EXTERNAL_DATABASE_HARBOR_PASSWORD: connection.password,
     SHIPLOG_STORAGE_SERVICE_FILESYSTEM_ROOTDIRECTORY: blobs,
     SHIPLOG_HARBOR_ADMIN_PASSWORD: 'Shiplog12345',
+    SHIPLOG_SECRET_KEY: 'the same for both gateways',
     ...more,
   };
   const one = await startServer(t, { environment });
@@ -56,6 +59,7 @@ export async function startGateways(t: TestContext, more: NodeJS.ProcessEnv = {}
   return {
     one,
     other,
+    blobs,
     openLog: async () => (await inThird()).log,
     async record(stream, { type, data }) {
       const { log, database } = await inThird();
