@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
-import type { Contents } from '../commands/contents.ts';
 import { deleteBlob } from '../commands/delete-blob.ts';
 import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
@@ -8,46 +7,38 @@ import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
-import { projectOf } from '../domain/repository.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
+import type { ManifestCache } from '../infra/manifest-cache/port.ts';
+import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import {
-  findManifest,
-  findManifests,
-  findParent,
-  listRepositories,
-} from '../projections/artifacts/queries.ts';
+import { listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlob, findBlobs, findHolders, isNeeded } from '../projections/blobs/queries.ts';
-import { type MembersDatabase, members } from '../projections/members/projection.ts';
-import { rolesOf } from '../projections/members/queries.ts';
-import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
-import { findProject } from '../projections/projects/queries.ts';
+import { findHolders } from '../projections/blobs/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { repositoryExists } from '../projections/repositories/queries.ts';
-import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
-import { findRobot } from '../projections/robots/queries.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
-import { findTag, listTags, tagsOf } from '../projections/tags/queries.ts';
+import { listTags } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
-import { type UsersDatabase, users } from '../projections/users/projection.ts';
-import { findLoginUser } from '../projections/users/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
+import { cachedReads } from './cached-reads.ts';
+import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
   readonly store: BlobStore;
   readonly database: Database;
+  readonly cache: ReadCache;
+  readonly sharedManifests: ManifestCache | undefined;
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
@@ -64,6 +55,8 @@ export function appPorts({
   personalData,
   database,
   views,
+  cache,
+  sharedManifests,
   maxOpenUploads,
   redirectPulls,
   auth,
@@ -72,39 +65,14 @@ export function appPorts({
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
-  const inMembers = viewOf<MembersDatabase>(kysely, members);
-  const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inReferrers = viewOf<ReferrersDatabase>(kysely, referrers);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
-  const inRobots = viewOf<RobotsDatabase>(kysely, robots);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const inTokenKeys = viewOf<TokenKeysDatabase>(kysely, tokenKeys);
-  const inUsers = viewOf<UsersDatabase>(kysely, users);
 
-  /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
-  const current =
-    <Args extends unknown[], Result>(query: (...args: Args) => Promise<Result>) =>
-    async (...args: Args): Promise<Result> => {
-      views.requireCurrent();
-      const result = await query(...args);
-      views.requireCurrent();
-      return result;
-    };
-
-  const rolesInProject = current(rolesOf.bind(undefined, inMembers));
-  const findProjectNow = current(findProject.bind(undefined, inProjects));
-  const contentViews = [artifacts, blobs, referrers, repositories, tags];
-  const contents: Contents = {
-    blobs: current(findBlobs.bind(undefined, inBlobs)),
-    manifests: current(findManifests.bind(undefined, inArtifacts)),
-    isNeeded: current(isNeeded.bind(undefined, inBlobs)),
-    parentOf: current(findParent.bind(undefined, inArtifacts)),
-    tagsOf: current(tagsOf.bind(undefined, inTags)),
-    // The specification lets a registry accept them, and so does a project that says nothing.
-    allowsSparseIndexes: async (repository) =>
-      (await findProjectNow(projectOf(repository)))?.metadata.sparse_indexes !== 'false',
-    reached: (position) => views.reached(position, contentViews),
-  };
+  const current = currentIn(views);
+  const contents = contentsOf({ database, views });
+  const reads = cachedReads(cache, kysely, current);
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const mounting = mountBlob(changing);
   const recovering = recoverBlob(changing);
@@ -117,24 +85,26 @@ export function appPorts({
   return {
     logger,
     store,
+    sharedManifests,
     maxOpenUploads,
     redirectPulls,
     isReady,
     isOutage: (error) => isOutage(error) || isBeingBuilt(error),
     currentTraceparent,
+    asOfNow: cache.asOfNow,
     ...authPorts(auth, {
-      findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
-      findRobot: current(findRobot.bind(undefined, inRobots)),
+      findLoginUser: reads.findLoginUser,
+      findRobot: reads.findRobot,
       listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
-    findProject: openedBy(auth.anonymousWrite, findProjectNow),
+    findProject: openedBy(auth.anonymousWrite, reads.findProject),
     rolesOf: async (principal, project) =>
-      principal.kind === 'user' ? rolesInProject(project, principal.userId) : [],
-    findBlob: current(findBlob.bind(undefined, inBlobs)),
+      principal.kind === 'user' ? reads.rolesOf(project, principal.userId) : [],
+    findBlob: reads.findBlob,
     findHolders: current(findHolders.bind(undefined, inBlobs)),
-    findManifest: current(findManifest.bind(undefined, inArtifacts)),
-    findTag: current(findTag.bind(undefined, inTags)),
+    findManifest: reads.findManifest,
+    findTag: reads.findTag,
     listTags: current(listTags.bind(undefined, inTags)),
     listReferrers: current(listReferrers.bind(undefined, inReferrers)),
     listRepositories: current(listRepositories.bind(undefined, inArtifacts)),

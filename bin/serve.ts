@@ -8,20 +8,25 @@ import { createApp } from '../gateway/app.ts';
 import { healthRoutes } from '../gateway/health.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
+import { redisManifestCache } from '../infra/manifest-cache/redis.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
 import { openPersonalData } from '../infra/personal-data/postgres.ts';
+import { noReadCache } from '../infra/read-cache/port.ts';
+import { openReadCache } from '../infra/read-cache/read-cache.ts';
 import { openRedis } from '../infra/redis/connect.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
+import { keepCollectingGarbage } from '../workers/collect-garbage.ts';
 import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import { edgePorts } from './edge-ports.ts';
+import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
@@ -106,7 +111,10 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
       ),
   });
   open.defer(() => views.close());
-  metrics.expose(log, views);
+  const { enabled, entries, expire_hours } = configuration.cache;
+  const cache = enabled ? await openReadCache({ log, views, catalogue, max: entries }) : noReadCache;
+  open.defer(() => cache.close());
+  metrics.expose(log, views, cache);
 
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
@@ -115,7 +123,9 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   const edge = edgePorts(configuration, redis, logger);
   const app = createApp({
     ...appPorts({
-      ...{ logger, log, record, store, secrets, personalData, views },
+      ...{ logger, log, record, store, secrets, personalData, views, cache },
+      sharedManifests:
+        enabled && redis !== undefined ? redisManifestCache(redis, expire_hours * 3600) : undefined,
       database: foundation.views,
       maxOpenUploads: configuration.uploads.max_open,
       redirectPulls: !configuration.storage_service.redirect.disable,
@@ -156,6 +166,23 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
 
   const sweeping = keepSweepingUploads({ store, logger, settings: configuration.upload_purging });
   open.defer(() => sweeping.stop());
+  const { garbage_collection } = configuration;
+  if (garbage_collection.enabled) {
+    const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');
+    const collecting = keepCollectingGarbage({
+      schedule: garbage_collection.schedule,
+      settings: garbageSettings(configuration),
+      run: garbageCollector({ log, record, store, database: foundation.views, views, onFailure }),
+      onRun: (run) => {
+        if (run === undefined) return logger.debug('another process collects garbage');
+        metrics.garbageCollected(run);
+        logger.info(run, 'garbage was collected');
+      },
+      onFailure,
+    });
+    open.defer(() => collecting.stop());
+  }
+
   const failure = await Promise.race([foundation.failed, aborted(stopping)]);
   ready = false;
   if (failure !== undefined) throw failure;

@@ -1,7 +1,14 @@
 import type { HttpMetrics } from '../gateway/metrics/http.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
-import { createMetrics, exposeLogHead, exposeProjections } from '../infra/telemetry/metrics.ts';
+import type { ReadCache } from '../infra/read-cache/port.ts';
+import {
+  createMetrics,
+  exposeLogHead,
+  exposeProjections,
+  exposeReadCache,
+} from '../infra/telemetry/metrics.ts';
 import type { Views } from '../infra/views/port.ts';
+import type { GarbageRun } from '../workers/collect-garbage.ts';
 
 /** The server's instruments, and how they are fed and read. */
 export function serverMetrics() {
@@ -18,8 +25,16 @@ export function serverMetrics() {
     instruments,
     http,
 
-    expose(log: EventLog, views: Views): void {
+    garbageCollected({ status, blobs, manifests, orphans, bytes }: GarbageRun): void {
+      instruments.garbageRuns.inc({ status });
+      for (const [kind, removed] of Object.entries({ blob: blobs, manifest: manifests, orphan: orphans }))
+        instruments.garbageRemoved.inc({ kind }, removed);
+      instruments.garbageBytes.inc(bytes);
+    },
+
+    expose(log: EventLog, views: Views, cache: ReadCache): void {
       exposeLogHead(instruments, () => log.head());
+      exposeReadCache(instruments, () => ({ ...cache.counts() }));
       exposeProjections(instruments, async () => {
         const [head, statuses] = await Promise.all([log.head(), views.status()]);
         return statuses.map(({ name, position, applied, stoppedAt }) => ({

@@ -1,7 +1,9 @@
 #!/usr/bin/env node
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { checkConfiguration, printConfigurationSchema } from './configuration.ts';
+import { type GcOptions, gc } from './gc.ts';
 import { replay, verify } from './rebuild.ts';
+import { type ScrubOptions, scrubStore } from './scrub.ts';
 import { serve } from './serve.ts';
 import { status } from './status.ts';
 import { rotateTokenKeys } from './token-keys.ts';
@@ -14,6 +16,21 @@ const shiplog = new Command('shiplog')
   .showHelpAfterError();
 
 const file = (): string | undefined => shiplog.opts<{ config?: string }>().config;
+function hours(text: string): number {
+  const value = Number(text);
+  if (text === '' || !Number.isFinite(value) || value < 0) throw new InvalidArgumentError('hours, 0 or more');
+  return value;
+}
+function orphanHours(text: string): number {
+  const value = hours(text);
+  if (value > 0 && value < 1) throw new InvalidArgumentError('hours, 1 or more; 0 where nobody pushes');
+  return value;
+}
+function mebibytes(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('MiB a second, more than 0');
+  return value;
+}
 const collect = (name: string, names: string[]): string[] => [...names, name];
 
 shiplog
@@ -46,6 +63,24 @@ shiplog
   .description('sign with a new key, also while the registry serves')
   .option('--revoke', 'accept no token that an earlier key has signed')
   .action((options: { revoke?: boolean }) => rotateTokenKeys(file(), options));
+
+shiplog
+  .command('gc')
+  .description('collect garbage, also while the registry serves; see garbage_collection in the configuration')
+  .option('--dry-run', 'say what would be done, and do nothing')
+  .option('--untagged', 'also manifests that nothing keeps')
+  .option('--grace <hours>', 'instead of grace_hours and untagged_grace_hours', hours)
+  .option('--delay <hours>', 'instead of delay_hours', hours)
+  .option('--orphans <hours>', 'instead of orphan_hours', orphanHours)
+  .action((options: GcOptions) => gc(file(), options));
+
+shiplog
+  .command('scrub')
+  .description('read all that is stored and compare it with its digests; exit 1 when something is damaged')
+  .option('--rate <MiB/s>', 'how much is read at most', mebibytes, 50)
+  .option('--after <place>', 'go on where an earlier scrub says that it was')
+  .option('--json', 'for programs')
+  .action((options: ScrubOptions) => scrubStore(file(), options));
 
 const configuration = shiplog.command('config').description('check and describe the configuration');
 configuration

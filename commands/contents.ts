@@ -1,3 +1,5 @@
+import type { ManifestAt } from '../domain/artifact/decider.ts';
+import type { BlobAt } from '../domain/blob/decider.ts';
 import type { Digest } from '../domain/digest.ts';
 
 export interface Content {
@@ -15,8 +17,12 @@ export interface Contents {
   blobs(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Content>>;
   /** Those of `digests` that are manifests of the repository. */
   manifests(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Content>>;
-  /** Whether a manifest of the repository needs the blob. */
-  isNeeded(repository: string, blob: Digest): Promise<boolean>;
+  /** Those of `blobs` that a manifest of their repository needs. */
+  neededBlobs(blobs: readonly BlobAt[]): Promise<readonly BlobAt[]>;
+  /** Those of `manifests` that a tag points at, or that an index of their repository names. */
+  neededManifests(manifests: readonly ManifestAt[]): Promise<readonly ManifestAt[]>;
+  /** Those of `manifests` that refer to a manifest which is there. */
+  attachedManifests(manifests: readonly ManifestAt[]): Promise<readonly ManifestAt[]>;
   /** An index of the repository that names the manifest. */
   parentOf(repository: string, manifest: Digest): Promise<Digest | undefined>;
   /** Up to `limit` of the tags that point at the manifest. */

@@ -11,12 +11,11 @@ export const deleteBlob = ({
   newCondemnation,
   ...ports
 }: RemovalPorts & { readonly newCondemnation: () => string }) => {
-  const { condemnBlob, settleBlob } = removal(ports);
+  const { removeBlob } = removal(ports);
   return async (at: BlobAt, metadata: Metadata): Promise<boolean> => {
-    const condemnation = await condemnBlob(at, newCondemnation(), metadata);
-    if (condemnation === null) return false;
-    const settled = await settleBlob(at, condemnation, metadata);
-    if (settled === 'kept') throw new Refusal({ kind: 'blob-referenced', digest: at.digest });
+    const settled = await removeBlob({ ...at, condemnation: newCondemnation() }, metadata);
+    if (settled === undefined) return false;
+    if (settled.outcome === 'kept') throw new Refusal({ kind: 'blob-referenced', digest: at.digest });
     return true;
   };
 };

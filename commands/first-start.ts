@@ -26,6 +26,7 @@ export interface FirstStartPorts {
 }
 
 const metadata: Metadata = { actor: 'system' };
+const isThere: ReadonlySet<Refusal['reason']['kind']> = new Set(['project-exists', 'member-exists']);
 
 /**
  * Makes sure that there is an administrator and the public project `library`. Any number of processes may do so at
@@ -46,10 +47,13 @@ export async function firstStart(
   if (project.revision !== 'none') return asAdministrator;
   const owner = { username: administrator, userId: 1 };
   const library = { name: firstProject, projectId: 1, public: true, metadata: {}, owner, memberId: 1 };
-  return unlessThere('project-exists', asAdministrator, async () => {
-    const { position } = await record(metadata, ...projectWithOwner(library));
-    return position;
-  });
+  try {
+    return (await record(metadata, ...projectWithOwner(library))).position;
+  } catch (error) {
+    // Another process was faster; where its project came between our two readings, its member is what we meet.
+    if (error instanceof Refusal && isThere.has(error.reason.kind)) return asAdministrator;
+    throw error;
+  }
 }
 
 async function createAdministrator(ports: FirstStartPorts, configured: string | undefined): Promise<bigint> {
@@ -77,14 +81,5 @@ async function createAdministrator(ports: FirstStartPorts, configured: string | 
     // Another process was faster, and the password that counts is its.
     if (configured === undefined) await ports.dropPassword();
     return 0n;
-  }
-}
-
-async function unlessThere(kind: Refusal['reason']['kind'], otherwise: bigint, work: () => Promise<bigint>) {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof Refusal && error.reason.kind === kind) return otherwise;
-    throw error;
   }
 }

@@ -48,16 +48,18 @@ export const pushManifest = (ports: {
     const { repository, digest, bytes, manifest, tags, condition } = push;
     const at = { repository, digest };
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
-      await requireReferences(repository, manifest);
+      const present = await requireReferences(repository, manifest);
       const stored = await store.put(digest, whole(bytes));
       const pushed = await record(
         metadata,
         decision(artifactStream(repository, digest), pushing, { ...at, ...stored, ...manifest }),
       );
-      const isFirst = pushed.states[0]?.pushed.key === stored.key;
+      const [artifact] = pushed.states;
+      const isFirst = artifact?.pushed.key === stored.key;
       if (!isFirst) await store.delete(stored.key);
       await contents.reached(pushed.position);
-      await keepReferences(at, manifest, { takeBack: isFirst }, metadata);
+      if (isFirst && artifact.surplus !== null) await store.delete(artifact.surplus);
+      await keepReferences(at, manifest, { present, takeBack: isFirst }, metadata);
       if (tags.length === 0) return pushed.position;
 
       const tagged = await record(

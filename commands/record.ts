@@ -50,8 +50,12 @@ export type Recorder = <const Decisions extends readonly Decision<unknown>[]>(
   ...decisions: Decisions
 ) => Promise<Recorded<Decisions>>;
 
-const maxAttempts = 12;
-const maxPauseMs = 100;
+/**
+ * Rivals on a stream are other processes, one attempt of each at a time, of which one wins: with ten of them this many
+ * lose one time in forty thousand. A longer pause would only let the others win more often.
+ */
+const maxAttempts = 100;
+const maxPauseMs = 10;
 
 export interface RecordPorts {
   readonly log: EventLog;

@@ -16,10 +16,16 @@ interface Ports extends RemovalPorts {
 /** What a manifest that is being pushed needs of its repository, before it is recorded and after. */
 export function references({ newCondemnation, ...ports }: Ports) {
   const { record, contents } = ports;
-  const { condemnManifest, settleManifest } = removal(ports);
+  const { condemnManifests, settleManifests } = removal(ports);
 
-  /** @throws Refusal `references-unknown`, `reference-size-differs`. */
-  async function requireReferences(repository: string, manifest: ParsedManifest): Promise<void> {
+  /**
+   * Resolves to the manifests that are there of those that it names.
+   * @throws Refusal `references-unknown`, `reference-size-differs`.
+   */
+  async function requireReferences(
+    repository: string,
+    manifest: ParsedManifest,
+  ): Promise<ReadonlySet<Digest>> {
     const { blobs, manifests } = referencesOf(manifest);
     const digestsOf = (references: readonly { digest: Digest }[]) => references.map(({ digest }) => digest);
     const [foundBlobs, foundManifests, sparse] = await Promise.all([
@@ -36,17 +42,19 @@ export function references({ newCondemnation, ...ports }: Ports) {
       const size = (foundBlobs.get(digest) ?? foundManifests.get(digest))?.size ?? claimed;
       if (size !== claimed) throw new Refusal({ kind: 'reference-size-differs', digest, claimed, size });
     }
+    return new Set(foundManifests.keys());
   }
 
   /**
    * Keeps what the manifest needs, now that it is recorded that it does. Where something has gone in the meantime, a
-   * manifest that was not there before goes again, before any tag points at it.
+   * manifest that was not there before goes again, before any tag points at it. An index may lack children, but not one
+   * that was `present` when its push began: the client has seen it, and will not push it again.
    * @throws Refusal `references-unknown`
    */
   async function keepReferences(
     at: ManifestAt,
     manifest: ParsedManifest,
-    { takeBack }: { readonly takeBack: boolean },
+    { present, takeBack }: { readonly present: ReadonlySet<Digest>; readonly takeBack: boolean },
     metadata: Metadata,
   ): Promise<void> {
     const { repository } = at;
@@ -68,7 +76,7 @@ export function references({ newCondemnation, ...ports }: Ports) {
         manifests.get(digest)?.condemned === true
           ? await keepManifest({ record, contents }, child, metadata)
           : manifests.has(digest);
-      if (!isThere && !sparse) gone.add(digest);
+      if (!isThere && (!sparse || present.has(digest))) gone.add(digest);
     }
     if (gone.size === 0) return;
     if (takeBack) await removeAgain();
@@ -83,8 +91,11 @@ export function references({ newCondemnation, ...ports }: Ports) {
 
     /** In two phases: somebody else may have pushed the same in the meantime, whole, and tagged it. */
     async function removeAgain(): Promise<void> {
-      const condemnation = await condemnManifest(at, newCondemnation(), metadata);
-      if (condemnation !== null) await settleManifest(at, condemnation, metadata);
+      const { key } = (await contents.manifests(repository, [at.digest])).get(at.digest) ?? {};
+      const taken = { ...at, condemnation: newCondemnation(), ...(key !== undefined && { key }) };
+      const condemned = await condemnManifests([taken], metadata);
+      // It is not whole, so that a subject alone does not keep it.
+      await settleManifests(condemned, { referrersStay: false }, metadata);
     }
   }
 

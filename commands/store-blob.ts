@@ -8,14 +8,16 @@ import { decision, type Recorder } from './record.ts';
  * Records bytes that are durable in the blob store as a blob of the repository. Resolves to the log's position.
  *
  * Bytes first, event second: a crash between the two leaves bytes that nothing names, never a blob without bytes.
- * Where the digest was stored before, the earlier bytes count and these are dropped, after the log has confirmed it.
+ * Where the digest was stored before, the earlier bytes count and these are dropped, after the log has confirmed it;
+ * where the earlier ones are damaged, these count from now on and those are dropped.
  */
 export const storeBlob =
   ({ record, store }: { readonly record: Recorder; readonly store: Pick<BlobStore, 'delete'> }) =>
   async (blob: StoreBlob, metadata: Metadata): Promise<bigint> => {
     const stored = decision(blobStream(blob.digest), storing(blob.repository), blob);
     const { position, states } = await record(metadata, stored);
-    const [{ key }] = states;
+    const [{ key, surplus }] = states;
     if (key !== blob.key) await store.delete(blob.key);
+    else if (surplus !== null) await store.delete(surplus);
     return position;
   };

@@ -3,6 +3,7 @@ import { artifactEvent } from './artifact/events.ts';
 import { blobEvent } from './blob/events.ts';
 import { emailEvent } from './email/events.ts';
 import type { RecordedEvent } from './event.ts';
+import { garbageCollectionEvent } from './garbage-collection/events.ts';
 import { idsEvent } from './ids/events.ts';
 import { loginEvent } from './login/events.ts';
 import { memberEvent } from './member/events.ts';
@@ -51,6 +52,7 @@ const aggregates = [
   { stream: tokenKeysStream, events: tokenKeyEvent.options },
   { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
   { stream: 'logins/<day>', events: loginEvent.options },
+  { stream: 'gc-run/<id>', events: garbageCollectionEvent.options },
 ] as const;
 
 /** Every type of event that Shiplog has ever recorded. */

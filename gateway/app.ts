@@ -41,6 +41,8 @@ export interface AppPorts
   readonly logger: FastifyBaseLogger;
   readonly metrics: HttpMetrics;
   isOutage(error: unknown): boolean;
+  /** Reads within `work` show what was recorded before this call; they find that out together. */
+  asOfNow<Result>(work: () => Result): Result;
   /** Whether the views show at least what the log held at the start; before that a 404 would be a lie. */
   isReady(): boolean;
   readonly bodyPatience: BodyPatience;
@@ -84,6 +86,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
   limitAddresses(app, ports.addressLimit, probes);
   refuseDoubtfulRequests(app);
   refuseEncodedBodies(app);
+  leaveContentTypeToRoutes(app);
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -103,12 +106,13 @@ export function createApp(ports: AppPorts): FastifyInstance {
   managementApi(app, ports);
   app.register(async (service) => {
     service.addHook('onRequest', requireReady);
+    service.addHook('preHandler', (_request, _reply, done) => ports.asOfNow(done));
     tokenServiceRoutes(service, ports);
   });
   app.register(async (oci) => {
     const permit = permitter(ports);
-    leaveContentTypeToRoutes(oci);
     oci.addHook('onRequest', requireReady);
+    oci.addHook('preHandler', (_request, _reply, done) => ports.asOfNow(done));
     versionRoutes(oci, ports);
     blobRoutes(oci, { ...ports, permit });
     uploadRoutes(oci, { ...ports, permit, mayPull: pullQuestion(ports) });

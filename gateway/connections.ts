@@ -18,6 +18,9 @@ interface Guarded {
   readonly isTrustedProxy: IsTrusted;
 }
 
+/** How many requests of one connection may wait for the answers before theirs. No client of registries has any. */
+const maxPipelined = 100;
+
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** Serves `handle` on `server`, and keeps single clients from holding more of it than their share. */
@@ -31,11 +34,36 @@ export function guardConnections(server: Server, handle: Handler, ports: Guarded
   const answering = new WeakMap<Socket, ServerResponse>();
   server.timeout = limits.sendTimeoutMs;
   const serve: Handler = (request, response) => {
-    answering.set(request.socket, response);
+    const { socket } = request;
+    const before = answering.get(socket);
+    answering.set(socket, response);
     // With a listener on the response Node leaves the connection open: a handler may well work longer than this.
     response.on('timeout', endWhenStuck);
-    handle(request, response);
+    if (before === undefined || before.writableFinished || before.destroyed) handle(request, response);
+    else serveAfter(before, request, response);
   };
+
+  /**
+   * Node would have all requests of a connection handled at once, and keep the first part of each answer until its
+   * turn comes.
+   */
+  const pipelined = new WeakMap<Socket, number>();
+  function serveAfter(before: ServerResponse, request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    // The rest of what was read at once is still parsed after the connection was cut off.
+    if (socket.destroyed) return;
+    const waiting = (pipelined.get(socket) ?? 0) + 1;
+    pipelined.set(socket, waiting);
+    if (waiting > maxPipelined) {
+      logger.info({ ip: socket.remoteAddress }, 'a client asked too much without waiting for an answer');
+      socket.destroy();
+      return;
+    }
+    before.once('close', () => {
+      pipelined.set(socket, (pipelined.get(socket) ?? 1) - 1);
+      if (!socket.destroyed) handle(request, response);
+    });
+  }
   function endWhenStuck(socket: Socket): void {
     if (socket.writableLength === 0) return;
     logger.info({ ip: socket.remoteAddress }, 'a client took nothing of its answer for too long');

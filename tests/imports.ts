@@ -58,7 +58,7 @@ const rules: Readonly<Record<string, Rule>> = {
   domain: { inside: ['domain/'], packages: ['zod'], builtins: [] },
   commands: { inside: ['commands/', 'domain/', port], packages: [], builtins: ['node:timers/promises'] },
   projections: {
-    inside: ['projections/', 'domain/', 'infra/database/projection.ts'],
+    inside: ['projections/', 'domain/', 'infra/database/projection.ts', 'infra/database/cached-question.ts'],
     packages: ['kysely'],
     builtins: [],
   },

@@ -19,7 +19,7 @@ async function startStore(t: TestContext) {
     const bytes = randomBytes(size);
     const digest = digestFrom('sha256', createHash('sha256').update(bytes).digest('hex'));
     const { key } = await store.put(digest, Readable.from([bytes]));
-    return { bytes, key, size };
+    return { bytes, digest, key, size };
   };
   return { store, put };
 }
@@ -61,6 +61,6 @@ test('a manifest that would take all the room is not kept', async (t) => {
 test('a manifest whose bytes are cut short in the store is not served', async (t) => {
   const { store, put } = await startStore(t);
   const read = manifestReader(store);
-  const { key, size } = await put(1000);
-  await assert.rejects(read({ key, size: size + 1 }), StoreUnavailable);
+  const { digest, key, size } = await put(1000);
+  await assert.rejects(read({ digest, key, size: size + 1 }), StoreUnavailable);
 });

@@ -8,6 +8,10 @@ export type Artifact = null | {
   readonly pushed: PushedManifest;
   /** The condemnation that it is under. */
   readonly condemnation: string | null;
+  /** Whether its bytes are known to be wrong. */
+  readonly damaged: boolean;
+  /** Where the bytes were that the last push replaced, since they were damaged. */
+  readonly surplus: string | null;
 };
 type ArtifactDecider<Command> = Decider<Artifact, Command, ArtifactEvent>;
 
@@ -16,13 +20,20 @@ const artifact: Pick<ArtifactDecider<never>, 'initial' | 'evolve'> = {
   evolve(before, event) {
     switch (event.type) {
       case 'ManifestPushed':
-        return { pushed: event.data, condemnation: null };
+        return {
+          pushed: event.data,
+          condemnation: null,
+          damaged: false,
+          surplus: before?.pushed.key ?? null,
+        };
       case 'ManifestDeleted':
         return null;
       case 'ManifestCondemned':
         return before && { ...before, condemnation: event.data.condemnation };
       case 'ManifestReprieved':
         return before && { ...before, condemnation: null };
+      case 'ManifestDamaged':
+        return before && { ...before, damaged: event.data.key === before.pushed.key };
     }
   },
 };
@@ -40,11 +51,16 @@ const reprieve = (before: Artifact, { repository, digest }: ManifestAt): Artifac
     ? []
     : [{ type: 'ManifestReprieved', data: { repository, digest } }];
 
-/** A manifest is pushed once; pushing the same bytes again changes nothing, but that they stay. */
+/**
+ * A manifest is pushed once; pushing the same bytes again changes nothing, but that they stay. Damaged ones are
+ * replaced by them.
+ */
 export const pushing: ArtifactDecider<PushedManifest> = {
   ...artifact,
   decide: (before, manifest) =>
-    before === null ? [{ type: 'ManifestPushed', data: manifest }] : reprieve(before, manifest),
+    before === null || before.damaged
+      ? [{ type: 'ManifestPushed', data: manifest }]
+      : reprieve(before, manifest),
 };
 
 export const reprievingManifest: ArtifactDecider<ManifestAt> = { ...artifact, decide: reprieve };
@@ -61,6 +77,20 @@ export const removingManifest: ArtifactDecider<CondemnedManifest> = {
   ...artifact,
   decide: (before, { condemnation }) =>
     before === null || before.condemnation !== condemnation ? [] : [deleted(before.pushed)],
+};
+
+export interface DamagedManifest extends ManifestAt {
+  readonly key: string;
+  readonly fault: string;
+}
+
+/** A verdict on bytes that do not count any more says nothing. */
+export const damagingManifest: ArtifactDecider<DamagedManifest> = {
+  ...artifact,
+  decide: (before, data) =>
+    before === null || before.damaged || before.pushed.key !== data.key
+      ? []
+      : [{ type: 'ManifestDamaged', data }],
 };
 
 /** At a client's wish, whatever needs it. */

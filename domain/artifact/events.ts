@@ -42,6 +42,15 @@ export const artifactEvent = z.discriminatedUnion('type', [
     'No tag and no other manifest needs the manifest: it goes unless one does soon. Until then it counts as absent for who asks whether it has to be pushed.',
     { ...at, condemnation: z.string().describe('What a later removal has to name; a UUID') },
   ),
+  eventOf(
+    'ManifestDamaged',
+    'The stored bytes of the manifest are missing or have another digest; it is not served until it is pushed again.',
+    {
+      ...at,
+      key: z.string().describe('Where the blob store keeps the damaged bytes'),
+      fault: z.string().describe('What is wrong with them'),
+    },
+  ),
   eventOf('ManifestReprieved', 'A condemned manifest stays: it was pushed again, or is needed again.', at),
 ]);
 export type ArtifactEvent = z.infer<typeof artifactEvent>;

@@ -12,6 +12,8 @@ export interface Blob {
   readonly size: number;
   /** Whether the bytes under `key` are known to be wrong. */
   readonly damaged: boolean;
+  /** What counted before `key`: bytes that nothing reads any more. */
+  readonly surplus: string | null;
   /** How many repositories hold it, condemned or not. */
   readonly holders: number;
   /** Of those repositories that the decision is about; a blob may have thousands of others. */
@@ -26,6 +28,7 @@ const of = (...repositories: readonly string[]): Pick<BlobDecider<never>, 'initi
     key: null,
     size: 0,
     damaged: false,
+    surplus: null,
     holders: 0,
     links: new Map(repositories.map((repository) => [repository, null])),
   },
@@ -37,7 +40,13 @@ const of = (...repositories: readonly string[]): Pick<BlobDecider<never>, 'initi
         : blob.links;
     switch (event.type) {
       case 'BlobStored':
-        return { ...blob, key: event.data.key, size: event.data.size, damaged: false };
+        return {
+          ...blob,
+          key: event.data.key,
+          size: event.data.size,
+          damaged: false,
+          surplus: blob.key,
+        };
       case 'BlobLinked':
         return { ...blob, holders: blob.holders + 1, links: link('held') };
       case 'BlobCondemned':
@@ -47,7 +56,7 @@ const of = (...repositories: readonly string[]): Pick<BlobDecider<never>, 'initi
       case 'BlobUnlinked':
         return { ...blob, holders: blob.holders - 1, links: link(null) };
       case 'BlobDeleted':
-        return { ...blob, key: null };
+        return { ...blob, key: null, surplus: event.data.key };
       case 'BlobDamaged':
         return { ...blob, damaged: event.data.key === blob.key };
     }

@@ -7,8 +7,12 @@ export const loginsStream = (at: Date): string => `logins/${at.toISOString().sli
 /** Of the names that strangers claim to have, no more than this many characters are kept. */
 const maxRecordedName = 255;
 
-/** Of a name that nobody has, what may be kept: of an e-mail address not whose it is. */
-export const recordedName = (name: string): string => name.replace(/^.*@/s, '*@').slice(0, maxRecordedName);
+/**
+ * Of a name that nobody has, what may be kept: of an e-mail address not whose it is, and nothing that is no text, such
+ * as half a character where the name was cut.
+ */
+export const recordedName = (name: string): string =>
+  name.replace(/^.*@/s, '*@').slice(0, maxRecordedName).replaceAll('\0', '\uFFFD').toWellFormed();
 
 const account = {
   kind: z.enum(['user', 'robot']).describe('What the name says that it is the name of'),

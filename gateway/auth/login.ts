@@ -73,6 +73,8 @@ export function loginWith(ports: LoginPorts): Login {
   const check = rememberingCheck(ports.passwordMatches);
 
   async function findAccount(name: string): Promise<(LoggedIn & { readonly hash: string }) | undefined> {
+    // No name has a NUL, and no query takes one.
+    if (name.includes('\0')) return undefined;
     if (name.startsWith(robotPrefix)) {
       const robot = await findRobot(name.slice(robotPrefix.length));
       return robot && isUsable(robot) ? { ...asRobot(robot), hash: robot.secretHash } : undefined;
@@ -91,7 +93,9 @@ export function loginWith(ports: LoginPorts): Login {
 
     const { clientIp = '' } = metadata;
     const key = createHash('sha256').update(username).digest('base64');
-    const waitSeconds = throttle.admit(key, clientIp);
+    // Of all who come with the same at the same time, as the jobs of a pipeline do, only the first is an attempt.
+    const isAttempt = !check.isRunning(hash, credentials);
+    const waitSeconds = isAttempt ? throttle.admit(key, clientIp) : 0;
     if (waitSeconds > 0) throw tooMany('too many failed logins', waitSeconds);
     const matches = await check.matches(hash, { username, password });
     const kind = username.startsWith(robotPrefix) ? 'robot' : 'user';
@@ -101,7 +105,7 @@ export function loginWith(ports: LoginPorts): Login {
       await throttle.failed(key, clientIp);
       return undefined;
     }
-    throttle.succeeded(key, clientIp);
+    if (isAttempt) throttle.succeeded(key, clientIp);
     const actor = `${subject.kind}:${subject.name}`;
     ports.recordLogin({ type: 'LoginSucceeded', data }, { ...metadata, actor });
     return { principal, subject };
@@ -131,6 +135,8 @@ function rememberingCheck(passwordMatches: LoginPorts['passwordMatches']) {
   return {
     isRemembered: (hash: string, credentials: Credentials): boolean =>
       verified.get(keyOf(hash, credentials)) === true,
+
+    isRunning: (hash: string, credentials: Credentials): boolean => running.has(keyOf(hash, credentials)),
 
     async matches(hash: string, credentials: Credentials): Promise<boolean> {
       const key = keyOf(hash, credentials);

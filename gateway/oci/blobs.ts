@@ -14,6 +14,8 @@ export interface BlobPorts {
   readonly store: BlobStore;
   /** Whether to send clients to the store itself, where it can be reached by a signed URL. */
   readonly redirectPulls: boolean;
+  /** Reads within `work` show what was recorded before this call. */
+  asOfNow<Result>(work: () => Result): Result;
   findBlob(repository: string, digest: Digest): Promise<FoundBlob | undefined>;
   /** Resolves to whether the repository held it, when no read shows it any more. */
   deleteBlob(at: BlobAt, metadata: Metadata): Promise<boolean>;
@@ -36,7 +38,7 @@ interface BlobPath {
 
 /** distribution-spec, "Pulling blobs" (end-2) and "Deleting Blobs" (end-10). */
 export function blobRoutes(app: FastifyInstance, ports: BlobPorts): void {
-  const { permit, store, findBlob, deleteBlob, redirectPulls } = ports;
+  const { permit, store, asOfNow, findBlob, deleteBlob, redirectPulls } = ports;
 
   async function findReadable(repository: string, digest: Digest) {
     const blob = await findBlob(repository, digest);
@@ -86,7 +88,7 @@ export function blobRoutes(app: FastifyInstance, ports: BlobPorts): void {
     // Before the headers: they would stay on the answer of an error.
     const bytes = await store.open(key, range ?? wholeRange(size)).catch(async (error) => {
       // Deleted since it was found, and not lost?
-      if (error instanceof BlobNotFound) await findReadable(repository, digest);
+      if (error instanceof BlobNotFound) await asOfNow(() => findReadable(repository, digest));
       throw error;
     });
     reply.headers(headersOf(digest));

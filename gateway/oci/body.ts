@@ -85,7 +85,7 @@ async function* readBody(
 const tooSlow = () =>
   new RequestRefused({
     status: 408,
-    code: 'BLOB_UPLOAD_INVALID',
+    code: 'BAD_REQUEST',
     message: 'the body came too slowly',
     // The rest of the body may still come, and would be taken for the next request.
     headers: { connection: 'close' },

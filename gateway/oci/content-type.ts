@@ -6,13 +6,15 @@ const mediaType = /^\s*([\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+)\s*(?:;|$)/;
 
 /**
  * Has the routes judge the Content-Type of a body: Fastify itself would refuse a malformed one with 415, where
- * clients expect that blobs are taken under any type and manifests refused in words of their own.
+ * clients expect that blobs are taken under any type, manifests refused in words of their own, and 404 on no route.
  */
 export function leaveContentTypeToRoutes(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {
     const { headers } = request.raw;
-    if (headers['content-type'] === undefined) return done();
-    if (request.routeOptions.url !== '/v2/:name/manifests/:reference') {
+    const { url: route } = request.routeOptions;
+    const isOurs = request.is404 || route?.startsWith('/v2') === true;
+    if (!isOurs || headers['content-type'] === undefined) return done();
+    if (route !== '/v2/:name/manifests/:reference') {
       delete headers['content-type'];
       return done();
     }

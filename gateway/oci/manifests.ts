@@ -7,6 +7,7 @@ import { algorithmOf, type Digest, digestFrom } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
 import type { RemoveTag } from '../../domain/tag/decider.ts';
 import { BlobNotFound, type BlobStore } from '../../infra/blob-store/port.ts';
+import type { ManifestCache } from '../../infra/manifest-cache/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
 import { bodyStream } from './body.ts';
@@ -24,6 +25,10 @@ const maxTagsAtOnce = 50;
 export interface ManifestPorts {
   readonly permit: Permit;
   readonly store: BlobStore;
+  /** Manifests that other processes have read; undefined where they share none. */
+  readonly sharedManifests: ManifestCache | undefined;
+  /** Reads within `work` show what was recorded before this call. */
+  asOfNow<Result>(work: () => Result): Result;
   findTag(repository: string, tag: string): Promise<Digest | undefined>;
   findManifest(repository: string, digest: Digest): Promise<FoundManifest | undefined>;
   /** Resolves when a read of manifests, tags and repositories shows the push. */
@@ -53,7 +58,7 @@ interface ManifestPath {
 /** distribution-spec, "Pulling manifests" (end-3), "Pushing Manifests" (end-7a, end-7b), "Deleting" (end-9). */
 export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void {
   const { permit, pushManifest, deleteManifest, deleteTag, manifestsReached } = ports;
-  const read = manifestReader(ports.store);
+  const read = manifestReader(ports.store, undefined, ports.sharedManifests);
 
   async function find(repository: string, reference: Reference): Promise<FoundManifest> {
     const digest =
@@ -94,7 +99,7 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
     if (answerUnchanged(request, reply, manifest)) return reply.send();
     const bytes = await read(manifest).catch(async (error) => {
       // Deleted since it was found, and not lost?
-      if (error instanceof BlobNotFound) await find(repository, reference);
+      if (error instanceof BlobNotFound) await ports.asOfNow(() => find(repository, reference));
       throw error;
     });
     // Bytes and not a string: Fastify would add a charset to the media type, which clients compare.

@@ -52,7 +52,8 @@ export const blobFiles = (blobs: string): Pick<BlobStore, 'open' | 'size' | 'del
         const parsed = parseKey(path);
         if (parsed === undefined) continue;
         const stat = await ifThere(lstat(join(blobs, path)));
-        if (stat?.isFile()) yield { key: path, digest: parsed.digest, storedAt: stat.mtime };
+        // Not mtime, which is when an upload was last written to, maybe a day before it became a blob.
+        if (stat?.isFile()) yield { key: path, digest: parsed.digest, storedAt: stat.ctime };
       }
     } catch (error) {
       throw diskFailure(error);

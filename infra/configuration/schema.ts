@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { checkTogether } from './rules.ts';
 import { access } from './sections/access.ts';
+import { cache } from './sections/cache.ts';
 import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
+import { garbageCollection } from './sections/garbage-collection.ts';
 import { harborOnly } from './sections/harbor-only.ts';
 import { observability } from './sections/observability.ts';
 import { redis } from './sections/redis.ts';
@@ -16,9 +18,11 @@ const keys = z.strictObject(
     ...access,
     ...databases,
     ...eventLog,
+    ...cache,
     ...storage,
     ...uploads,
     ...redis,
+    ...garbageCollection,
     ...observability,
     ...harborOnly,
   },

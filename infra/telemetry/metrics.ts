@@ -11,6 +11,10 @@ export interface Metrics {
   readonly logAppendedEvents: Counter;
   readonly logConflicts: Counter;
   readonly backgroundEventsDropped: Counter;
+  readonly garbageRuns: Counter<'status'>;
+  /** By what went: `blob`, `manifest` or `orphan`. */
+  readonly garbageRemoved: Counter<'kind'>;
+  readonly garbageBytes: Counter;
 }
 
 /** The instruments, and the metrics of the process, in a registry of their own. */
@@ -54,6 +58,23 @@ export function createMetrics(): Metrics {
       help: 'Events that nobody waits for, such as logins, that could not be recorded',
       registers,
     }),
+    garbageRuns: new Counter({
+      name: 'shiplog_gc_runs_total',
+      help: 'Runs of the collector of garbage that have ended',
+      labelNames: ['status'],
+      registers,
+    }),
+    garbageRemoved: new Counter({
+      name: 'shiplog_gc_removed_total',
+      help: 'Blobs and manifests that the collector of garbage has removed, and stored bytes that no event named',
+      labelNames: ['kind'],
+      registers,
+    }),
+    garbageBytes: new Counter({
+      name: 'shiplog_gc_reclaimed_bytes_total',
+      help: 'Stored bytes that the collector of garbage has deleted',
+      registers,
+    }),
   };
 }
 
@@ -85,6 +106,20 @@ async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | un
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Shows how reads were answered, by the names that `read` gives; each only grows. */
+export function exposeReadCache({ registry }: Metrics, read: () => Readonly<Record<string, number>>): void {
+  new Counter({
+    name: 'shiplog_cache_reads_total',
+    help: 'Reads answered from memory (kept), from a view for the first time (asked), and past the cache (bypassed)',
+    labelNames: ['answer'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [answer, count] of Object.entries(read())) this.inc({ answer }, count);
+    },
+  });
 }
 
 export interface ProjectionStatus {

@@ -17,6 +17,15 @@ export interface Views {
    */
   requireCurrent(): void;
 
+  /**
+   * A position up to which a query that begins now sees the view, whichever process applies it; the view may be further
+   * already. Undefined while this process does not know, which it then finds out.
+   */
+  knownPosition(view: ViewName): bigint | undefined;
+
+  /** How often a view may have started over or gone back, as far as this process knows. */
+  restarts(): number;
+
   /** Every projection that this version of Shiplog serves, in the order of their names. */
   status(): Promise<readonly ProjectionStatus[]>;
 }

@@ -41,6 +41,18 @@ export class Progress {
     });
   }
 
+  /** How often something was forgotten. */
+  get forgotten(): number {
+    return this.#forgotten;
+  }
+
+  /** What is known of a view's position without waiting; where nothing is, a look begins. */
+  knownPosition(view: ViewName): bigint | undefined {
+    const known = this.#known.get(schemaOf(view));
+    if (known === undefined) void this.#look();
+    return known?.position;
+  }
+
   /** Notifications and readings may arrive in any order; the one that is furthest counts. */
   advance(schema: string, { position, stoppedAt }: Known): void {
     const known = this.#known.get(schema);

@@ -255,6 +255,8 @@ export async function runViews(options: ViewsOptions): Promise<RunningViews> {
   return {
     reached: (position, views) => progress.reached(position, views),
     requireCurrent: () => doubt.requireNone(),
+    knownPosition: (view) => progress.knownPosition(view),
+    restarts: () => progress.forgotten,
     status: () => readStatus(database.pool, projections),
 
     async caughtUp() {

@@ -22,8 +22,13 @@ export interface ArtifactsDatabase {
   children: { repository: string; index: string; digest: string };
   /** Manifests that go unless something needs them soon. */
   condemned: { repository: string; digest: string; condemnation: string; condemned_at: Date };
-  /** When a manifest lost something that kept it: a tag, or an index that named it; or was last reprieved. */
+  /**
+   * When a manifest lost something that kept it: a tag, or an index that named it; was last reprieved; or was deleted
+   * itself, which is when those that refer to it lost it.
+   */
   touched: { repository: string; digest: string; touched_at: Date };
+  /** Manifests whose bytes are known to be wrong. */
+  damaged: { repository: string; digest: string; key: string; fault: string; found_at: Date };
 }
 
 type Event = ArtifactEvent | TagEvent;
@@ -31,12 +36,13 @@ type Event = ArtifactEvent | TagEvent;
 /** The manifests of each repository, and where their bytes are: answers pulls by digest. */
 export const artifacts: Projection<Event> = {
   name: 'artifacts',
-  version: 2,
+  version: 3,
   handles: [
     'ManifestPushed',
     'ManifestDeleted',
     'ManifestCondemned',
     'ManifestReprieved',
+    'ManifestDamaged',
     'TagMoved',
     'TagRemoved',
   ],
@@ -55,6 +61,8 @@ export const artifacts: Projection<Event> = {
       .addColumn('pushed_at', 'timestamptz', (column) => column.notNull())
       .addPrimaryKeyConstraint('artifacts_key', ['repository', 'digest'])
       .execute();
+    // For who knows the bytes and not the repository.
+    await db.schema.createIndex('artifacts_digest').on('artifacts').column('digest').execute();
     await db.schema
       .createTable('children')
       .addColumn('repository', text, (column) => column.notNull())
@@ -78,13 +86,23 @@ export const artifacts: Projection<Event> = {
       .addColumn('touched_at', 'timestamptz', (column) => column.notNull())
       .addPrimaryKeyConstraint('touched_key', ['repository', 'digest'])
       .execute();
+    await db.schema
+      .createTable('damaged')
+      .addColumn('repository', text, (column) => column.notNull())
+      .addColumn('digest', text, (column) => column.notNull())
+      .addColumn('key', 'text', (column) => column.notNull())
+      .addColumn('fault', 'text', (column) => column.notNull())
+      .addColumn('found_at', 'timestamptz', (column) => column.notNull())
+      .addPrimaryKeyConstraint('damaged_key', ['repository', 'digest'])
+      .execute();
   },
 
   async apply(tables, events) {
-    const { artifacts, condemned, touched, children, childless } = changesBy(events);
+    const { artifacts, condemned, damaged, touched, children, childless } = changesBy(events);
     const key = ['repository', 'digest'];
     await tables.applyChanges('artifacts', key, artifacts);
     await tables.applyChanges('condemned', key, condemned);
+    await tables.applyChanges('damaged', key, damaged);
     await tables.write('touched', key, touched);
     // What an index names never changes, so that its last event says whether its rows are there.
     await tables.remove('children', ['repository', 'index'], childless);
@@ -96,6 +114,7 @@ export const artifacts: Projection<Event> = {
 function changesBy(events: readonly RecordedEvent<Event>[]) {
   const artifacts: Change[] = [];
   const condemned: Change[] = [];
+  const damaged: Change[] = [];
   const touched: object[] = [];
   const children = new Map<string, readonly object[]>();
   const childless = new Map<string, object>();
@@ -105,6 +124,9 @@ function changesBy(events: readonly RecordedEvent<Event>[]) {
     switch (event.type) {
       case 'ManifestPushed':
         artifacts.push({ row: rowOf(event.data, event.recordedAt) });
+        // There before, if its bytes were damaged.
+        condemned.push({ row: { repository, digest }, removed: true });
+        damaged.push({ row: { repository, digest }, removed: true });
         children.set(
           name,
           needsOf(event.data).manifests.map((child) => ({ repository, index: digest, digest: child })),
@@ -114,9 +136,10 @@ function changesBy(events: readonly RecordedEvent<Event>[]) {
       case 'ManifestDeleted':
         artifacts.push({ row: { repository, digest }, removed: true });
         condemned.push({ row: { repository, digest }, removed: true });
+        damaged.push({ row: { repository, digest }, removed: true });
         children.delete(name);
         childless.set(name, { repository, index: digest });
-        for (const released of event.data.manifests)
+        for (const released of [digest, ...event.data.manifests])
           touched.push({ repository, digest: released, touched_at: event.recordedAt });
         break;
       case 'ManifestCondemned':
@@ -125,6 +148,9 @@ function changesBy(events: readonly RecordedEvent<Event>[]) {
       case 'ManifestReprieved':
         condemned.push({ row: { repository, digest }, removed: true });
         touched.push({ repository, digest, touched_at: event.recordedAt });
+        break;
+      case 'ManifestDamaged':
+        damaged.push({ row: { ...event.data, found_at: event.recordedAt } });
         break;
       case 'TagMoved':
         touched.push({ repository, digest: event.data.from, touched_at: event.recordedAt });
@@ -136,6 +162,7 @@ function changesBy(events: readonly RecordedEvent<Event>[]) {
   return {
     artifacts,
     condemned,
+    damaged,
     touched,
     children: [...children.values()].flat(),
     childless: [...childless.values()],

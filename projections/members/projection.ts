@@ -20,13 +20,13 @@ export interface MembersDatabase {
   };
 }
 
-type Handled =
+export type MembersEvent =
   | MemberEvent
   | Extract<ProjectEvent, { type: 'ProjectDeleted' }>
   | Extract<UserEvent, { type: 'UserDeleted' }>;
 
 /** Who has which role in which project. */
-export const members: Projection<Handled> = {
+export const members: Projection<MembersEvent> = {
   name: 'members',
   version: 1,
   handles: ['MemberAdded', 'MemberRoleChanged', 'MemberRemoved', 'ProjectDeleted', 'UserDeleted'],
@@ -54,7 +54,7 @@ export const members: Projection<Handled> = {
   apply: (tables, events) => takeSteps(tables, events.map(stepOf)),
 };
 
-function stepOf(event: RecordedEvent<Handled>): Step {
+function stepOf(event: RecordedEvent<MembersEvent>): Step {
   const table = 'members';
   switch (event.type) {
     case 'MemberAdded': {

@@ -27,10 +27,10 @@ export interface RobotsDatabase {
   grants: { robot: string; number: number; project: string | null; permission: RobotPermission };
 }
 
-type Handled = RobotEvent | Extract<ProjectEvent, { type: 'ProjectDeleted' }>;
+export type RobotsEvent = RobotEvent | Extract<ProjectEvent, { type: 'ProjectDeleted' }>;
 
 /** The robot accounts, what they may do, and what their secrets are checked against. */
-export const robots: Projection<Handled> = {
+export const robots: Projection<RobotsEvent> = {
   name: 'robots',
   version: 1,
   handles: ['RobotCreated', 'RobotChanged', 'RobotSecretChanged', 'RobotDeleted', 'ProjectDeleted'],
@@ -68,7 +68,7 @@ export const robots: Projection<Handled> = {
   apply: (tables, events) => takeSteps(tables, events.flatMap(stepsOf)),
 };
 
-function stepsOf(event: RecordedEvent<Handled>): Step[] {
+function stepsOf(event: RecordedEvent<RobotsEvent>): Step[] {
   switch (event.type) {
     case 'RobotCreated': {
       const { robotId, project, projectId, secretHash, creatorType, creatorRef } = event.data;

@@ -1,5 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Digest } from '../../domain/digest.ts';
+import { among, type Place, those } from '../paging.ts';
 import type { TagsDatabase } from './projection.ts';
 
 /** The digest that the tag points at. */
@@ -49,4 +50,19 @@ export async function tagsOf(
     .limit(limit)
     .execute();
   return rows.map(({ tag }) => tag);
+}
+
+/** Those of `manifests` that a tag points at. */
+export async function findTagged<At extends Place>(
+  db: Kysely<TagsDatabase>,
+  manifests: readonly At[],
+): Promise<At[]> {
+  if (manifests.length === 0) return [];
+  const rows = await db
+    .selectFrom('tags')
+    .select(['repository', 'digest'])
+    .distinct()
+    .where(among(manifests))
+    .execute();
+  return those(manifests, rows);
 }

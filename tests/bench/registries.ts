@@ -16,24 +16,37 @@ export interface Registry {
   readonly pid: number;
   /** Headers that every request carries. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Those of who pulls: with a token, where the registry gives tokens. */
+  pullHeaders(repository: string): Promise<Readonly<Record<string, string>>>;
 }
+
+const service = 'harbor-registry';
 
 export async function startShiplog(scope: Scope): Promise<Registry> {
   const server = await startServer(scope, { environment: { SHIPLOG_LOG_LEVEL: 'info' } });
   const credentials = Buffer.from(`admin:${server.password}`).toString('base64');
+  async function pullHeaders(repository: string) {
+    const scope = `repository:${repository}:pull`;
+    const answer = await server.fetch(`/service/token?${new URLSearchParams({ service, scope })}`);
+    const { token } = (await answer.json()) as { token: string };
+    return { authorization: `Bearer ${token}` };
+  }
   return {
     port: Number(new URL(server.url).port),
     pid: server.pid(),
     headers: { authorization: `Basic ${credentials}` },
+    pullHeaders,
   };
 }
 
 /**
- * Debian's `docker-registry`, which records nothing and asks nobody who they are; undefined where it is not
- * installed.
+ * distribution v3's `registry`, or where that is not installed Debian's `docker-registry` (v2), which is what
+ * SHIPLOG_BENCH_PEER=docker-registry asks for too. Either records nothing and asks nobody who they are.
  */
 export async function startPeer(scope: Scope): Promise<Registry | undefined> {
-  const program = findTool('docker-registry');
+  const { SHIPLOG_BENCH_PEER: asked } = process.env;
+  const program =
+    asked === undefined ? (findTool('registry') ?? findTool('docker-registry')) : findTool(asked);
   if (program === undefined) return undefined;
   const directory = await mkdtemp(join(tmpdir(), 'shiplog-bench-'));
   scope.after(() => rm(directory, { recursive: true, force: true }));
@@ -53,14 +66,14 @@ export async function startPeer(scope: Scope): Promise<Registry | undefined> {
     child.kill();
     await ended;
   });
-  await until('docker-registry answers', async () => {
-    if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`);
+  await until('the peer answers', async () => {
+    if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`);
     return fetch(`http://127.0.0.1:${port}/v2/`).then(
       ({ ok }) => ok,
       () => false,
     );
   });
-  return { port, pid: child.pid ?? 0, headers: {} };
+  return { port, pid: child.pid ?? 0, headers: {}, pullHeaders: async () => ({}) };
 }
 
 /**

@@ -197,7 +197,7 @@ test('blobs: what each manifest needs, and when it was released', async (t) => {
   );
 });
 
-test('artifacts: what is deleted, condemned, named by an index, or was let go by a tag', async (t) => {
+test('artifacts: what is deleted, condemned, damaged, named by an index, or was let go by a tag', async (t) => {
   const setting = await startSetting(t);
   const at = (n: number) => ({ ...inA, digest: digest(n) });
   const tables = await rowsAfter(setting, artifacts, [
@@ -206,6 +206,8 @@ test('artifacts: what is deleted, condemned, named by an index, or was let go by
     pushedManifest(5, 'library/a', undefined, { manifests: [descriptor(3)] }),
     ...[1, 2].map((n) => ({ type: 'ManifestCondemned', data: { ...at(n), condemnation: `c${n}` } })),
     { type: 'ManifestReprieved', data: at(2) },
+    ...[2, 3, 5].map((n) => ({ type: 'ManifestDamaged', data: { ...at(n), key: `k${n}`, fault: 'f' } })),
+    pushedManifest(3, 'library/a', undefined, { subject: descriptor(9) }),
     deletedManifest(5, 'library/a', { manifests: [digest(3)] }),
     movedTag('library/a', 'latest', 1, 2),
     { type: 'TagRemoved', data: { ...at(2), tag: 'latest' } },
@@ -216,12 +218,16 @@ test('artifacts: what is deleted, condemned, named by an index, or was let go by
   );
   assert.deepEqual(withoutTimes(tables.condemned), [{ ...at(1), condemnation: 'c1' }]);
   assert.deepEqual(
+    tables.damaged?.map(({ digest: of, key }) => [of, key]),
+    [[digest(2), 'k2']],
+  );
+  assert.deepEqual(
     tables.children?.map(({ index, digest: of }) => [index, of]),
     [1, 2].map((n) => [digest(4), digest(n)]),
   );
   assert.deepEqual(
     withoutTimes(tables.touched),
-    [1, 2, 3].map((n) => at(n)),
+    [1, 2, 3, 5].map((n) => at(n)),
   );
 });
 

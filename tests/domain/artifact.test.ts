@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import {
   condemningManifest,
+  damagingManifest,
   deletingManifest,
   pushing,
   removingManifest,
@@ -92,4 +93,28 @@ test('a removal takes only what is still under the condemnation that it was deci
   })
     .when(removal)
     .then();
+});
+
+test('a damaged manifest is pushed again with new bytes, which are sound and under no condemnation', () => {
+  const damage = { ...at, key: 'first', fault: 'it is empty' };
+  const damaged: ArtifactEvent = { type: 'ManifestDamaged', data: damage };
+  const again: ArtifactEvent = { type: 'ManifestPushed', data: { ...manifest, key: 'second' } };
+  given(damagingManifest, pushed).when(damage).then(damaged);
+  given(pushing, pushed, damaged, condemned).when(again.data).then(again);
+  given(pushing, pushed, damaged, condemned, again)
+    .when({ ...manifest, key: 'third' })
+    .then();
+  given(removingManifest, pushed, condemned, damaged, again)
+    .when({ ...at, condemnation: 'one' })
+    .then();
+});
+
+test('a verdict on a manifest says nothing where its bytes do not count any more, or are known to be wrong', () => {
+  const damage = { ...at, key: 'first', fault: 'it is empty' };
+  given(damagingManifest).when(damage).then();
+  given(damagingManifest, pushed, deleted).when(damage).then();
+  given(damagingManifest, pushed)
+    .when({ ...damage, key: 'another' })
+    .then();
+  given(damagingManifest, pushed, { type: 'ManifestDamaged', data: damage }).when(damage).then();
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { queryPostgres } from '../faults/postgres-of.ts';
 import { startServer } from '../server.ts';
 import { api, ask, createdId, createUser, faultOf, json, password, personOf } from './api-client.ts';
 import { header, send } from './client.ts';
@@ -191,7 +192,11 @@ test('who is made an administrator administers, until it is taken back', async (
 
 test('a deleted user is gone with everything personal, and the name and address are free for another', async () => {
   const id = await createUser(server, 'leaving');
+  const keys = `SELECT user_id FROM secrets.user_keys WHERE user_id = ${id}`;
+  assert.equal((await queryPostgres(server.dataDirectory, 'shiplog_views', keys)).length, 1);
   assert.equal((await ask(server, 'DELETE', `/users/${id}`)).status, 200);
+  // Without the key nobody can read what the events say of the person, with or without a copy of the log.
+  assert.deepEqual(await queryPostgres(server.dataDirectory, 'shiplog_views', keys), []);
   assert.equal((await ask(server, 'GET', `/users/${id}`)).status, 404);
   assert.equal((await ask(server, 'DELETE', `/users/${id}`)).status, 404);
   assert.equal((await send(server, 'GET', '/v2/', { as: `leaving:${password}` })).status, 401);

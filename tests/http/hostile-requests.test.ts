@@ -104,6 +104,9 @@ test('a path that nothing serves is answered 404 in the form that clients read',
   for (const path of ['/v2/library/hello', '/v2/library/hello/nothing/1', '/v2/_nothing', '/nothing', '*']) {
     const answer = await askRaw(t, server, head(`OPTIONS ${path} HTTP/1.1`, host));
     assert.deepEqual(refusal(answer), [404, 'UNSUPPORTED'], path);
+    const body = ['content-type: x', 'content-length: 1'];
+    const put = await askRaw(t, server, `${head(`PUT ${path} HTTP/1.1`, host, ...body)}x`);
+    assert.deepEqual(refusal(put), [404, 'UNSUPPORTED'], path);
   }
 });
 

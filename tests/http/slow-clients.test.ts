@@ -105,12 +105,15 @@ for (const [what, line] of [
   });
 }
 
+const residentMiB = async () => {
+  const status = await readFile(`/proc/${server.pid()}/status`, 'utf8').catch(() => '');
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
+};
+const cutOff = () =>
+  server.lines.filter(({ msg = '' }) => /^a client (took nothing|asked too much)/.test(msg)).length;
+
 test('clients that take nothing of a large blob are cut off, and their bytes wait on the disk', async (t) => {
   const { digest } = await pushBlob(server, 'library/slow', Buffer.alloc(64 * 1024 * 1024, 'z'));
-  const residentMiB = async () => {
-    const status = await readFile(`/proc/${server.pid()}/status`, 'utf8').catch(() => '');
-    return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
-  };
   const before = await residentMiB();
   let most = before;
   const readers = 20;
@@ -119,8 +122,6 @@ test('clients that take nothing of a large blob are cut off, and their bytes wai
     socket.pause();
     socket.write(head(`GET /v2/library/slow/blobs/${digest} HTTP/1.1`, host, login));
   }
-  const cutOff = () =>
-    server.lines.filter(({ msg }) => msg === 'a client took nothing of its answer for too long').length;
   await until(
     'all of them are cut off',
     async () => {
@@ -133,21 +134,63 @@ test('clients that take nothing of a large blob are cut off, and their bytes wai
   assert.equal((await server.fetch('/readyz')).status, 200);
 });
 
-test('one address has a bounded number of connections, and gets new ones when it lets go of some', async (t) => {
-  const small = await startServer(t, { environment: { SHIPLOG_HTTP_MAX_CONNECTIONS_PER_ADDRESS: '10' } });
-  const connections = Array.from({ length: 30 }, () => openRaw(t, small));
-  const closed = () => connections.filter(({ socket }) => socket.closed).length;
-  await until('the rest is turned away', () => closed() === 20);
-  const [first] = connections.filter(({ socket }) => !socket.closed);
-  first?.write(head('GET /healthz HTTP/1.1', host));
-  assert.equal((await first?.answer())?.status, 200);
-  assert.ok(small.lines.some(({ reason }) => reason === 'max_connections_per_address'));
-
-  for (const { socket } of connections) socket.destroy();
-  await until('there is room again', () =>
-    fetch(`${small.url}/healthz`).then(
-      ({ status }) => status === 200,
-      () => false,
-    ),
-  );
+test('requests that do not wait for answers are answered one after the other, in their order', async (t) => {
+  const connection = openRaw(t, server);
+  const paths = Array.from({ length: 50 }, (_, n) => (n % 2 === 0 ? '/healthz' : `/nowhere${n}`));
+  connection.write(paths.map((path) => head(`GET ${path} HTTP/1.1`, host, `x-request-id: ${path}`)).join(''));
+  for (const path of paths) {
+    const answer = await connection.answer();
+    assert.equal(answer.headers['x-request-id'], path);
+    assert.equal(answer.status, path === '/healthz' ? 200 : 404);
+  }
 });
+
+for (const times of [90, 5000]) {
+  test(`clients that ask ${times} times for a large blob and read nothing cost little more than one answer each`, async (t) => {
+    const { digest } = await pushBlob(server, 'library/slow', Buffer.alloc(8 * 1024 * 1024, 'y'));
+    const before = await residentMiB();
+    const already = cutOff();
+    const get = head(`GET /v2/library/slow/blobs/${digest} HTTP/1.1`, host, login);
+    const clients = 5;
+    for (let client = 0; client < clients; client += 1) {
+      const { socket } = openRaw(t, server);
+      socket.pause();
+      socket.write(get.repeat(times));
+    }
+    let most = before;
+    await until(
+      'all of them are cut off',
+      async () => {
+        most = Math.max(most, await residentMiB());
+        return cutOff() === already + clients;
+      },
+      60_000,
+    );
+    assert.ok(most - before < 150, `${Math.round(most - before)} MiB for ${clients} answers of 8 MiB`);
+    assert.equal((await server.fetch('/readyz')).status, 200);
+  });
+}
+
+for (const [whose, variable, reason] of [
+  ['one address', 'SHIPLOG_HTTP_MAX_CONNECTIONS_PER_ADDRESS', 'max_connections_per_address'],
+  ['a listener', 'SHIPLOG_HTTP_MAX_CONNECTIONS', 'max_connections'],
+] as const) {
+  test(`the connections of ${whose} are bounded, and there are new ones when some have ended`, async (t) => {
+    const small = await startServer(t, { environment: { [variable]: '10' } });
+    const connections = Array.from({ length: 30 }, () => openRaw(t, small));
+    const closed = () => connections.filter(({ socket }) => socket.closed).length;
+    await until('the rest is turned away', () => closed() === 20);
+    const [first] = connections.filter(({ socket }) => !socket.closed);
+    first?.write(head('GET /healthz HTTP/1.1', host));
+    assert.equal((await first?.answer())?.status, 200);
+    await until('the operator is told', () => small.lines.some((line) => line.reason === reason));
+
+    for (const { socket } of connections) socket.destroy();
+    await until('there is room again', () =>
+      fetch(`${small.url}/healthz`).then(
+        ({ status }) => status === 200,
+        () => false,
+      ),
+    );
+  });
+}

@@ -99,19 +99,19 @@ test('after a revocation no token of an earlier key is good, and new ones are', 
   assert.equal((await send(server, 'GET', '/v2/', bearer(fresh))).status, 200);
 });
 
-test('of many processes that rotate at once, each key in turn is replaced by one', async (t) => {
+test('of many processes that rotate at once, one adds a key', async (t) => {
   const server = await startServer(t);
   const { log } = await rotatorOf(t, server);
   const rotators = await Promise.all(Array.from({ length: 4 }, () => rotatorOf(t, server)));
   const rotation = { now: new Date(), tokenLifetimeMs: 60_000 };
   const results = await Promise.all(rotators.map(({ rotate }) => rotate(rotation, system)));
-  assert.ok(results.some(({ rotated }) => rotated));
-  const keys = await signingKeysOf(log);
-  assert.equal(keys.length, 1 + results.filter(({ rotated }) => rotated).length);
+  assert.equal(results.filter(({ rotated }) => rotated).length, 1);
+  const [old, ...others] = await signingKeysOf(log);
+  assert.equal(others.length, 1);
   const retired = (await eventsOf(log, tokenKeysStream)).filter(({ type }) => type === 'SigningKeyRetired');
   assert.deepEqual(
     retired.map(({ data }) => data.kid),
-    keys.slice(0, -1).map(({ kid }) => kid),
+    [old?.kid],
   );
 });
 

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startPostgres } from '../postgres.ts';
-import { startServer, type TestServer } from '../server.ts';
-import { startTcpProxy } from '../tcp-proxy.ts';
+import { startGateways } from '../gateways.ts';
+import type { TestServer } from '../server.ts';
 import { type Answer, digestOf, header, lastingHeaders, refusalOf, send, startUpload } from './client.ts';
 
 const repository = 'library/two';
@@ -19,23 +17,7 @@ const essence = (answer: Answer) => ({
 });
 
 test('two gateways on one database and one blob store share their uploads', async (t) => {
-  const postgres = await startPostgres(t);
-  const { host, port, user, password, database } = postgres.connection();
-  const way = await startTcpProxy(t, { path: join(host, `.s.PGSQL.${port}`) });
-  const blobs = await mkdtemp(join(tmpdir(), 'shiplog-shared-'));
-  const environment = {
-    SHIPLOG_EXTERNAL_DATABASE_HARBOR_HOST: '127.0.0.1',
-    SHIPLOG_EXTERNAL_DATABASE_HARBOR_PORT: String(way.port),
-    SHIPLOG_EXTERNAL_DATABASE_HARBOR_DB_NAME: database,
-    SHIPLOG_EXTERNAL_DATABASE_HARBOR_USERNAME: user,
-    SHIPLOG_EXTERNAL_DATABASE_HARBOR_PASSWORD: password,
-    SHIPLOG_STORAGE_SERVICE_FILESYSTEM_ROOTDIRECTORY: blobs,
-    SHIPLOG_HARBOR_ADMIN_PASSWORD: 'Shiplog12345',
-    SHIPLOG_UPLOADS_MAX_OPEN: '4',
-  };
-  const one = await startServer(t, { environment });
-  const other = await startServer(t, { environment });
-  t.after(() => rm(blobs, { recursive: true, force: true }));
+  const { one, other, blobs } = await startGateways(t, { SHIPLOG_UPLOADS_MAX_OPEN: '4' });
   const isEmpty = async () => (await readdir(join(blobs, 'uploads'))).length === 0;
 
   await t.test('an upload goes on at either, and its end is known to both', async () => {

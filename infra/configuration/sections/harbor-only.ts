@@ -62,9 +62,5 @@ export const harborOnly = {
     'components',
   ]),
   network: notUsedSection('There are no webhooks yet.', ['allow_private_network_access']),
-  cache: notUsedSection('What is cached, and for how long, is not configurable.', [
-    'enabled',
-    'expire_hours',
-  ]),
   core: notUsedSection('There is one way to count quotas.', ['quota_update_provider']),
 } satisfies z.core.$ZodShape;

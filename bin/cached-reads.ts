@@ -1,0 +1,45 @@
+import type { ViewDatabase } from '../infra/database/projection.ts';
+import { viewOf } from '../infra/database/projection.ts';
+import type { ReadCache } from '../infra/read-cache/port.ts';
+import { manifestQuestion } from '../projections/artifacts/cached.ts';
+import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
+import { findManifest } from '../projections/artifacts/queries.ts';
+import { blobQuestion } from '../projections/blobs/cached.ts';
+import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
+import { findBlob } from '../projections/blobs/queries.ts';
+import { rolesQuestion } from '../projections/members/cached.ts';
+import { type MembersDatabase, members } from '../projections/members/projection.ts';
+import { rolesOf } from '../projections/members/queries.ts';
+import { projectQuestion } from '../projections/projects/cached.ts';
+import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
+import { findProject } from '../projections/projects/queries.ts';
+import { robotQuestion } from '../projections/robots/cached.ts';
+import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
+import { findRobot } from '../projections/robots/queries.ts';
+import { tagQuestion } from '../projections/tags/cached.ts';
+import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
+import { findTag } from '../projections/tags/queries.ts';
+import { loginUserQuestion } from '../projections/users/cached.ts';
+import { type UsersDatabase, users } from '../projections/users/projection.ts';
+import { findLoginUser } from '../projections/users/queries.ts';
+import type { Current } from './api-parts.ts';
+
+/** What nearly every request asks: who it is, what he may do, and where the bytes are. */
+export function cachedReads(cache: ReadCache, kysely: ViewDatabase, current: Current) {
+  const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
+  const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
+  const inMembers = viewOf<MembersDatabase>(kysely, members);
+  const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
+  const inRobots = viewOf<RobotsDatabase>(kysely, robots);
+  const inTags = viewOf<TagsDatabase>(kysely, tags);
+  const inUsers = viewOf<UsersDatabase>(kysely, users);
+  return {
+    findBlob: cache.cached(blobQuestion, current(findBlob.bind(undefined, inBlobs))),
+    findLoginUser: cache.cached(loginUserQuestion, current(findLoginUser.bind(undefined, inUsers))),
+    findManifest: cache.cached(manifestQuestion, current(findManifest.bind(undefined, inArtifacts))),
+    findProject: cache.cached(projectQuestion, current(findProject.bind(undefined, inProjects))),
+    findRobot: cache.cached(robotQuestion, current(findRobot.bind(undefined, inRobots))),
+    findTag: cache.cached(tagQuestion, current(findTag.bind(undefined, inTags))),
+    rolesOf: cache.cached(rolesQuestion, current(rolesOf.bind(undefined, inMembers))),
+  };
+}

@@ -1,0 +1,101 @@
+import type { Garbage } from '../commands/collect-garbage.ts';
+import type { Contents } from '../commands/contents.ts';
+import { projectOf } from '../domain/repository.ts';
+import type { Database } from '../infra/database/connect.ts';
+import { viewOf } from '../infra/database/projection.ts';
+import type { EventLog } from '../infra/event-log/port.ts';
+import type { Views } from '../infra/views/port.ts';
+import {
+  findAttached,
+  findChildren,
+  findCondemnedManifests,
+  findManifestKeys,
+  findUnneededManifests,
+} from '../projections/artifacts/garbage.ts';
+import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
+import { findManifests, findParent } from '../projections/artifacts/queries.ts';
+import {
+  databaseTime,
+  findBlobKeys,
+  findCondemnedBlobs,
+  findNeeded,
+  findUnneededBlobs,
+} from '../projections/blobs/garbage.ts';
+import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
+import { findBlobs } from '../projections/blobs/queries.ts';
+import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
+import { findProject } from '../projections/projects/queries.ts';
+import { referrers } from '../projections/referrers/projection.ts';
+import { repositories } from '../projections/repositories/projection.ts';
+import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
+import { findTagged, tagsOf } from '../projections/tags/queries.ts';
+
+interface Shown {
+  readonly database: Database;
+  readonly views: Views;
+}
+
+/** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
+export const currentIn =
+  (views: Pick<Views, 'requireCurrent'>) =>
+  <Args extends unknown[], Result>(query: (...args: Args) => Promise<Result>) =>
+  async (...args: Args): Promise<Result> => {
+    views.requireCurrent();
+    const result = await query(...args);
+    views.requireCurrent();
+    return result;
+  };
+
+/** What commands ask the views of a repository's contents. */
+export function contentsOf({ database: { kysely }, views }: Shown): Contents {
+  const current = currentIn(views);
+  const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
+  const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
+  const inTags = viewOf<TagsDatabase>(kysely, tags);
+  const project = current(findProject.bind(undefined, viewOf<ProjectsDatabase>(kysely, projects)));
+  const contentViews = [artifacts, blobs, referrers, repositories, tags];
+  return {
+    blobs: current(findBlobs.bind(undefined, inBlobs)),
+    manifests: current(findManifests.bind(undefined, inArtifacts)),
+    neededBlobs: current((of) => findNeeded(inBlobs, of)),
+    neededManifests: current(async (of) => {
+      const [tagged, children] = await Promise.all([findTagged(inTags, of), findChildren(inArtifacts, of)]);
+      return [...tagged, ...children];
+    }),
+    attachedManifests: current((of) => findAttached(inArtifacts, of)),
+    parentOf: current(findParent.bind(undefined, inArtifacts)),
+    tagsOf: current(tagsOf.bind(undefined, inTags)),
+    // The specification lets a registry accept them, and so does a project that says nothing.
+    allowsSparseIndexes: async (repository) =>
+      (await project(projectOf(repository)))?.metadata.sparse_indexes !== 'false',
+    reached: (position) => views.reached(position, contentViews),
+  };
+}
+
+/** What the collector of garbage asks the views. */
+export function garbageOf({
+  log,
+  database: { kysely },
+  views,
+}: Shown & { readonly log: Pick<EventLog, 'head'> }): Garbage {
+  const current = currentIn(views);
+  const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
+  const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
+  return {
+    unneededBlobs: current(findUnneededBlobs.bind(undefined, inBlobs)),
+    condemnedBlobs: current(findCondemnedBlobs.bind(undefined, inBlobs)),
+    unneededManifests: current(findUnneededManifests.bind(undefined, inArtifacts)),
+    condemnedManifests: current(findCondemnedManifests.bind(undefined, inArtifacts)),
+    unknownKeys: current(async (entries) => {
+      // A view that is being built anew, or is behind, would not name what the log does.
+      await views.reached(await log.head(), [artifacts, blobs]);
+      const digests = [...new Set(entries.map(({ digest }) => digest))];
+      const known = new Set([
+        ...(await findBlobKeys(inBlobs, digests)),
+        ...(await findManifestKeys(inArtifacts, digests)),
+      ]);
+      return entries.map(({ key }) => key).filter((key) => !known.has(key));
+    }),
+    now: () => databaseTime(inBlobs),
+  };
+}

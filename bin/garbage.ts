@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto';
+import { type CollectGarbage, collectGarbage, type Finding } from '../commands/collect-garbage.ts';
+import type { Recorder } from '../commands/record.ts';
+import type { BlobStore } from '../infra/blob-store/port.ts';
+import type { Configuration } from '../infra/configuration/schema.ts';
+import { aloneIn } from '../infra/database/alone.ts';
+import type { Database } from '../infra/database/connect.ts';
+import type { EventLog } from '../infra/event-log/port.ts';
+import type { Views } from '../infra/views/port.ts';
+import { garbageCollection, type RunGarbageCollection } from '../workers/collect-garbage.ts';
+import { contentsOf, garbageOf } from './contents.ts';
+
+export interface GarbageEngines {
+  readonly log: EventLog;
+  readonly record: Recorder;
+  readonly store: BlobStore;
+  readonly database: Database;
+  readonly views: Views;
+  onFinding?(finding: Finding): void;
+  onFailure(error: unknown): void;
+}
+
+export const garbageSettings = ({ garbage_collection }: Configuration): CollectGarbage => ({
+  dryRun: false,
+  graceHours: garbage_collection.grace_hours,
+  untagged: garbage_collection.untagged,
+  untaggedGraceHours: garbage_collection.untagged_grace_hours,
+  delayHours: garbage_collection.delay_hours,
+  orphanHours: garbage_collection.orphan_hours,
+});
+
+/** The collector of garbage on its engines. */
+export function garbageCollector(engines: GarbageEngines): RunGarbageCollection {
+  const { record, store, database, onFinding, onFailure } = engines;
+  const contents = contentsOf(engines);
+  const garbage = garbageOf(engines);
+  return garbageCollection({
+    record,
+    collect: (report) =>
+      collectGarbage({ record, store, contents, garbage, newCondemnation: randomUUID, report }),
+    alone: aloneIn(database, 'collect-garbage'),
+    newRunId: randomUUID,
+    ...(onFinding !== undefined && { onFinding }),
+    onFailure,
+  });
+}

@@ -1,0 +1,79 @@
+import type { Finding } from '../commands/collect-garbage.ts';
+import type { GarbageRun } from '../workers/collect-garbage.ts';
+import { garbageCollector, garbageSettings } from './garbage.ts';
+import { asTool } from './tool.ts';
+
+export interface GcOptions {
+  readonly dryRun?: boolean;
+  readonly untagged?: boolean;
+  readonly grace?: number;
+  readonly delay?: number;
+  readonly orphans?: number;
+}
+
+/** Between two lines of progress, in milliseconds. */
+const progressMs = 2000;
+
+/** `shiplog gc`: exit code 1 when the run failed or was stopped, 2 when another collector is at work. */
+export async function gc(file: string | undefined, options: GcOptions): Promise<void> {
+  await asTool(file, async ({ configuration, stopping, ...engines }) => {
+    const configured = garbageSettings(configuration);
+    const { dryRun = false, untagged = configured.untagged, grace, delay, orphans } = options;
+    const settings = {
+      dryRun,
+      untagged,
+      graceHours: grace ?? configured.graceHours,
+      untaggedGraceHours: grace ?? configured.untaggedGraceHours,
+      delayHours: delay ?? configured.delayHours,
+      orphanHours: orphans ?? configured.orphanHours,
+    };
+    const progress = dryRun ? undefined : showFindings();
+    const run = garbageCollector({
+      ...engines,
+      onFinding: progress?.count ?? ((finding) => console.log(wouldBe(finding))),
+      onFailure: (error) => console.error(error),
+    });
+    const finished = await run(settings, stopping);
+    progress?.stop();
+    if (finished === undefined) {
+      console.error('another collector of garbage is at work');
+      process.exitCode = 2;
+      return;
+    }
+    console.log(summary(finished, dryRun));
+    if (finished.status !== 'completed') process.exitCode = 1;
+  });
+}
+
+const verbs = { condemned: 'would condemn', reprieved: 'would keep', removed: 'would remove' } as const;
+
+const wouldBe = ({ deed, kind, repository, digest, bytes, why }: Finding): string =>
+  `${verbs[deed]} ${kind} ${repository === undefined ? '' : `${repository}@`}${digest} (${bytes} bytes): ${why}`;
+
+function summary(run: GarbageRun, dryRun: boolean): string {
+  const { status, condemned, reprieved, blobs, manifests, orphans, bytes, durationMs } = run;
+  const number = (of: number): string => of.toLocaleString('en-US');
+  const removed = `${number(blobs)} blobs, ${number(manifests)} manifests and ${number(orphans)} orphans`;
+  const outcome = dryRun
+    ? `dry run, nothing was changed: would remove ${removed}, ${number(bytes)} bytes at most; would condemn ${number(condemned)}`
+    : `removed ${removed}, ${number(bytes)} bytes; condemned ${number(condemned)}, kept ${number(reprieved)}`;
+  return `${status} in ${(durationMs / 1000).toFixed(1)} s: ${outcome}`;
+}
+
+/** Says on standard error how much was done so far. */
+function showFindings(output: NodeJS.WriteStream = process.stderr) {
+  let items = 0;
+  let reclaimed = 0;
+  const timer = setInterval(() => {
+    output.write(
+      `${items.toLocaleString('en-US')} items, ${reclaimed.toLocaleString('en-US')} bytes removed\n`,
+    );
+  }, progressMs);
+  return {
+    count({ deed, bytes }: Finding): void {
+      items += 1;
+      if (deed === 'removed') reclaimed += bytes;
+    },
+    stop: () => clearInterval(timer),
+  };
+}

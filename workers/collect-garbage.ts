@@ -1,0 +1,126 @@
+import { Cron } from 'croner';
+import type { CollectGarbage, Finding } from '../commands/collect-garbage.ts';
+import type { Recorder } from '../commands/record.ts';
+import type { DomainEvent, Metadata } from '../domain/event.ts';
+import { type GarbageCollectionEvent, garbageRunStream } from '../domain/garbage-collection/events.ts';
+
+/** What a run did, or would have done in a dry run. */
+export interface GarbageRun {
+  readonly run: string;
+  readonly status: 'completed' | 'stopped' | 'failed';
+  readonly condemned: number;
+  readonly reprieved: number;
+  readonly blobs: number;
+  readonly manifests: number;
+  readonly orphans: number;
+  /** Stored bytes that were deleted. */
+  readonly bytes: number;
+  readonly durationMs: number;
+}
+
+interface Ports {
+  readonly record: Recorder;
+  collect(
+    report: (finding: Finding) => void,
+  ): (settings: CollectGarbage, metadata: Metadata, stopping: AbortSignal) => Promise<void>;
+  /** Runs `work` where nobody else collects, undefined where somebody does; see `aloneIn`. */
+  alone<Result>(work: (lost: AbortSignal) => Promise<Result>): Promise<Result | undefined>;
+  /** A new UUID. */
+  newRunId(): string;
+  /** Is told of everything that happens, as it happens. */
+  onFinding?(finding: Finding): void;
+  /** Is told why a run failed. */
+  onFailure(error: unknown): void;
+}
+
+/** Resolves to what the run did, or to undefined where another collector is at work. */
+export type RunGarbageCollection = (
+  settings: CollectGarbage,
+  stopping: AbortSignal,
+) => Promise<GarbageRun | undefined>;
+
+/**
+ * One run of the collector, between the two events that say so. Every event that it causes carries the run's id. A dry
+ * run records nothing, not even itself.
+ */
+export const garbageCollection =
+  ({ record, collect, alone, newRunId, onFinding, onFailure }: Ports): RunGarbageCollection =>
+  (settings, stopping) =>
+    alone(async (lost) => {
+      const run = newRunId();
+      const metadata: Metadata = { actor: 'system', correlationId: run };
+      const startedAt = performance.now();
+      const counts = { condemned: 0, reprieved: 0, blobs: 0, manifests: 0, orphans: 0, bytes: 0 };
+
+      await tell({ type: 'GarbageCollectionStarted', data: { run, ...settings } });
+      const status = await collectUntilStopped();
+      const durationMs = Math.round(performance.now() - startedAt);
+      const finished: GarbageRun = { run, status, ...counts, durationMs };
+      await tell({ type: 'GarbageCollectionFinished', data: finished });
+      return finished;
+
+      async function collectUntilStopped(): Promise<GarbageRun['status']> {
+        const signal = AbortSignal.any([stopping, lost]);
+        try {
+          await collect(count)(settings, metadata, signal);
+          return 'completed';
+        } catch (error) {
+          if (stopping.aborted) return 'stopped';
+          onFailure(error);
+          return 'failed';
+        }
+      }
+
+      function count(finding: Finding): void {
+        const { deed, kind, bytes } = finding;
+        if (deed === 'condemned') counts.condemned += 1;
+        else if (deed === 'reprieved') counts.reprieved += 1;
+        else {
+          counts[`${kind}s`] += 1;
+          counts.bytes += bytes;
+        }
+        onFinding?.(finding);
+      }
+
+      async function tell(event: GarbageCollectionEvent): Promise<void> {
+        if (!settings.dryRun) await record(metadata, happened(garbageRunStream(run), event));
+      }
+    });
+
+/** Nothing can forbid it: a fact about a stream that has no rules. */
+const happened = (stream: string, event: DomainEvent) => ({
+  stream,
+  decide: () => ({ events: [event], state: undefined }),
+});
+
+export interface ScheduledCollection {
+  /** Stops a run that is under way, and resolves when it has ended. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Collects garbage at the times that `schedule`, a cron expression, names in the time zone of the server. Every gateway
+ * may do so: who comes second finds the first at work.
+ */
+export function keepCollectingGarbage(options: {
+  readonly schedule: string;
+  readonly settings: CollectGarbage;
+  readonly run: RunGarbageCollection;
+  onRun(finished: GarbageRun | undefined): void;
+  onFailure(error: unknown): void;
+}): ScheduledCollection {
+  const { schedule, settings, run, onRun, onFailure } = options;
+  const stopping = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  const job = new Cron(schedule, { protect: true }, () => {
+    running = run(settings, stopping.signal).then(onRun, onFailure);
+    return running;
+  });
+  return {
+    async stop() {
+      job.stop();
+      stopping.abort();
+      await running;
+    },
+  };
+}
