@@ -24,7 +24,7 @@ import { type TagPorts, tagRoutes } from './oci/tags.ts';
 import { type UploadPorts, uploadRoutes } from './oci/uploads.ts';
 import { limitAddresses } from './rate-limit.ts';
 import { pathOf, refuseDoubtfulRequests, refuseEncodedBodies } from './request-form.ts';
-import { requestIdOf } from './request-id.ts';
+import { requestIds } from './request-id.ts';
 import { traceRequests } from './tracing.ts';
 import { answerUnroutable } from './unroutable.ts';
 
@@ -55,7 +55,7 @@ export interface AppPorts
 export function createApp(ports: AppPorts): FastifyInstance {
   const app = Fastify({
     loggerInstance: ports.logger,
-    genReqId: requestIdOf,
+    genReqId: requestIds(),
     trustProxy: ports.isTrustedProxy,
     // One line a request, when it is answered; see `logRequests`.
     logController: new LogController({ disableRequestLogging: true }),

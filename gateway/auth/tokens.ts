@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { errors, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
@@ -113,7 +113,7 @@ export function tokenVerifier(keys: KeyRing, { service }: Pick<TokenSettings, 's
 
   return async (token) => {
     if (token.length > maxTokenLength || !isInThreeParts(token)) return undefined;
-    const key = createHash('sha256').update(token).digest('base64');
+    const key = hash('sha256', token, 'base64');
     const known = remembered.get(key);
     if (known === undefined) {
       const verified = await verify(token);
