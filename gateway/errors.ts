@@ -168,7 +168,8 @@ export const errorBody = ({ code, message, details }: Answer) => ({
 
 /**
  * Answers every error of every route.
- * @param isOutage tells whether an error without a name of its own means that a database is away.
+ * @param isOutage tells whether an error without a name of its own means that a database is away, or did not come to
+ * it in time.
  */
 export const errorHandler =
   (isOutage: (error: unknown) => boolean) =>
