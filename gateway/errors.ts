@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Reason, Refusal } from '../domain/refusal.ts';
 import {
   BlobNotFound,
+  BlobTooLarge,
   DigestMismatch,
   OffsetMismatch,
   StoreFull,
@@ -144,6 +145,7 @@ function answerFor(error: unknown): Answer | undefined {
   if (error instanceof AppendTooLarge) {
     return { status: 413, code: 'SIZE_INVALID', message: 'the manifest is too large to be recorded' };
   }
+  if (error instanceof BlobTooLarge) return { status: 413, code: 'SIZE_INVALID', message: error.message };
   if (error instanceof StoreFull) {
     return { status: 507, code: 'UNAVAILABLE', message: 'the registry has no space left' };
   }
