@@ -10,11 +10,11 @@ import { storeBlob } from '../commands/store-blob.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
-import { isOutage } from '../infra/database/outage.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import type { ManifestCache } from '../infra/manifest-cache/port.ts';
 import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
+import { isTransient } from '../infra/views/lane.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
@@ -89,7 +89,7 @@ export function appPorts({
     maxOpenUploads,
     redirectPulls,
     isReady,
-    isOutage: (error) => isOutage(error) || isBeingBuilt(error),
+    isOutage: (error) => isTransient(error) || isBeingBuilt(error),
     currentTraceparent,
     asOfNow: cache.asOfNow,
     ...authPorts(auth, {

@@ -62,8 +62,8 @@ export function createApp(ports: AppPorts): FastifyInstance {
     rewriteUrl: ({ url = '/' }) => foldRepositoryName(cleanApiPath(pathOf(url))),
     exposeHeadRoutes: false,
     routerOptions: {
-      // Fastify's default of 100 is below the length of a sha512 digest.
-      maxParamLength: 1024,
+      // The routes judge names, references and sessions, in their own words, however long; Node bounds the whole line.
+      maxParamLength: 16 * 1024,
       ignoreTrailingSlash: false,
     },
     frameworkErrors: (_error, request, reply: FastifyReply) => {
@@ -156,11 +156,16 @@ function markAnswer({ id, originalUrl }: FastifyRequest, reply: FastifyReply): v
 /** distribution-spec, "Determining Support" (end-1). Clients learn here how to log in. */
 function versionRoutes(app: FastifyInstance, { authenticate, challenge, limit }: AccessPorts): void {
   for (const path of ['/v2/', '/v2']) {
-    app.get(path, async (request) => {
-      const { principal, token } = await authenticate(request);
-      await limit(principal, request.ip);
-      if (principal.kind !== 'anonymous' || token !== undefined) return {};
-      throw challenge(request, { message: 'authentication required' });
+    app.route({
+      // Who only watches whether a registry is there asks by HEAD.
+      method: ['GET', 'HEAD'],
+      url: path,
+      async handler(request) {
+        const { principal, token } = await authenticate(request);
+        await limit(principal, request.ip);
+        if (principal.kind !== 'anonymous' || token !== undefined) return {};
+        throw challenge(request, { message: 'authentication required' });
+      },
     });
   }
 }

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Reason, Refusal } from '../domain/refusal.ts';
 import {
   BlobNotFound,
+  BlobTooLarge,
   DigestMismatch,
   OffsetMismatch,
   StoreFull,
@@ -144,6 +145,7 @@ function answerFor(error: unknown): Answer | undefined {
   if (error instanceof AppendTooLarge) {
     return { status: 413, code: 'SIZE_INVALID', message: 'the manifest is too large to be recorded' };
   }
+  if (error instanceof BlobTooLarge) return { status: 413, code: 'SIZE_INVALID', message: error.message };
   if (error instanceof StoreFull) {
     return { status: 507, code: 'UNAVAILABLE', message: 'the registry has no space left' };
   }
@@ -168,7 +170,8 @@ export const errorBody = ({ code, message, details }: Answer) => ({
 
 /**
  * Answers every error of every route.
- * @param isOutage tells whether an error without a name of its own means that a database is away.
+ * @param isOutage tells whether an error without a name of its own means that a database is away, or did not come to
+ * it in time.
  */
 export const errorHandler =
   (isOutage: (error: unknown) => boolean) =>

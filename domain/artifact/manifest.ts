@@ -107,13 +107,13 @@ export interface ParsedManifest {
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ParsedManifest {
   const document = parseJson(bytes);
-  const declared = contentType?.split(';', 1)[0]?.trim().toLowerCase() || undefined;
-  const mediaType = declared ?? mediaTypeIn(document);
+  const declared = contentType?.split(';', 1)[0]?.trim() || undefined;
+  const named = declared ?? mediaTypeIn(document);
+  const mediaType = named?.toLowerCase();
   if (mediaType && schemaOne.includes(mediaType))
     return refuse('Docker schema 1 is not supported; push the image with a client that writes schema 2');
   const schema = mediaType && schemaFor(mediaType);
-  if (!mediaType || !schema)
-    return refuse(`the media type ${mediaType ?? '(none)'} is not one of a manifest`);
+  if (!mediaType || !schema) return refuse(`the media type ${named || '(none)'} is not one of a manifest`);
 
   const parsed = schema.safeParse(document);
   if (!parsed.success) {
@@ -128,7 +128,8 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
   }
   const isKnown = schema !== unknown;
   return {
-    mediaType,
+    // Of a type that is known there is one way to write it, which clients compare; any other comes back as it came.
+    mediaType: isKnown ? mediaType : (named ?? mediaType),
     ...(data.artifactType !== undefined && { artifactType: data.artifactType }),
     ...(isKnown && data.config !== undefined && { config: bare(data.config) }),
     layers: isKnown ? (data.layers ?? data.blobs ?? []).map(bare) : [],

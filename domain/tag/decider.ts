@@ -27,7 +27,7 @@ export interface AssignTag {
 export const assigning: TagDecider<AssignTag> = {
   ...tag,
   decide(current, { condition, ...assign }) {
-    if (condition !== undefined && !holds(condition, current))
+    if (condition !== undefined && !isMet(condition, current))
       throw new Refusal({ kind: 'tag-condition-failed', ...assign, current });
     if (current === null) return [{ type: 'TagAssigned', data: assign }];
     if (current === assign.digest) return [];
@@ -35,7 +35,8 @@ export const assigning: TagDecider<AssignTag> = {
   },
 };
 
-function holds(condition: TagCondition, current: Tag): boolean {
+/** @param current what the tag points at, or null. */
+export function isMet(condition: TagCondition, current: Tag): boolean {
   if (condition.kind === 'absent') return current === null;
   return current !== null && (condition.digests === '*' || condition.digests.includes(current));
 }

@@ -5,7 +5,7 @@ import type { ManifestAt } from '../../domain/artifact/decider.ts';
 import { parseManifest } from '../../domain/artifact/manifest.ts';
 import { algorithmOf, type Digest, digestFrom } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
-import type { RemoveTag } from '../../domain/tag/decider.ts';
+import { isMet, type RemoveTag, type TagCondition } from '../../domain/tag/decider.ts';
 import { BlobNotFound, type BlobStore } from '../../infra/blob-store/port.ts';
 import type { ManifestCache } from '../../infra/manifest-cache/port.ts';
 import { RequestRefused } from '../errors.ts';
@@ -114,6 +114,7 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
     const bytes = await readManifest(request);
     const manifest = parseManifest(bytes, request.headers['content-type']);
     const digest = digestOf(bytes, reference);
+    if (condition !== undefined && tags.length === 0) await requireOf({ repository, digest }, condition);
     await pushManifest(
       { repository, digest, bytes, manifest, tags, ...(condition !== undefined && { condition }) },
       metadata,
@@ -136,6 +137,15 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
     }
     return reply.code(202).header('content-length', 0).send();
   });
+
+  /** Where no tag is set, a condition is about the manifest itself. @throws RequestRefused 412 */
+  async function requireOf({ repository, digest }: ManifestAt, condition: TagCondition): Promise<void> {
+    const found = await ports.findManifest(repository, digest);
+    const isThere = found !== undefined && !found.condemned;
+    if (isMet(condition, isThere ? digest : null)) return;
+    const message = `the manifest ${digest} ${isThere ? 'is there already' : 'is not there'}`;
+    throw new RequestRefused({ status: 412, code: 'DENIED', message });
+  }
 
   async function remove(repository: string, reference: Reference, metadata: Metadata): Promise<boolean> {
     if (reference.kind === 'digest')

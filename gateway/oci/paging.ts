@@ -68,8 +68,8 @@ export async function pageOf(
   const found = await list({ last, limit: limit + 1 });
   const entries = found.slice(0, limit);
   if (found.length <= limit) return { entries, link: undefined };
-  const [, query = ''] = originalUrl.split('?', 2);
-  const next = new URLSearchParams(query);
+  const at = originalUrl.indexOf('?');
+  const next = new URLSearchParams(at === -1 ? '' : originalUrl.slice(at));
   next.set('n', String(limit));
   next.set('last', entries.at(-1) ?? '');
   return { entries, link: `<${path}?${next}>; rel="next"` };

@@ -159,6 +159,11 @@ export class DigestMismatch extends Error {
   }
 }
 
+/** The store keeps nothing so large, however much space it has. */
+export class BlobTooLarge extends Error {
+  override readonly name = 'BlobTooLarge';
+}
+
 /** The disk or the quota is full; what was written of the failed call is gone or can be resumed. */
 export class StoreFull extends Error {
   override readonly name = 'StoreFull';

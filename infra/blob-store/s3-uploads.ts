@@ -5,6 +5,7 @@ import type { HashStates } from './hash-states.ts';
 import { keyOf, randomName } from './key.ts';
 import {
   BlobNotFound,
+  BlobTooLarge,
   DigestMismatch,
   type StoredBlob,
   StoreUnavailable,
@@ -45,7 +46,8 @@ export const blobName = (key: string) => `blobs/${key}`;
 /** In front of the random part of a key whose object is only a mark: the bytes are in the data object of that name. */
 export const apart = 'p';
 
-const maxParts = 10_000;
+/** Of the 10,000 that S3 takes the last one is for what is left at the end. */
+const maxParts = 9_999;
 const nothing = Buffer.alloc(0);
 
 export const newUpload = (id: string, { repository, startedBy }: UploadAttributes): UploadState => ({
@@ -101,7 +103,7 @@ export async function extend(
   const sendPart = async (part: Buffer) => {
     const name = dataName(state.data);
     if (state.parts.length === maxParts)
-      throw new StoreUnavailable(`an upload has at most ${maxParts} parts of ${partSize} bytes`);
+      throw new BlobTooLarge(`a blob has at most ${maxParts * partSize} bytes in S3`);
     if (!state.begun) await save({ begun: true });
     // Begun before, by a process that died before it could say under which id.
     if (before.begun) multipart ??= (await objects.findParts(name)) ?? null;

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { Client } from 'minio';
-import { BlobNotFound, StoreUnavailable } from '../../infra/blob-store/port.ts';
+import { BlobNotFound, BlobTooLarge, StoreUnavailable } from '../../infra/blob-store/port.ts';
 import type { S3Settings } from '../../infra/blob-store/s3.ts';
 import { bytesOf, digestOfGenerated, generated } from '../generated-bytes.ts';
 import { type MinioServer, startMinio } from '../minio-server.ts';
@@ -93,6 +93,27 @@ test('s3: a store whose server is gone is unavailable, and works when it is back
   await restart();
   assert.equal(digestOf(await read(store, key)), digest);
   await store.put(digest, generated(1, 1000));
+});
+
+test('s3: an upload of more parts than a blob can have is too large, and no outage', async (t) => {
+  const run = await startS3(t);
+  if (run === undefined) return;
+  const settings = run.settings as S3Settings;
+  const store = await openStore(run.settings);
+  t.after(() => store.close());
+  const id = randomUUID();
+  await store.createUpload(id, { repository: 'a', startedBy: 'b' });
+  // As after 50 GB, which nobody wants to send here.
+  const name = `${settings.prefix}uploads/${id}/state.json`;
+  const client = clientOf(settings);
+  const chunks = await collect<Buffer>(await client.getObject(settings.bucket, name));
+  const state = JSON.parse(Buffer.concat(chunks).toString());
+  const size = 9_999 * 5 * 1024 * 1024;
+  const parts = Array(9_999).fill('etag');
+  const full = JSON.stringify({ ...state, begun: true, multipart: 'some', parts, size });
+  await client.putObject(settings.bucket, name, full);
+  await assert.rejects(store.appendToUpload(id, size, generated(1, 6 * 1024 * 1024)), BlobTooLarge);
+  assert.equal((await store.findUpload(id)).size, size);
 });
 
 test('s3: whoever has the signed URL of a blob can read it, all or a range, until it expires', async (t) => {

@@ -95,6 +95,12 @@ test('the Content-Type counts without its parameters and in any case', () => {
   }
 });
 
+test('a media type that nobody knows comes back as it was written, and is compared in any case', () => {
+  const mediaType = 'application/vnd.Example.Thing+json';
+  assert.equal(parse({ mediaType: mediaType.toLowerCase() }, mediaType).mediaType, mediaType);
+  assert.equal(parse({ mediaType }, undefined).mediaType, mediaType);
+});
+
 test('without a Content-Type the media type inside the manifest counts', () => {
   assert.equal(parse(image).mediaType, mediaTypes.ociManifest);
   assert.equal(parse(index, '').mediaType, mediaTypes.ociIndex);

@@ -34,7 +34,9 @@ const basic = (text: string | Buffer): Sent => ({
 for (const path of ['/v2/', '/v2']) {
   test(`${path} tells who may log in, and challenges who has not`, async () => {
     isChallenged(await send(server, 'GET', path, { as: '' }));
+    assert.equal((await send(server, 'HEAD', path, { as: '' })).status, 401);
     for (const as of [`admin:${server.password}`, developer]) {
+      assert.equal((await send(server, 'HEAD', path, { as })).status, 200);
       const { status, headers, body } = await send(server, 'GET', path, { as });
       assert.deepEqual([status, body.toString()], [200, '{}']);
       assert.equal(headers['docker-distribution-api-version'], 'registry/2.0');

@@ -1,37 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { type TestContext, test } from 'node:test';
-import { startMinio } from '../minio-server.ts';
+import { test } from 'node:test';
 import { startServer } from '../server.ts';
-import { requireTool } from '../tool.ts';
 import { addPrivateProject } from './accounts.ts';
 import { digestOf, header, pushBlob, refusalOf, send } from './client.ts';
-
-async function startOnS3(t: TestContext, environment: NodeJS.ProcessEnv) {
-  const program = requireTool(t, 'minio');
-  if (program === undefined) return undefined;
-  const minio = await startMinio(program);
-  const stops: (() => Promise<void>)[] = [() => minio.stop()];
-  // The server first, which still needs the bucket to stop.
-  t.after(async () => {
-    for (const stop of stops.reverse()) await stop();
-  });
-  const { endpoint, bucket, region, accessKey, secretKey } = minio.settings;
-  const server = await startServer(
-    { after: (stop) => stops.push(stop) },
-    {
-      environment: {
-        SHIPLOG_STORAGE_SERVICE_S3_REGIONENDPOINT: `http://${endpoint}`,
-        SHIPLOG_STORAGE_SERVICE_S3_BUCKET: bucket,
-        SHIPLOG_STORAGE_SERVICE_S3_REGION: region,
-        SHIPLOG_STORAGE_SERVICE_S3_ACCESSKEY: accessKey,
-        SHIPLOG_STORAGE_SERVICE_S3_SECRETKEY: secretKey,
-        ...environment,
-      },
-    },
-  );
-  return { server, endpoint };
-}
+import { startOnS3 } from './s3-server.ts';
 
 const redirecting = { SHIPLOG_STORAGE_SERVICE_REDIRECT_DISABLE: 'false' };
 

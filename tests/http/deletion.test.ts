@@ -179,6 +179,53 @@ test('ten clients that delete one image at once leave nothing of it, and each is
     assert.equal(await statusOf('GET', path), 404);
 });
 
+test('ten clients that delete an index, its child, their tags and a blob at once leave nothing, in an order that holds', async () => {
+  const repository = 'library/raced-index';
+  const { digest, blob, manifest } = await pushImage(server, repository, 'child');
+  const descriptor = { mediaType: mediaTypes.image, digest, size: manifest.length };
+  const index = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [descriptor] });
+  await putManifest(server, repository, 'index', index, mediaTypes.index);
+  const manifests = ['index', 'child', digestOf(index), digest].map((name) => manifestAt(repository, name));
+  const paths = [...manifests, blobAt(repository, blob.digest)];
+
+  // Nothing refuses to delete the index, so that the child goes in the second round at the latest, and then the blob.
+  for (let round = 0; round < 3; round += 1) {
+    const requests = Array.from({ length: 10 }, () => paths).flat();
+    const statuses = await Promise.all(requests.map((path) => statusOf('DELETE', path)));
+    assert.ok(
+      statuses.every((status) => [202, 404, 409].includes(status)),
+      String(statuses),
+    );
+  }
+  for (const path of paths) assert.equal(await statusOf('GET', path), 404, path);
+
+  const eventsAbout = async (stream: string) =>
+    (await log.readStream(stream)).events.filter(
+      ({ data }) => (data as { repository?: string }).repository === repository,
+    );
+  const lastOf = async (stream: string) => (await eventsAbout(stream)).at(-1);
+  const last = [
+    await lastOf(`artifact/${repository}@${digestOf(index)}`),
+    await lastOf(`artifact/${repository}@${digest}`),
+    await lastOf(`blob/${blob.digest}`),
+  ];
+  assert.deepEqual(
+    last.map((event) => event?.type),
+    ['ManifestDeleted', 'ManifestDeleted', 'BlobUnlinked'],
+  );
+  const positions = last.map((event) => event?.position ?? 0n);
+  assert.deepEqual(
+    positions,
+    positions.toSorted((a, b) => Number(a - b)),
+    'what needs something goes before it',
+  );
+  for (const tag of ['index', 'child'])
+    assert.deepEqual(
+      (await eventsAbout(`tag/${repository}:${tag}`)).map(({ type }) => type),
+      ['TagAssigned', 'TagRemoved'],
+    );
+});
+
 test('pushes and deletions of one image at once leave it whole or gone', async () => {
   const repository = 'library/contested';
   const blob = await pushBlob(server, repository, '{}');

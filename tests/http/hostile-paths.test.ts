@@ -77,6 +77,9 @@ const rows: readonly [what: string, path: string, wanted: (string | number)[][]]
   ['an escaped path as a digest', inDigest('sha256:..%2f..%2fetc%2fpasswd'), noDigest],
   // The end of the path decides: it is a name with a slash too many, or no route.
   ['a path as a digest', inDigest('sha256:../../etc/passwd'), nowhere],
+  ['a tag of 8000 characters', inReference('t'.repeat(8000)), noTag],
+  ['a digest of 8000 characters', inDigest(`sha256:${'a'.repeat(8000)}`), noDigest],
+  ['a session of 8000 characters', inSession('a'.repeat(8000)), noUpload],
   ['CR and LF in a session', inSession('a%0d%0aset-cookie:%20x=y'), noUpload],
   ['a path as a session', inSession('..%2f..%2fetc%2fpasswd'), noUpload],
   ['a NUL in a session', inSession(`${randomUUID()}%00`), noUpload],

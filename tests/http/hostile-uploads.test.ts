@@ -99,7 +99,7 @@ test('an upload that never was, one of another repository, and a path are answer
     '..%2f..%2f..%2fetc%2fpasswd',
     'x',
     '%00',
-    'a'.repeat(1000),
+    'a'.repeat(10_000),
     foreign.toUpperCase(),
     `${foreign}.json`,
   );

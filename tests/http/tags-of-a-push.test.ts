@@ -38,6 +38,12 @@ const refusals: Readonly<Record<string, readonly [path: string, status: number]>
     414,
   ],
 };
+test('more tags than fit into the line of a request are refused as well', async () => {
+  const query = Array.from({ length: 5000 }, (_, n) => `tag=t${n}`).join('&');
+  assert.deepEqual(refusalOf(await put(`${at(digest)}?${query}`, other)), [431, 'BAD_REQUEST']);
+  assert.equal((await send(server, 'HEAD', at(digest))).status, 404);
+});
+
 for (const [what, [path, status]] of Object.entries(refusals)) {
   test(`a push with ${what} is refused, and nothing is written`, async () => {
     assert.deepEqual(refusalOf(await put(path, other)), [status, 'TAG_INVALID']);
@@ -73,6 +79,18 @@ test('of many pushes that are to create one tag, one does', async () => {
   const statuses = answers.map(({ status }) => status);
   assert.deepEqual(statuses.toSorted(), [201, ...Array(7).fill(412)]);
   assert.equal(await digestAt('raced'), digestOf(manifests[statuses.indexOf(201)] ?? ''));
+});
+
+test('a condition of a push that sets no tag is about the manifest', async () => {
+  const manifest = manifestOf('by digest');
+  const path = at(digestOf(manifest));
+  const itself = { 'if-match': `"${digestOf(manifest)}"` };
+  assert.deepEqual(refusalOf(await put(path, manifest, { 'if-match': '*' })), [412, 'DENIED']);
+  assert.deepEqual(refusalOf(await put(path, manifest, itself)), [412, 'DENIED']);
+  assert.equal((await send(server, 'HEAD', path)).status, 404);
+  assert.equal((await put(path, manifest, { 'if-none-match': '*' })).status, 201);
+  assert.deepEqual(refusalOf(await put(path, manifest, { 'if-none-match': '*' })), [412, 'DENIED']);
+  assert.equal((await put(path, manifest, itself)).status, 201);
 });
 
 for (const headers of [
