@@ -27,12 +27,14 @@ import { hashPassword, passwordMatches } from '../infra/password-hash/argon2.ts'
 import type { PersonalData } from '../infra/personal-data/port.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import type { Views } from '../infra/views/port.ts';
+import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
+import { holdsManifests } from '../projections/artifacts/queries.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
 import { findMember, findMembership, listMembers, membershipsOf } from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject, findProjectById, listProjects } from '../projections/projects/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
-import { countRepositories, holdsRepositories } from '../projections/repositories/queries.ts';
+import { countRepositories } from '../projections/repositories/queries.ts';
 import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
 import { findRobotById, listRobots } from '../projections/robots/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
@@ -66,6 +68,7 @@ export function apiParts(
   current: Current,
   robotPrefix: string,
 ): ApiParts {
+  const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
@@ -80,7 +83,7 @@ export function apiParts(
     personalData,
     secrets,
     hashPassword,
-    holdsRepositories: current(holdsRepositories.bind(undefined, inRepositories)),
+    holdsRepositories: current(holdsManifests.bind(undefined, inArtifacts)),
   };
 
   return {

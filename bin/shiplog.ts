@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { checkConfiguration, printConfigurationSchema } from './configuration.ts';
 import { type GcOptions, gc } from './gc.ts';
 import { replay, verify } from './rebuild.ts';
+import { type ScrubOptions, scrubStore } from './scrub.ts';
 import { serve } from './serve.ts';
 import { status } from './status.ts';
 import { rotateTokenKeys } from './token-keys.ts';
@@ -23,6 +24,11 @@ function hours(text: string): number {
 function orphanHours(text: string): number {
   const value = hours(text);
   if (value > 0 && value < 1) throw new InvalidArgumentError('hours, 1 or more; 0 where nobody pushes');
+  return value;
+}
+function mebibytes(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('MiB a second, more than 0');
   return value;
 }
 const collect = (name: string, names: string[]): string[] => [...names, name];
@@ -67,6 +73,14 @@ shiplog
   .option('--delay <hours>', 'instead of delay_hours', hours)
   .option('--orphans <hours>', 'instead of orphan_hours', orphanHours)
   .action((options: GcOptions) => gc(file(), options));
+
+shiplog
+  .command('scrub')
+  .description('read all that is stored and compare it with its digests; exit 1 when something is damaged')
+  .option('--rate <MiB/s>', 'how much is read at most', mebibytes, 50)
+  .option('--after <place>', 'go on where an earlier scrub says that it was')
+  .option('--json', 'for programs')
+  .action((options: ScrubOptions) => scrubStore(file(), options));
 
 const configuration = shiplog.command('config').description('check and describe the configuration');
 configuration

@@ -19,6 +19,8 @@ export const metadataForms: Readonly<Record<string, (value: string) => string | 
   auto_scan: flag,
   auto_sbom_generation: flag,
   reuse_sys_cve_allowlist: flag,
+  /** Shiplog's own: whether an index may name manifests that its repository lacks; without it, it may. */
+  sparse_indexes: flag,
 };
 
 /** Undefined for a value that the setting cannot have. */

@@ -34,7 +34,7 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
   /** @throws RequestRefused 401 */
   async function requireLogin(request: FastifyRequest, credentials: Credentials): Promise<LoggedIn> {
     const loggedIn = await login(credentials, metadataOf(request, anonymous));
-    if (loggedIn === undefined) throw unauthorized('wrong user name or password');
+    if (loggedIn === undefined) throw unauthorized(wrongPassword);
     return loggedIn;
   }
 
@@ -91,7 +91,8 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
         const [username, password] = [form.get('username'), form.get('password')];
         if (username === null || password === null)
           return refuse(reply, 'invalid_request', 'username and password are missing');
-        const loggedIn = await requireLogin(request, { username, password });
+        const loggedIn = await login({ username, password }, metadataOf(request, anonymous));
+        if (loggedIn === undefined) return refuse(reply, 'invalid_grant', wrongPassword, 401);
         const wantsRefresh = form.get('access_type') === 'offline';
         const refreshToken = wantsRefresh ? await issueRefreshToken(request, loggedIn) : undefined;
         const { body, scope } = await answer(request, loggedIn, form.getAll('scope'), refreshToken);
@@ -124,18 +125,26 @@ function requireService(query: URLSearchParams, { service }: TokenSettings): voi
   throw new RequestRefused({ status: 400, code: 'UNSUPPORTED', message: `the service is ${service}` });
 }
 
+const wrongPassword = 'wrong user name or password';
+const basicChallenge = 'Basic realm="shiplog", charset="UTF-8"';
+
 const unauthorized = (message: string): RequestRefused =>
   new RequestRefused({
     status: 401,
     code: 'UNAUTHORIZED',
     message,
-    headers: { 'www-authenticate': 'Basic realm="shiplog", charset="UTF-8"' },
+    headers: { 'www-authenticate': basicChallenge },
   });
 
-/** In the form of OAuth2 and in that of registries at once, since clients show one or the other. */
-const refuse = (reply: FastifyReply, error: OAuthError, description: string) =>
-  reply.code(400).send({
+/**
+ * In the form of OAuth2 and in that of registries at once, since clients show one or the other. A wrong password is 401
+ * as by GET, which OAuth2 leaves open: clients take that for what it is.
+ */
+function refuse(reply: FastifyReply, error: OAuthError, description: string, status: 400 | 401 = 400) {
+  if (status === 401) reply.header('www-authenticate', basicChallenge);
+  return reply.code(status).send({
     error,
     error_description: description,
     errors: [{ code: error === 'invalid_grant' ? 'UNAUTHORIZED' : 'UNSUPPORTED', message: description }],
   });
+}

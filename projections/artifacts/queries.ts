@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Digest } from '../../domain/digest.ts';
+import type { Place } from '../paging.ts';
 import type { ArtifactsDatabase } from './projection.ts';
 
 export interface StoredManifest {
@@ -80,6 +81,26 @@ export async function findParent(
   return row?.index as Digest | undefined;
 }
 
+/** Up to `limit` manifests after `place`, with what is known to be wrong with each. */
+export async function listStoredManifests(db: Kysely<ArtifactsDatabase>, after: Place, limit: number) {
+  const rows = await db
+    .selectFrom('artifacts')
+    .leftJoin('damaged', (join) =>
+      join
+        .onRef('damaged.repository', '=', 'artifacts.repository')
+        .onRef('damaged.digest', '=', 'artifacts.digest'),
+    )
+    .select(['artifacts.repository', 'artifacts.digest', 'size', 'artifacts.key', 'fault'])
+    .where(({ eb, refTuple, tuple }) =>
+      eb(refTuple('artifacts.repository', 'artifacts.digest'), '>', tuple(after.repository, after.digest)),
+    )
+    .orderBy('artifacts.repository')
+    .orderBy('artifacts.digest')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ ...row, digest: row.digest as Digest, size: Number(row.size) }));
+}
+
 /** Up to `limit` repositories that hold a manifest, after `last`, which need not be one, in byte order. */
 export async function listRepositories(
   db: Kysely<ArtifactsDatabase>,
@@ -119,4 +140,21 @@ export async function listRepositories(
     .orderBy('place')
     .execute();
   return rows.flatMap(({ repository }) => repository ?? []);
+}
+
+/** Whether a repository of the project holds a manifest; one that was emptied is nothing to keep the project for. */
+export async function holdsManifests(db: Kysely<ArtifactsDatabase>, project: string): Promise<boolean> {
+  const row = await db
+    .selectFrom('artifacts')
+    .select('digest')
+    .where(({ eb, or, and }) =>
+      or([
+        eb('repository', '=', project),
+        // `0` follows `/` in the order of bytes, so these are all names that begin with the project and a slash.
+        and([eb('repository', '>', `${project}/`), eb('repository', '<', `${project}0`)]),
+      ]),
+    )
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }

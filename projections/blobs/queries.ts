@@ -60,6 +60,19 @@ async function readable(
   }));
 }
 
+/** Up to `limit` blobs after `digest`, in the order of their digests, with what is known to be wrong with each. */
+export async function listStoredBlobs(db: Kysely<BlobsDatabase>, digest: string, limit: number) {
+  const rows = await db
+    .selectFrom('blobs')
+    .leftJoin('damaged', 'damaged.digest', 'blobs.digest')
+    .select(['blobs.digest', 'blobs.size', 'blobs.key', 'damaged.fault'])
+    .where('blobs.digest', '>', digest)
+    .orderBy('blobs.digest')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => ({ ...row, digest: row.digest as Digest, size: Number(row.size) }));
+}
+
 /** Up to `limit` repositories that hold the blob, with sound bytes and not about to let it go. */
 export async function findHolders(
   db: Kysely<BlobsDatabase>,

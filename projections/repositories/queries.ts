@@ -25,12 +25,3 @@ export async function countRepositories(
     .execute();
   return new Map(rows.map(({ project, count }) => [project, Number(count)]));
 }
-
-export async function holdsRepositories(db: Kysely<RepositoriesDatabase>, project: string): Promise<boolean> {
-  const row = await inProject(db, project).select('name').limit(1).executeTakeFirst();
-  return row !== undefined;
-}
-
-/** `0` follows `/` in the order of bytes, so these are all names that begin with the project and a slash. */
-const inProject = (db: Kysely<RepositoriesDatabase>, project: string) =>
-  db.selectFrom('repositories').where('name', '>=', `${project}/`).where('name', '<', `${project}0`);

@@ -1,9 +1,14 @@
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
 import { parse } from 'yaml';
+
+/** What `.ci/install-tools` builds it as. */
+export const suite = 'oci-conformance';
 
 export interface ConformanceRun {
   /** `127.0.0.1:<port>` */
@@ -16,7 +21,7 @@ export interface ConformanceRun {
   readonly cacheAuth?: boolean;
 }
 
-export interface Conformance {
+interface Conformance {
   /** How many checks ended how, in the words of the suite: `Pass`, `FAIL`, `Error`, `Skip`, `Disabled`, `Total`. */
   readonly counts: Readonly<Record<string, number>>;
   /** The parts of the API and the kinds of content that did not pass, with how they ended. */
@@ -25,12 +30,27 @@ export interface Conformance {
   readonly faults: readonly string[];
 }
 
+/** The second run meets what the first has deleted. */
+export async function passesTwice(t: TestContext, program: string, run: ConformanceRun): Promise<void> {
+  for (const time of ['first', 'second']) {
+    await t.test(`the ${time} time`, async () => {
+      const { counts, notPassed, faults } = await runConformance(program, run);
+      const told = `${JSON.stringify(counts)}\n${faults.slice(0, 20).join('\n')}`;
+      assert.deepEqual(faults, [], told);
+      assert.deepEqual(notPassed, { 'Sparse Manifests': 'Disabled' });
+      assert.equal(counts.Pass, counts.Total, told);
+      // Fewer than it has by default would mean that it was told less than it was meant to be.
+      assert.ok((counts.Total ?? 0) >= 980, told);
+    });
+  }
+}
+
 /**
  * Runs the conformance suite of the distribution-spec as strictly as it can be told to: its version `dev` checks what
  * the spec's main branch asks for. Left off, as by default, are manifests whose parts are missing (`OCI_DATA_SPARSE`),
  * which a registry may refuse, as this one does.
  */
-export async function runConformance(program: string, run: ConformanceRun): Promise<Conformance> {
+async function runConformance(program: string, run: ConformanceRun): Promise<Conformance> {
   const results = await mkdtemp(join(tmpdir(), 'shiplog-conformance-'));
   try {
     const child = spawn(program, {

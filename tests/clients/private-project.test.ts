@@ -5,7 +5,7 @@ import { addMember, ask, createProject, createUser, json, password } from '../ht
 import { startServer, type TestServer } from '../server.ts';
 import { type ContainerTools, startContainerTools } from './container-tools.ts';
 import type { Account } from './guest.ts';
-import { writeIndex } from './layout.ts';
+import { writeImage } from './layout.ts';
 
 /** How one client is told who it is, for one push from an OCI layout and one pull into another. */
 interface Client {
@@ -106,13 +106,13 @@ test('in a private project each client pushes and pulls for those who may, and f
   const server = await startServer(t);
   const { directory } = tools;
   const people = await peopleOf(server);
-  await writeIndex(join(directory, 'index'), { 'etc/name': 'private' });
+  await writeImage(join(directory, 'image'), { 'etc/name': 'private' });
 
   for (const [client, { push, pull }] of Object.entries(clients)) {
     await t.test(client, async () => {
       const reference = (tag: string) => `${server.registry}/team/${client}:${tag}`;
       for (const [who, { account, mayPush }] of Object.entries(people)) {
-        const pushed = push(tools, account, 'index', reference(who));
+        const pushed = push(tools, account, 'image', reference(who));
         if (mayPush) await pushed;
         else await assert.rejects(pushed, /denied|forbidden|403/i, `${who} may not push`);
       }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
 import { addMember, api, ask, createdId, createProject, createUser, faultOf, json } from './api-client.ts';
-import { header, pushImage, send } from './client.ts';
+import { header, mediaTypes, pushImage, putManifest, refusalOf, send } from './client.ts';
 
 const server = await startServer({ after });
 for (const name of ['owner', 'dev', 'stranger']) await createUser(server, name);
@@ -208,6 +208,35 @@ test('a project tells how many repositories it holds, and is not deleted while t
   const answer = await ask(server, 'DELETE', `/projects/${id}`);
   assert.deepEqual([answer.status, faultOf(answer).code], [412, 'PRECONDITION']);
   assert.equal((await ask(server, 'GET', '/projects/full')).status, 200);
+});
+
+test('a project whose repositories were emptied can be deleted', async () => {
+  await createProject(server, 'emptied');
+  const { digest } = await pushImage(server, 'emptied/app', '1.0');
+  assert.equal((await ask(server, 'DELETE', '/projects/emptied')).status, 412);
+  assert.equal((await send(server, 'DELETE', `/v2/emptied/app/manifests/${digest}`)).status, 202);
+  assert.equal((await ask(server, 'DELETE', '/projects/emptied')).status, 200);
+});
+
+test('in a project that allows no sparse indexes, an index needs all its children', async () => {
+  await createProject(server, 'strict');
+  const child = await pushImage(server, 'strict/app', 'child');
+  const elsewhere = await pushImage(server, 'library/elsewhere', 'child', 'elsewhere');
+  const push = ({ digest, manifest }: { digest: string; manifest: string }) => {
+    const manifests = [{ mediaType: mediaTypes.image, digest, size: manifest.length }];
+    const index = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests });
+    return putManifest(server, 'strict/app', 'index', index, mediaTypes.index);
+  };
+  const set = (sparse_indexes: string) =>
+    ask(server, 'PUT', '/projects/strict', { body: { metadata: { sparse_indexes } } });
+
+  assert.equal((await set('false')).status, 200);
+  const refused = await push(elsewhere);
+  assert.deepEqual(refusalOf(refused), [400, 'MANIFEST_BLOB_UNKNOWN']);
+  assert.deepEqual(JSON.parse(refused.body.toString()).errors[0].detail, { digest: elsewhere.digest });
+  assert.equal((await push(child)).status, 201);
+  assert.equal((await set('true')).status, 200);
+  assert.equal((await push(elsewhere)).status, 201);
 });
 
 test('a deleted project takes its members along, and the next one of its name has another number', async () => {

@@ -2,11 +2,14 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { contentsOf, garbageOf } from '../../bin/contents.ts';
 import { garbageCollector } from '../../bin/garbage.ts';
+import { storedContents } from '../../bin/scrub.ts';
 import { type CollectGarbage, collectGarbage, type Finding } from '../../commands/collect-garbage.ts';
 import type { Contents } from '../../commands/contents.ts';
+import { mountBlob } from '../../commands/mount-blob.ts';
 import { type PushManifest, pushManifest } from '../../commands/push-manifest.ts';
 import { recorder } from '../../commands/record.ts';
 import { removal } from '../../commands/remove-unneeded.ts';
+import { reportDamage } from '../../commands/report-damage.ts';
 import { parseManifest } from '../../domain/artifact/manifest.ts';
 import { catalogue } from '../../domain/catalogue.ts';
 import type { Digest } from '../../domain/digest.ts';
@@ -17,6 +20,7 @@ import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { runViews } from '../../infra/views/runner.ts';
 import { projections } from '../../projections/projections.ts';
+import { type Scrubbed, type ScrubPlace, scrub } from '../../workers/scrub.ts';
 import type { Scope, TestServer } from '../server.ts';
 import { openLogOf } from './server-log.ts';
 
@@ -88,9 +92,12 @@ export async function openCollector(t: Scope, server: TestServer) {
     };
   }
 
+  const damaged = reportDamage({ record, contents });
+
   return {
     log,
     store,
+    reportDamage: damaged,
     ...phases(),
     phases,
 
@@ -116,6 +123,12 @@ export async function openCollector(t: Scope, server: TestServer) {
     contents,
     database,
 
+    /** Resolves to whether there was something to mount. */
+    async mount(repository: string, digest: string, from: string): Promise<boolean> {
+      const position = await mountBlob({ record })({ digest: digest as Digest, repository, from }, metadata);
+      return position !== undefined;
+    },
+
     /** A whole run without the lock; resolves to what it did. */
     async collect(settings: Partial<CollectGarbage> = {}, stopping = new AbortController().signal) {
       const findings: Finding[] = [];
@@ -135,6 +148,21 @@ export async function openCollector(t: Scope, server: TestServer) {
           throw error;
         },
       })({ ...atOnceSettings, ...settings }, stopping),
+
+    /** Reads everything after `after`, until `onProgress` aborts `stopping`. */
+    scrub({
+      after,
+      stopping = new AbortController().signal,
+      onProgress = () => undefined,
+    }: {
+      after?: ScrubPlace | undefined;
+      stopping?: AbortSignal;
+      onProgress?: (progress: Scrubbed) => void;
+    } = {}): Promise<Scrubbed> {
+      const contentsAfter = storedContents(database);
+      const run = scrub({ store, contentsAfter, damaged, onProgress });
+      return run({ bytesPerSecond: 2 ** 40, after }, metadata, stopping);
+    },
 
     /** The keys of all stored bytes. */
     async keys(): Promise<string[]> {

@@ -127,9 +127,9 @@ const queries: readonly [query: string, status: number, code?: string][] = [
   [`digest=${digestOf('x')}%0d%0a`, 400, 'DIGEST_INVALID'],
   [`digest=${digestOf('x')}%00`, 400, 'DIGEST_INVALID'],
   ['digest=sha256:../../etc/passwd', 400, 'DIGEST_INVALID'],
-  // Parameters of another name, which nobody knows: no digest was given, and an upload is opened.
-  [`digest[]=${digestOf('x')}`, 202],
-  [`digest[a]=${digestOf('x')}`, 202],
+  [`digest[]=${digestOf('x')}`, 400, 'DIGEST_INVALID'],
+  [`digest[a]=${digestOf('x')}`, 400, 'DIGEST_INVALID'],
+  // Parameters that nobody knows: no digest was given, and an upload is opened.
   [`__proto__=x&constructor=y&toString=z`, 202],
 ];
 for (const [query, status, code] of queries) {

@@ -218,7 +218,11 @@ const refusedForms: Readonly<Record<string, [Readonly<Record<string, string>>, n
   'no grant': [{}, 400, 'unsupported_grant_type'],
   'no password': [{ grant_type: 'password', username: 'admin' }, 400, 'invalid_request'],
   'another service': [{ grant_type: 'password', service: 'other' }, 400, 'invalid_request'],
-  'a wrong password': [{ grant_type: 'password', username: 'admin', password: 'wrong' }, 401],
+  'a wrong password': [
+    { grant_type: 'password', username: 'admin', password: 'wrong' },
+    401,
+    'invalid_grant',
+  ],
   'a NUL in the name': [{ grant_type: 'password', username: 'admin\0', password: server.password }, 401],
   'a NUL in the e-mail address': [{ grant_type: 'password', username: 'a\0@b', password: 'x' }, 401],
   'a NUL in the name of a robot': [{ grant_type: 'password', username: 'robot$a\0', password: 'x' }, 401],
