@@ -1,13 +1,15 @@
+import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { BlobAt } from '../../domain/blob/decider.ts';
 import type { Digest } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
-import { BlobNotFound, type BlobStore } from '../../infra/blob-store/port.ts';
+import { BlobNotFound, type BlobStore, type ByteRange } from '../../infra/blob-store/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
 import { isSameContent, isUnchanged } from './conditions.ts';
 import { readDigest } from './paths.ts';
 import { readRange, wholeRange } from './ranges.ts';
+import { type Stored, storedReader } from './stored-bytes.ts';
 
 export interface BlobPorts {
   readonly permit: Permit;
@@ -29,6 +31,9 @@ interface FoundBlob {
   readonly condemned: boolean;
 }
 
+/** Of configs and other small blobs the bytes are kept: to open a file costs more than all else of a request. */
+const smallBytes = 64 * 1024;
+
 /** Long enough for a client to begin; a transfer that has begun goes on after it. */
 const urlSeconds = 20 * 60;
 
@@ -39,6 +44,12 @@ interface BlobPath {
 /** distribution-spec, "Pulling blobs" (end-2) and "Deleting Blobs" (end-10). */
 export function blobRoutes(app: FastifyInstance, ports: BlobPorts): void {
   const { permit, store, asOfNow, findBlob, deleteBlob, redirectPulls } = ports;
+
+  const readSmall = storedReader(store);
+  const open = (blob: Stored, range: ByteRange | undefined): Promise<Readable | Buffer> =>
+    range === undefined && blob.size <= smallBytes
+      ? readSmall(blob)
+      : store.open(blob.key, range ?? wholeRange(blob.size));
 
   async function findReadable(repository: string, digest: Digest) {
     const blob = await findBlob(repository, digest);
@@ -86,7 +97,7 @@ export function blobRoutes(app: FastifyInstance, ports: BlobPorts): void {
     }
     const range = isSameContent(part?.toString(), digest) ? readRange(asked, size) : undefined;
     // Before the headers: they would stay on the answer of an error.
-    const bytes = await store.open(key, range ?? wholeRange(size)).catch(async (error) => {
+    const bytes = await open({ digest, key, size }, range).catch(async (error) => {
       // Deleted since it was found, and not lost?
       if (error instanceof BlobNotFound) await asOfNow(() => findReadable(repository, digest));
       throw error;

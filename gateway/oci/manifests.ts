@@ -13,7 +13,7 @@ import type { Permit } from './access.ts';
 import { bodyStream } from './body.ts';
 import { isUnchanged, readTagCondition } from './conditions.ts';
 import { type Reference, readReference, readTag } from './paths.ts';
-import { manifestReader } from './stored-manifests.ts';
+import { storedReader } from './stored-bytes.ts';
 import { repositoryUnknown } from './tags.ts';
 
 /** distribution-spec, "Pushing Manifests": a registry takes at least 4 MiB; this one takes no more. Bytes. */
@@ -58,7 +58,7 @@ interface ManifestPath {
 /** distribution-spec, "Pulling manifests" (end-3), "Pushing Manifests" (end-7a, end-7b), "Deleting" (end-9). */
 export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void {
   const { permit, pushManifest, deleteManifest, deleteTag, manifestsReached } = ports;
-  const read = manifestReader(ports.store, undefined, ports.sharedManifests);
+  const read = storedReader(ports.store, undefined, ports.sharedManifests);
 
   async function find(repository: string, reference: Reference): Promise<FoundManifest> {
     const digest =

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { digestFrom } from '../../domain/digest.ts';
-import { manifestReader } from '../../gateway/oci/stored-manifests.ts';
+import { storedReader } from '../../gateway/oci/stored-bytes.ts';
 import type { BlobStore } from '../../infra/blob-store/port.ts';
 import { loadConfiguration } from '../../infra/configuration/load.ts';
 import type { ManifestCache } from '../../infra/manifest-cache/port.ts';
@@ -49,7 +49,7 @@ function reading(manifest: ReturnType<typeof aManifest>, shared: ManifestCache) 
       yield manifest.bytes;
     })() as unknown as Awaited<ReturnType<BlobStore['open']>>;
   };
-  const read = manifestReader({ open }, undefined, shared);
+  const read = storedReader({ open }, undefined, shared);
   return { read: () => read(manifest), asked: () => asked };
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { digestFrom } from '../domain/digest.ts';
-import { manifestReader } from '../gateway/oci/stored-manifests.ts';
+import { storedReader } from '../gateway/oci/stored-bytes.ts';
 import { openFilesystemStore } from '../infra/blob-store/filesystem.ts';
 import { BlobNotFound, StoreUnavailable } from '../infra/blob-store/port.ts';
 
@@ -26,7 +26,7 @@ async function startStore(t: TestContext) {
 
 test('a manifest is read from the store once, while there is room for it', async (t) => {
   const { store, put } = await startStore(t);
-  const read = manifestReader(store, 3000);
+  const read = storedReader(store, 3000);
   const [first, second, third] = [await put(1000), await put(1000), await put(1000)];
   for (const each of [first, second, third]) assert.ok(each.bytes.equals(await read(each)));
   for (const { key } of [first, second, third]) await store.delete(key);
@@ -36,7 +36,7 @@ test('a manifest is read from the store once, while there is room for it', async
 
 test('the manifest that was read longest ago makes room for another', async (t) => {
   const { store, put } = await startStore(t);
-  const read = manifestReader(store, 2000);
+  const read = storedReader(store, 2000);
   const [first, second, third] = [await put(1000), await put(1000), await put(1000)];
   for (const each of [first, second, first, third]) await read(each);
   for (const { key } of [first, second, third]) await store.delete(key);
@@ -48,7 +48,7 @@ test('the manifest that was read longest ago makes room for another', async (t) 
 
 test('a manifest that would take all the room is not kept', async (t) => {
   const { store, put } = await startStore(t);
-  const read = manifestReader(store, 2000);
+  const read = storedReader(store, 2000);
   const [small, large] = [await put(1000), await put(2001)];
   assert.ok(small.bytes.equals(await read(small)));
   assert.ok(large.bytes.equals(await read(large)));
@@ -60,7 +60,7 @@ test('a manifest that would take all the room is not kept', async (t) => {
 
 test('a manifest whose bytes are cut short in the store is not served', async (t) => {
   const { store, put } = await startStore(t);
-  const read = manifestReader(store);
+  const read = storedReader(store);
   const { digest, key, size } = await put(1000);
   await assert.rejects(read({ digest, key, size: size + 1 }), StoreUnavailable);
 });

@@ -4,21 +4,22 @@ import type { BlobStore } from '../../infra/blob-store/port.ts';
 import type { ManifestCache } from '../../infra/manifest-cache/port.ts';
 import { wholeRange } from './ranges.ts';
 
-/** A larger manifest is read from the store each time; bytes. */
+/** Anything larger is read from the store each time; bytes. */
 const largestEntry = 1024 * 1024;
 
-interface Stored {
+/** A manifest or a small blob. */
+export interface Stored {
   readonly digest: Digest;
   readonly key: string;
   readonly size: number;
 }
 
 /**
- * Reads manifests, and keeps up to `capacity` bytes of those that were read last. Nothing here can be out of date,
- * since the bytes under a key never change; whether a manifest is still there is for the caller to know.
+ * Reads what is small, and keeps up to `capacity` bytes of those that were read last. Nothing here can be out of date,
+ * since the bytes under a key never change; whether it is still there is for the caller to know.
  * @param shared is asked before the store, and told what the store had
  */
-export function manifestReader(
+export function storedReader(
   store: Pick<BlobStore, 'open'>,
   capacity = 32 * 1024 * 1024,
   shared?: ManifestCache,
