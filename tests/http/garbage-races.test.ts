@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, test } from 'node:test';
 import { aloneIn } from '../../infra/database/alone.ts';
 import { startServer } from '../server.ts';
+import { until } from '../until.ts';
 import {
   digestOf,
   imageOf,
@@ -347,4 +349,20 @@ test('a run that is stopped says so, and the next one goes on', async () => {
   assert.equal(await statusOf('HEAD', blobAt(repository, digest)), 200);
   assert.equal((await collector.run())?.status, 'completed');
   assert.equal(await statusOf('GET', blobAt(repository, digest)), 404);
+});
+
+test('a collector that has lost its lock is told so, before or while another one begins', async () => {
+  const name = 'collector-that-is-cut-off';
+  const alone = aloneIn(collector.database, name);
+  const holding = alone((lost) => once(lost, 'abort').then(() => 'was told'));
+  const holder = `FROM pg_locks WHERE locktype = 'advisory' AND granted
+    AND (classid::bigint << 32 | objid::bigint) = hashtextextended('shiplog.work.' || $1, 0)`;
+  await until('the lock is held', async () => {
+    const { rows } = await collector.database.pool.query(`SELECT pid ${holder}`, [name]);
+    return rows.length === 1;
+  });
+  assert.equal(await alone(async () => 'both'), undefined);
+  await collector.database.pool.query(`SELECT pg_terminate_backend(pid) ${holder}`, [name]);
+  assert.equal(await holding, 'was told');
+  assert.equal(await alone(async () => 'the next one'), 'the next one');
 });
