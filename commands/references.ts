@@ -33,16 +33,17 @@ export function references({ newCondemnation, ...ports }: Ports) {
       contents.manifests(repository, digestsOf(manifests)),
       manifests.length === 0 || contents.allowsSparseIndexes(repository),
     ]);
+    const sound = new Map([...foundManifests].filter(([, { damaged }]) => !damaged));
     const missing = [
       ...blobs.filter(({ digest }) => !foundBlobs.has(digest)),
-      ...(sparse ? [] : manifests.filter(({ digest }) => !foundManifests.has(digest))),
+      ...(sparse ? [] : manifests.filter(({ digest }) => !sound.has(digest))),
     ];
     if (missing.length > 0) refuse(repository, digestsOf(missing));
     for (const { digest, size: claimed } of [...blobs, ...manifests]) {
       const size = (foundBlobs.get(digest) ?? foundManifests.get(digest))?.size ?? claimed;
       if (size !== claimed) throw new Refusal({ kind: 'reference-size-differs', digest, claimed, size });
     }
-    return new Set(foundManifests.keys());
+    return new Set(sound.keys());
   }
 
   /**
@@ -102,7 +103,7 @@ export function references({ newCondemnation, ...ports }: Ports) {
   return { requireReferences, keepReferences };
 }
 
-/** Keeps a manifest that may be condemned; resolves to whether it is there. */
+/** Keeps a manifest that may be condemned; resolves to whether it is there, with sound bytes. */
 export async function keepManifest(
   { record, contents }: Pick<RemovalPorts, 'record' | 'contents'>,
   at: ManifestAt,
@@ -110,7 +111,8 @@ export async function keepManifest(
 ): Promise<boolean> {
   const { repository, digest } = at;
   const found = (await contents.manifests(repository, [digest])).get(digest);
-  if (found === undefined || !found.condemned) return found !== undefined;
+  if (found === undefined || found.damaged) return false;
+  if (!found.condemned) return true;
   const { states, position } = await record(
     metadata,
     decision(artifactStream(repository, digest), reprievingManifest, at),
