@@ -153,6 +153,40 @@ test('a blob that goes between the check of a push and its record makes the push
     assert.equal(await statusOf('GET', manifestAt(repository, reference)), 404);
 });
 
+test('a push that fails does not take back what another one has pushed meanwhile, whole and without a tag', async () => {
+  const repository = 'library/pushed-by-two';
+  const blob = await pushBlob(server, repository, 'pushed by two');
+  const image = manifestOf(imageOf(blob, [blob]));
+  let others = 0;
+  const pushing = collector.push(repository, image, {
+    store: {
+      async put(digest, source) {
+        const condemned = await collector.condemnBlob(repository, blob.digest);
+        assert.equal(await collector.settleBlob(condemned), 'removed');
+        return collector.store.put(digest, source);
+      },
+    },
+    contents: {
+      async manifests(of, digests) {
+        const found = await collector.contents.manifests(of, digests);
+        // The first has recorded the manifest, and is about to take it back.
+        if (found.size > 0 && others++ === 0) {
+          await pushBlob(server, repository, 'pushed by two');
+          assert.equal((await putManifest(server, repository, image.digest, image.manifest)).status, 201);
+        }
+        return found;
+      },
+    },
+  });
+  await assert.rejects(pushing, {
+    reason: { kind: 'references-unknown', repository, digests: [blob.digest] },
+  });
+  assert.ok(others > 0);
+  for (const method of ['HEAD', 'GET'])
+    assert.equal(await statusOf(method, manifestAt(repository, image.digest)), 200);
+  assert.equal(await statusOf('GET', blobAt(repository, blob.digest)), 200);
+});
+
 test('a mount keeps the bytes whatever becomes of the repository that it was mounted from', async () => {
   const blob = await pushBlob(server, 'library/mounted-from', 'mounted');
   const condemned = await collector.condemnBlob('library/mounted-from', blob.digest);
