@@ -15,8 +15,11 @@ export interface Content {
 export interface Contents {
   /** Those of `digests` that are blobs of the repository. */
   blobs(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Content>>;
-  /** Those of `digests` that are manifests of the repository. */
-  manifests(repository: string, digests: readonly Digest[]): Promise<ReadonlyMap<Digest, Content>>;
+  /** Those of `digests` that are manifests of the repository, also where their bytes are known to be wrong. */
+  manifests(
+    repository: string,
+    digests: readonly Digest[],
+  ): Promise<ReadonlyMap<Digest, Content & { readonly damaged: boolean }>>;
   /** Those of `blobs` that a manifest of their repository needs. */
   neededBlobs(blobs: readonly BlobAt[]): Promise<readonly BlobAt[]>;
   /** Those of `manifests` that a tag points at, or that an index of their repository names. */

@@ -33,16 +33,17 @@ export function references({ newCondemnation, ...ports }: Ports) {
       contents.manifests(repository, digestsOf(manifests)),
       manifests.length === 0 || contents.allowsSparseIndexes(repository),
     ]);
+    const sound = new Map([...foundManifests].filter(([, { damaged }]) => !damaged));
     const missing = [
       ...blobs.filter(({ digest }) => !foundBlobs.has(digest)),
-      ...(sparse ? [] : manifests.filter(({ digest }) => !foundManifests.has(digest))),
+      ...(sparse ? [] : manifests.filter(({ digest }) => !sound.has(digest))),
     ];
     if (missing.length > 0) refuse(repository, digestsOf(missing));
     for (const { digest, size: claimed } of [...blobs, ...manifests]) {
       const size = (foundBlobs.get(digest) ?? foundManifests.get(digest))?.size ?? claimed;
       if (size !== claimed) throw new Refusal({ kind: 'reference-size-differs', digest, claimed, size });
     }
-    return new Set(foundManifests.keys());
+    return new Set(sound.keys());
   }
 
   /**
@@ -57,7 +58,30 @@ export function references({ newCondemnation, ...ports }: Ports) {
     { present, takeBack }: { readonly present: ReadonlySet<Digest>; readonly takeBack: boolean },
     metadata: Metadata,
   ): Promise<void> {
-    const { repository } = at;
+    const gone = await goneOf(at, manifest, present, metadata);
+    if (gone.size === 0) return;
+    if (takeBack) await removeAgain();
+    refuse(at.repository, [...gone]);
+
+    /** In two phases: somebody else may have pushed the same in the meantime, whole, and tagged it or not. */
+    async function removeAgain(): Promise<void> {
+      const { key } = (await contents.manifests(at.repository, [at.digest])).get(at.digest) ?? {};
+      const taken = { ...at, condemnation: newCondemnation(), ...(key !== undefined && { key }) };
+      const condemned = await condemnManifests([taken], metadata);
+      // Who has pushed it before it was condemned has found all that it needs, and nothing says that he did.
+      if ((await goneOf(at, manifest, present, metadata)).size === 0) await keepManifest(ports, at, metadata);
+      // It is not whole, so that a subject alone does not keep it.
+      else await settleManifests(condemned, { referrersStay: false }, metadata);
+    }
+  }
+
+  /** Keeps what is condemned of what the manifest needs, and resolves to what is not there and must be. */
+  async function goneOf(
+    { repository }: ManifestAt,
+    manifest: ParsedManifest,
+    present: ReadonlySet<Digest>,
+    metadata: Metadata,
+  ): Promise<ReadonlySet<Digest>> {
     const required = referencesOf(manifest);
     const needed = needsOf(manifest);
     const [blobs, manifests] = await Promise.all([
@@ -78,9 +102,7 @@ export function references({ newCondemnation, ...ports }: Ports) {
           : manifests.has(digest);
       if (!isThere && (!sparse || present.has(digest))) gone.add(digest);
     }
-    if (gone.size === 0) return;
-    if (takeBack) await removeAgain();
-    refuse(repository, [...gone]);
+    return gone;
 
     async function keepBlob(digest: Digest): Promise<boolean> {
       const kept = decision(blobStream(digest), reprieving(repository), { repository, digest });
@@ -88,21 +110,12 @@ export function references({ newCondemnation, ...ports }: Ports) {
       await contents.reached(position);
       return isHeld(states[0], repository);
     }
-
-    /** In two phases: somebody else may have pushed the same in the meantime, whole, and tagged it. */
-    async function removeAgain(): Promise<void> {
-      const { key } = (await contents.manifests(repository, [at.digest])).get(at.digest) ?? {};
-      const taken = { ...at, condemnation: newCondemnation(), ...(key !== undefined && { key }) };
-      const condemned = await condemnManifests([taken], metadata);
-      // It is not whole, so that a subject alone does not keep it.
-      await settleManifests(condemned, { referrersStay: false }, metadata);
-    }
   }
 
   return { requireReferences, keepReferences };
 }
 
-/** Keeps a manifest that may be condemned; resolves to whether it is there. */
+/** Keeps a manifest that may be condemned; resolves to whether it is there, with sound bytes. */
 export async function keepManifest(
   { record, contents }: Pick<RemovalPorts, 'record' | 'contents'>,
   at: ManifestAt,
@@ -110,7 +123,8 @@ export async function keepManifest(
 ): Promise<boolean> {
   const { repository, digest } = at;
   const found = (await contents.manifests(repository, [digest])).get(digest);
-  if (found === undefined || !found.condemned) return found !== undefined;
+  if (found === undefined || found.damaged) return false;
+  if (!found.condemned) return true;
   const { states, position } = await record(
     metadata,
     decision(artifactStream(repository, digest), reprievingManifest, at),

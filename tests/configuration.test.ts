@@ -494,3 +494,15 @@ test('sections that are not used accept whatever values their keys have', async 
     assert.deepEqual(unused, [name]);
   }
 });
+
+test('the schedule of the collector is a cron expression, and the age of orphans not between 0 and 1', async (t) => {
+  const { garbage_collection } = await load(
+    t,
+    'garbage_collection: { schedule: "0 0 3 * * 0", orphan_hours: 0 }',
+  );
+  assert.deepEqual([garbage_collection.schedule, garbage_collection.orphan_hours], ['0 0 3 * * 0', 0]);
+  const messages = await faults(load(t, 'garbage_collection: { schedule: nightly, orphan_hours: 0.5 }'));
+  assert.equal(messages.length, 2);
+  assert.match(messages.join('\n'), /schedule.*expected a cron expression/);
+  assert.match(messages.join('\n'), /orphan_hours.*expected 0, or a number from 1/);
+});

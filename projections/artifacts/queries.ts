@@ -14,21 +14,24 @@ export interface StoredManifest {
   readonly condemned: boolean;
 }
 
+/** The manifest, if its bytes are sound. */
 export async function findManifest(
   db: Kysely<ArtifactsDatabase>,
   repository: string,
   digest: Digest,
 ): Promise<StoredManifest | undefined> {
   const [row] = await present(db, repository, [digest]);
-  return row;
+  if (row === undefined || row.damaged) return undefined;
+  const { damaged: _, ...manifest } = row;
+  return manifest;
 }
 
-/** Those of `digests` that are manifests of the repository and sound. */
+/** Those of `digests` that are manifests of the repository, also where their bytes are known to be wrong. */
 export async function findManifests(
   db: Kysely<ArtifactsDatabase>,
   repository: string,
   digests: readonly Digest[],
-): Promise<Map<Digest, StoredManifest>> {
+): Promise<Map<Digest, StoredManifest & { readonly damaged: boolean }>> {
   if (digests.length === 0) return new Map();
   const found = await present(db, repository, digests);
   return new Map(found.map((manifest) => [manifest.digest, manifest]));
@@ -38,7 +41,7 @@ async function present(
   db: Kysely<ArtifactsDatabase>,
   repository: string,
   digests: readonly Digest[],
-): Promise<StoredManifest[]> {
+): Promise<(StoredManifest & { readonly damaged: boolean })[]> {
   const rows = await db
     .selectFrom('artifacts')
     .leftJoin('condemned', (join) =>
@@ -51,17 +54,17 @@ async function present(
         .onRef('damaged.repository', '=', 'artifacts.repository')
         .onRef('damaged.digest', '=', 'artifacts.digest'),
     )
-    .select(['artifacts.digest', 'media_type', 'size', 'artifacts.key', 'condemnation'])
-    .where('damaged.digest', 'is', null)
+    .select(['artifacts.digest', 'media_type', 'size', 'artifacts.key', 'condemnation', 'fault'])
     .where('artifacts.repository', '=', repository)
     .where('artifacts.digest', '=', sql<string>`ANY (${[...digests]})`)
     .execute();
-  return rows.map(({ digest, media_type, size, key, condemnation }) => ({
+  return rows.map(({ digest, media_type, size, key, condemnation, fault }) => ({
     digest: digest as Digest,
     mediaType: media_type,
     size: Number(size),
     key,
     condemned: condemnation !== null,
+    damaged: fault !== null,
   }));
 }
 

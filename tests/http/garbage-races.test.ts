@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, test } from 'node:test';
 import { aloneIn } from '../../infra/database/alone.ts';
 import { startServer } from '../server.ts';
+import { until } from '../until.ts';
 import {
   digestOf,
   imageOf,
@@ -149,6 +151,40 @@ test('a blob that goes between the check of a push and its record makes the push
   });
   for (const reference of ['1.0', image.digest])
     assert.equal(await statusOf('GET', manifestAt(repository, reference)), 404);
+});
+
+test('a push that fails does not take back what another one has pushed meanwhile, whole and without a tag', async () => {
+  const repository = 'library/pushed-by-two';
+  const blob = await pushBlob(server, repository, 'pushed by two');
+  const image = manifestOf(imageOf(blob, [blob]));
+  let others = 0;
+  const pushing = collector.push(repository, image, {
+    store: {
+      async put(digest, source) {
+        const condemned = await collector.condemnBlob(repository, blob.digest);
+        assert.equal(await collector.settleBlob(condemned), 'removed');
+        return collector.store.put(digest, source);
+      },
+    },
+    contents: {
+      async manifests(of, digests) {
+        const found = await collector.contents.manifests(of, digests);
+        // The first has recorded the manifest, and is about to take it back.
+        if (found.size > 0 && others++ === 0) {
+          await pushBlob(server, repository, 'pushed by two');
+          assert.equal((await putManifest(server, repository, image.digest, image.manifest)).status, 201);
+        }
+        return found;
+      },
+    },
+  });
+  await assert.rejects(pushing, {
+    reason: { kind: 'references-unknown', repository, digests: [blob.digest] },
+  });
+  assert.ok(others > 0);
+  for (const method of ['HEAD', 'GET'])
+    assert.equal(await statusOf(method, manifestAt(repository, image.digest)), 200);
+  assert.equal(await statusOf('GET', blobAt(repository, blob.digest)), 200);
 });
 
 test('a mount keeps the bytes whatever becomes of the repository that it was mounted from', async () => {
@@ -347,4 +383,20 @@ test('a run that is stopped says so, and the next one goes on', async () => {
   assert.equal(await statusOf('HEAD', blobAt(repository, digest)), 200);
   assert.equal((await collector.run())?.status, 'completed');
   assert.equal(await statusOf('GET', blobAt(repository, digest)), 404);
+});
+
+test('a collector that has lost its lock is told so, before or while another one begins', async () => {
+  const name = 'collector-that-is-cut-off';
+  const alone = aloneIn(collector.database, name);
+  const holding = alone((lost) => once(lost, 'abort').then(() => 'was told'));
+  const holder = `FROM pg_locks WHERE locktype = 'advisory' AND granted
+    AND (classid::bigint << 32 | objid::bigint) = hashtextextended('shiplog.work.' || $1, 0)`;
+  await until('the lock is held', async () => {
+    const { rows } = await collector.database.pool.query(`SELECT pid ${holder}`, [name]);
+    return rows.length === 1;
+  });
+  assert.equal(await alone(async () => 'both'), undefined);
+  await collector.database.pool.query(`SELECT pg_terminate_backend(pid) ${holder}`, [name]);
+  assert.equal(await holding, 'was told');
+  assert.equal(await alone(async () => 'the next one'), 'the next one');
 });

@@ -100,6 +100,18 @@ for (const [name, damage, fault] of damagesTo) {
   });
 }
 
+test('a damaged manifest can be deleted', async () => {
+  const repository = 'library/damaged-and-deleted';
+  const { digest } = await pushImage(server, repository, '1.0', 'damaged and deleted');
+  await flipByte(await fileOf(digest));
+  assert.equal((await scrub()).damages.length, 1);
+  assert.equal((await send(server, 'DELETE', manifestAt(repository, digest))).status, 202);
+  assert.deepEqual(await filesOf(digest), []);
+  assert.deepEqual((await scrub()).damages, []);
+  const list = await send(server, 'GET', `/v2/${repository}/tags/list`);
+  assert.deepEqual(JSON.parse(list.body.toString()).tags, []);
+});
+
 test('a scrub that was stopped says where it was, and another one goes on there', async () => {
   await pushImage(server, 'library/scrubbed-in-parts', '1.0', 'in parts');
   const whole = await scrub();
