@@ -4,6 +4,7 @@ import Fastify, {
   type FastifyReply,
   type FastifyRequest,
   LogController,
+  type onRequestHookHandler,
 } from 'fastify';
 import type { RateLimit } from '../infra/rate-limit/port.ts';
 import { type ManagementPorts, managementApi } from './api/routes.ts';
@@ -51,7 +52,10 @@ export interface AppPorts
   readonly addressLimit?: RateLimit | undefined;
 }
 
-/** The HTTP application without its listeners. */
+/**
+ * The HTTP application without its listeners. Its hooks call back, since a promise for each would cost a request more
+ * than what they do.
+ */
 export function createApp(ports: AppPorts): FastifyInstance {
   const app = Fastify({
     loggerInstance: ports.logger,
@@ -82,7 +86,10 @@ export function createApp(ports: AppPorts): FastifyInstance {
   logRequests(app);
   traceRequests(app);
   drainRefusedBodies(app);
-  app.addHook('onRequest', async (request, reply) => markAnswer(request, reply));
+  app.addHook('onRequest', (request, reply, done) => {
+    markAnswer(request, reply);
+    done();
+  });
   limitAddresses(app, ports.addressLimit, probes);
   refuseDoubtfulRequests(app);
   refuseEncodedBodies(app);
@@ -93,15 +100,8 @@ export function createApp(ports: AppPorts): FastifyInstance {
   app.setErrorHandler(errorHandler(ports.isOutage));
   answerUnroutable(app);
 
-  async function requireReady(): Promise<void> {
-    if (ports.isReady()) return;
-    throw new RequestRefused({
-      status: 503,
-      code: 'UNAVAILABLE',
-      message: 'the registry is starting',
-      headers: { 'retry-after': '1' },
-    });
-  }
+  const requireReady: onRequestHookHandler = (_request, _reply, done) =>
+    done(ports.isReady() ? undefined : starting());
 
   managementApi(app, ports);
   app.register(async (service) => {
@@ -124,12 +124,20 @@ export function createApp(ports: AppPorts): FastifyInstance {
   return app;
 }
 
+const starting = () =>
+  new RequestRefused({
+    status: 503,
+    code: 'UNAVAILABLE',
+    message: 'the registry is starting',
+    headers: { 'retry-after': '1' },
+  });
+
 /** What is asked every few seconds, by those who watch over the registry. */
 const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
 
 /** The access log; probes are of interest to nobody. */
 function logRequests(app: FastifyInstance): void {
-  app.addHook('onResponse', async (request, reply) => {
+  app.addHook('onResponse', (request, reply, done) => {
     const { method, originalUrl, ip, headers } = request;
     request.log[probes.has(originalUrl) ? 'debug' : 'info'](
       {
@@ -142,6 +150,7 @@ function logRequests(app: FastifyInstance): void {
       },
       'request',
     );
+    done();
   });
 }
 

@@ -1,4 +1,12 @@
-import { context, propagation, type Span, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
+import {
+  context,
+  isSpanContextValid,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from '@opentelemetry/api';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 /** A span for every request, as a child of the client's trace if it sends one. Costs next to nothing while tracing is off. */
@@ -19,6 +27,8 @@ export function traceRequests(app: FastifyInstance): void {
       { kind: SpanKind.SERVER, attributes },
       parent,
     );
+    // Tracing is off: nothing is recorded, and nothing to be handed on either.
+    if (!span.isRecording() && !isSpanContextValid(span.spanContext())) return done();
     spans.set(request, span);
     reply.raw.once('close', () => {
       span.setAttribute('http.response.status_code', reply.statusCode);

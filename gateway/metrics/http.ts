@@ -9,7 +9,7 @@ export interface HttpMetrics {
 /** Counts and times every request of `app`. */
 export function measureRequests(app: FastifyInstance, metrics: HttpMetrics): void {
   const open = new WeakSet<FastifyRequest>();
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', (request, reply, done) => {
     open.add(request);
     metrics.started();
     // Also when the client goes away before the answer, in which case Fastify's own hook is not called.
@@ -18,6 +18,7 @@ export function measureRequests(app: FastifyInstance, metrics: HttpMetrics): voi
       const route = request.routeOptions.url ?? 'unknown';
       metrics.finished(request.method, route, reply.statusCode, reply.elapsedTime / 1000);
     });
+    done();
   });
 }
 

@@ -99,7 +99,8 @@ const lingerMs = 10_000;
  * which still sends is reset, and the client never gets to see why.
  */
 export function drainRefusedBodies(app: FastifyInstance): void {
-  app.addHook('onResponse', async ({ raw }) => {
+  app.addHook('onResponse', ({ raw }, _reply, done) => {
+    done();
     if (raw.complete || raw.destroyed) return;
     const timer = setTimeout(() => raw.socket.destroy(), lingerMs).unref();
     raw.once('end', () => clearTimeout(timer));

@@ -18,8 +18,10 @@ export function readIndex<Head>(head: () => Promise<Head>): () => Promise<Head> 
   }
 
   return () => {
-    if (asking === undefined) return ask();
-    next ??= asking.then(ask, ask);
+    // What has arrived together shares one question: the requests of all connections that are read in one turn.
+    next ??= (asking ?? endOfTurn()).then(ask, ask);
     return next;
   };
 }
+
+const endOfTurn = () => new Promise<void>((resolve) => setImmediate(resolve));

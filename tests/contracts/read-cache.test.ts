@@ -273,16 +273,18 @@ test('one is told a head that was asked for after he called, and all who call me
     answers.push(answer);
     return answer.promise;
   });
-  const first = ask();
+  const first = [ask(), ask()];
+  await until('the first question is asked', () => answers.length > 0);
   const others = [ask(), ask(), ask()];
   assert.equal(answers.length, 1);
   answers[0]?.resolve(1n);
-  assert.equal(await first, 1n);
+  assert.deepEqual(await Promise.all(first), [1n, 1n]);
   await until('the next question is asked', () => answers.length === 2);
   answers[1]?.resolve(2n);
   assert.deepEqual(await Promise.all(others), [2n, 2n, 2n]);
 
   const failing = ask();
+  await until('the third question is asked', () => answers.length === 3);
   const waiting = ask();
   answers[2]?.reject(new Error('away'));
   await assert.rejects(failing, /away/);
