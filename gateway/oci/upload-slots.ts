@@ -2,8 +2,11 @@ import type { Upload } from '../../infra/blob-store/port.ts';
 import { RequestRefused } from '../errors.ts';
 
 export interface UploadSlots {
-  /** Counts an upload that `actor` is about to open. @throws RequestRefused 429 where it has too many open ones. */
-  take(actor: string, id: string): Promise<void>;
+  /**
+   * Opens the upload `id` of `actor` by `create`, and counts it unless that fails.
+   * @throws RequestRefused 429 where the actor has too many open ones; and what `create` throws.
+   */
+  open(actor: string, id: string, create: () => Promise<void>): Promise<void>;
   /** The upload is over. */
   release(id: string): void;
 }
@@ -28,8 +31,11 @@ export function uploadSlots({ limit, listUploads, now }: UploadSlotPorts): Uploa
   const actors = new Map<string, string>();
   let countedAt = Number.NEGATIVE_INFINITY;
   let counting: Promise<void> | undefined;
-  /** What the running count may have missed. */
-  const taken = new Map<string, string>();
+  /** What a listing of the store may miss: uploads that are being opened, or were while the running count went on. */
+  const opening = new Map<string, string>();
+  /** Those of `opening` that the next count will find. */
+  const opened = new Set<string>();
+  /** What the running count may have found although it is over. */
   const released = new Set<string>();
 
   function add(actor: string, id: string): void {
@@ -43,23 +49,34 @@ export function uploadSlots({ limit, listUploads, now }: UploadSlotPorts): Uploa
     for await (const { id, startedBy } of listUploads()) found.set(id, startedBy);
     open = new Map();
     actors.clear();
-    for (const [id, actor] of [...found, ...taken]) if (!released.has(id)) add(actor, id);
+    for (const [id, actor] of [...found, ...opening]) if (!released.has(id)) add(actor, id);
     countedAt = now();
   }
 
   function recount(): Promise<void> {
     counting ??= count().finally(() => {
       counting = undefined;
-      taken.clear();
+      for (const id of opened) opening.delete(id);
+      opened.clear();
       released.clear();
     });
     return counting;
   }
 
+  function release(id: string): void {
+    if (counting) released.add(id);
+    const actor = actors.get(id);
+    if (actor === undefined) return;
+    actors.delete(id);
+    const ids = open.get(actor);
+    ids?.delete(id);
+    if (ids?.size === 0) open.delete(actor);
+  }
+
   const isFull = (actor: string) => (open.get(actor)?.size ?? 0) >= limit;
 
   return {
-    async take(actor, id) {
+    async open(actor, id, create) {
       if (isFull(actor) && now() - countedAt >= recountAfterMs) await recount();
       if (isFull(actor))
         throw new RequestRefused({
@@ -68,18 +85,19 @@ export function uploadSlots({ limit, listUploads, now }: UploadSlotPorts): Uploa
           message: `there are ${limit} open uploads of this account; finish or cancel some`,
           headers: { 'retry-after': String(recountAfterMs / 1000) },
         });
-      if (counting) taken.set(id, actor);
+      opening.set(id, actor);
       add(actor, id);
+      try {
+        await create();
+      } catch (error) {
+        release(id);
+        throw error;
+      } finally {
+        if (counting) opened.add(id);
+        else opening.delete(id);
+      }
     },
 
-    release(id) {
-      if (counting) released.add(id);
-      const actor = actors.get(id);
-      if (actor === undefined) return;
-      actors.delete(id);
-      const ids = open.get(actor);
-      ids?.delete(id);
-      if (ids?.size === 0) open.delete(actor);
-    },
+    release,
   };
 }

@@ -145,13 +145,8 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
 
   async function open(reply: FastifyReply, { repository, metadata }: Permitted) {
     const id = randomUUID();
-    await slots.take(metadata.actor, id);
-    try {
-      await store.createUpload(id, { repository, startedBy: metadata.actor });
-    } catch (error) {
-      slots.release(id);
-      throw error;
-    }
+    const attributes = { repository, startedBy: metadata.actor };
+    await slots.open(metadata.actor, id, () => store.createUpload(id, attributes));
     return answer(reply, 202, repository, id, 0);
   }
 

@@ -64,10 +64,12 @@ function countedStore() {
     for (const [id, startedBy] of open) yield { id, startedBy };
   }
   const slots = uploadSlots({ limit: 2, listUploads, now: () => nowMs });
-  const take = async (actor: string) => {
+  const take = async (actor: string, until: Promise<unknown> = Promise.resolve()) => {
     const id = randomUUID();
-    await slots.take(actor, id);
-    open.set(id, actor);
+    await slots.open(actor, id, async () => {
+      await until;
+      open.set(id, actor);
+    });
     return id;
   };
   return { open, slots, take, counts: () => counts, pass: (ms: number) => (nowMs += ms) };
@@ -95,4 +97,26 @@ test('uploads that were open before the start count as soon as the store was ask
   await take('user:a');
   await assert.rejects(take('user:a'));
   await take('user:b');
+});
+
+test('an upload counts while the store has not made it yet', async () => {
+  const { slots, take, counts } = countedStore();
+  const made = Promise.withResolvers<void>();
+  const opening = [take('user:a', made.promise), take('user:a', made.promise)];
+  await assert.rejects(take('user:a'));
+  assert.equal(counts(), 1, 'the store was asked, and knew of none');
+  made.resolve();
+  const [first = ''] = await Promise.all(opening);
+  await assert.rejects(take('user:a'));
+  slots.release(first);
+  await take('user:a');
+});
+
+test('an upload that the store could not make does not count', async () => {
+  const { take } = countedStore();
+  for (let count = 0; count < 3; count++)
+    await assert.rejects(take('user:a', Promise.reject(new Error('no space'))), /no space/);
+  await take('user:a');
+  await take('user:a');
+  await assert.rejects(take('user:a'), ({ name }: Error) => name === 'RequestRefused');
 });
