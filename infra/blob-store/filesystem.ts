@@ -130,9 +130,16 @@ export async function openFilesystemStore(settings: FilesystemSettings): Promise
   async function discard(id: string): Promise<void> {
     const folder = folderOf(id);
     hashes.drop(id);
-    const names = (await ifThere(readdir(folder))) ?? [];
-    await Promise.all(names.map((name) => ifThere(unlink(join(folder, name)))));
-    await ifThere(rmdir(folder));
+    for (let attempt = 1; ; attempt++) {
+      const names = (await ifThere(readdir(folder))) ?? [];
+      await Promise.all(names.map((name) => ifThere(unlink(join(folder, name)))));
+      try {
+        return await ifThere(rmdir(folder));
+      } catch (error) {
+        // Another process that is finishing the upload began its copy just now, and will miss it.
+        if (!hasCode(error, 'ENOTEMPTY', 'EEXIST') || attempt === 100) throw error;
+      }
+    }
   }
 
   /** As `discard`, once the blob is safe: what stays behind is swept like any abandoned upload. */
@@ -196,7 +203,9 @@ export async function openFilesystemStore(settings: FilesystemSettings): Promise
   async function finishShared(id: string, digest: Digest, handle: FileHandle): Promise<StoredBlob> {
     const path = join(folderOf(id), `copy-${randomUUID()}`);
     const { size } = await handle.stat();
-    const copy = await open(path, createNew, fileMode);
+    const copy = await ifThere(open(path, createNew, fileMode));
+    if (copy === undefined)
+      throw new UploadNotFound(`another process finished or cancelled the upload ${id}`);
     try {
       const hash = createHash(algorithmOf(digest));
       const { failure } = await pour(readAll(handle, size), copy, 0, hash);

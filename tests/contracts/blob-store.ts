@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomUUID } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Digest, type DigestAlgorithm, digestFrom } from '../../domain/digest.ts';
 import {
   BlobNotFound,
@@ -519,6 +520,31 @@ export function blobStoreContract(product: string, start: StartStore): void {
       assert.equal(digestOf(await read(store, finished.value.key)), finished.value.digest);
     }
   });
+
+  rule(
+    'who finishes or cancels what another store is ending is told that it is gone',
+    async (t, store, run) => {
+      const other = await openStore(run.settings);
+      t.after(() => other.close());
+      for (let round = 0; round < 60; round++) {
+        const id = await begin(store);
+        await store.appendToUpload(id, 0, generated(21, 1000));
+        await other.appendToUpload(id, 1000, generated(21, 2000, 1000));
+        const endings: Promise<unknown>[] = [store.finishUpload(id, digestOfGenerated(21, 2000))];
+        // The second begins ever later in the course of the first.
+        for (let turns = 0; turns < round; turns++) await nextTurn();
+        endings.push(
+          round % 3 === 0 ? other.cancelUpload(id) : other.finishUpload(id, digestOfGenerated(21, 2000)),
+        );
+        for (const outcome of await Promise.allSettled(endings))
+          if (outcome.status === 'rejected')
+            assert.ok(
+              outcome.reason instanceof UploadNotFound || outcome.reason instanceof UploadBusy,
+              `round ${round}: ${outcome.reason.stack}`,
+            );
+      }
+    },
+  );
 
   rule(
     'whatever a killed process had stored is whole, and what it left can be swept',
