@@ -126,3 +126,38 @@ for (const [file, source] of allowed) {
     assert.deepEqual(violationsIn(file, source), []);
   });
 }
+
+/** The statements of a module's top level, as the formatter leaves them. */
+const statementsOf = (source: string): string[] => source.split(/\n(?=[^\s})\]])/);
+
+/** Statements of a file of tests that wait although tests are declared before them. */
+function lateWaitsIn(source: string): string[] {
+  const statements = statementsOf(source);
+  const first = statements.findIndex((statement) => /^(?:test\(|for [\s\S]*\btest\()/.test(statement));
+  if (first === -1) return [];
+  return statements
+    .slice(first + 1)
+    .filter((statement) => /^(?:const|let|await)\b/.test(statement))
+    .filter((statement) => /\bawait\b/.test(statement) && !/\basync\b/.test(statement));
+}
+
+// Node's runner takes a file for ended when all tests that it has heard of are over, and stops the file's server then.
+test('no file of tests waits for anything after its first test is declared', async () => {
+  const all = await modules();
+  // This file holds samples of such waits.
+  const tests = all.filter(({ file }) => file.endsWith('.test.ts') && file !== 'tests/architecture.test.ts');
+  assert.deepEqual(
+    tests.flatMap(({ file, source }) => lateWaitsIn(source).map((statement) => `${file}: ${statement}`)),
+    [],
+  );
+});
+
+test('the check sees a wait after a test, and no other', () => {
+  const late = 'const a = {\n  b: await c(),\n};';
+  assert.deepEqual(
+    lateWaitsIn(`const s = await start();\ntest('x', async () => {\n  await y();\n});\n${late}`),
+    [late],
+  );
+  assert.deepEqual(lateWaitsIn(`for (const a of b) {\n  test(a, y);\n}\n${late}`), [late]);
+  assert.deepEqual(lateWaitsIn(`test('x', y);\nconst z = async () => {\n  await y();\n};`), []);
+});
