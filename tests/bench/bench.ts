@@ -2,10 +2,13 @@
 export interface Figure {
   readonly work: string;
   readonly ours: string;
-  /** The same of the peer, in the same run. */
+  /** The same of the peer, in the same run: distribution v3 where it is a registry. */
   readonly peer?: string;
   /** Ours by the peer's. */
   readonly ratio?: string;
+  /** The same of Debian's docker-registry, and ours by its. */
+  readonly older?: string;
+  readonly olderRatio?: string;
   readonly goal?: string;
   /** Whether the goal is met; only where there is one. */
   readonly met?: boolean;
@@ -51,6 +54,23 @@ export async function measure(
     }
   };
   const startedAt = performance.now();
+  await Promise.all(Array.from({ length: concurrency }, loop));
+  return { eachMs, allMs: performance.now() - startedAt };
+}
+
+/** As `measure`, for `seconds`: what is slow is measured as long as what is fast. */
+export async function measureFor(seconds: number, concurrency: number, work: () => Promise<unknown>) {
+  const endsAt = performance.now() + seconds * 1000;
+  const eachMs: number[] = [];
+  const startedAt = performance.now();
+  const loop = async () => {
+    for (let begun = performance.now(); begun < endsAt; ) {
+      await work();
+      const ended = performance.now();
+      eachMs.push(ended - begun);
+      begun = ended;
+    }
+  };
   await Promise.all(Array.from({ length: concurrency }, loop));
   return { eachMs, allMs: performance.now() - startedAt };
 }

@@ -35,11 +35,7 @@ function append(stream: string, ...events: readonly (ArtifactEvent | BlobEvent |
 export function oneEvent(run: string, index: number): Append {
   const repository = `library/${run}-${index % 100}`;
   if (index % 2 === 0) {
-    const tag = `1.${index}`;
-    return append(tagStream(repository, tag), {
-      type: 'TagAssigned',
-      data: { repository, tag, digest: digestOf(`${run} ${index}`) },
-    });
+    return assignedTag(repository, `1.${index}`);
   }
   const digest = digestOf(`${run} ${index}`);
   return append(blobStream(digest), {
@@ -47,6 +43,31 @@ export function oneEvent(run: string, index: number): Append {
     data: { digest, size: index, key: keyOf(digest) },
   });
 }
+
+export const assignedTag = (repository: string, tag: string): Append =>
+  append(tagStream(repository, tag), {
+    type: 'TagAssigned',
+    data: { repository, tag, digest: digestOf(`${repository} ${tag}`) },
+  });
+
+/** A manifest of `repository` without any blob. */
+export function pushedManifest(repository: string): Append {
+  const digest = digestOf(`manifest ${repository}`);
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  return append(artifactStream(repository, digest), {
+    type: 'ManifestPushed',
+    data: {
+      ...{ repository, digest, mediaType, size: 900, key: keyOf(digest) },
+      ...{ config: descriptorOf(repository), layers: [], manifests: [], mentions: [] },
+    },
+  });
+}
+
+const descriptorOf = (name: string) => ({
+  mediaType: 'application/vnd.oci.image.config.v1+json',
+  digest: digestOf(`config ${name}`),
+  size: 1000,
+});
 
 const keyOf = (digest: Digest): string =>
   `sha256/${hexOf(digest).slice(0, 2)}/${hexOf(digest)}/${newEventId()}`;

@@ -10,7 +10,7 @@ export interface Answer {
 }
 
 export interface HttpClient {
-  /** Resolves when the whole answer has come. Rejects unless its status is `status`. */
+  /** Resolves when the whole answer has come. @throws WrongStatus unless its status is `status`. */
   send(method: string, path: string, status: number, options?: SendOptions): Promise<Answer>;
   close(): void;
 }
@@ -21,9 +21,21 @@ export interface SendOptions {
   readonly body?: Uint8Array | Iterable<Uint8Array>;
 }
 
+/** An answer with another status than the one that was expected. */
+export class WrongStatus extends Error {
+  readonly status: number | undefined;
+  constructor(request: string, expected: number, status: number | undefined) {
+    super(`${request}: ${status}, not ${expected}`);
+    this.status = status;
+  }
+}
+
 /** A client that keeps its connections, and takes less of the processor than `fetch`, which the server shares. */
-export function connect({ port, headers: always }: Registry): HttpClient {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+export function connect(
+  { port, headers: always }: Pick<Registry, 'port' | 'headers'>,
+  maxSockets = 64,
+): HttpClient {
+  const agent = new Agent({ keepAlive: true, maxSockets });
 
   async function send(method: string, path: string, status: number, { headers, body }: SendOptions = {}) {
     const length = body instanceof Uint8Array ? { 'content-length': String(body.length) } : {};
@@ -39,8 +51,7 @@ export function connect({ port, headers: always }: Registry): HttpClient {
     const answer = await answered;
     let bytes = 0;
     for await (const chunk of answer) bytes += chunk.length;
-    if (answer.statusCode !== status)
-      throw new Error(`${method} ${path}: ${answer.statusCode}, not ${status}`);
+    if (answer.statusCode !== status) throw new WrongStatus(`${method} ${path}`, status, answer.statusCode);
     return { headers: answer.headers, bytes };
   }
 

@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type Bench, type Figure, measure, milliseconds, percentile, ratio } from './bench.ts';
+import { type Bench, type Figure, measure, milliseconds, percentile } from './bench.ts';
 import { connect, type HttpClient, locationOf } from './http-client.ts';
 import { cpuMsOf } from './processes.ts';
-import { onEach, type Registry } from './registries.ts';
+import { besides, each, onEach, type Registry, type Shown } from './registries.ts';
 
 const images = 50;
 const layers = 10;
@@ -15,8 +15,13 @@ const mediaType = 'application/vnd.oci.image.manifest.v1+json';
 export const image: Bench = {
   name: 'image',
   async run() {
-    const [ours, peer] = await onEach(pushAndPull);
-    return (['push', 'pull'] as const).flatMap((way) => figuresOf(way, ours[way], peer?.[way]));
+    const shown = await onEach(pushAndPull);
+    return (['push', 'pull'] as const).flatMap((way) =>
+      figuresOf(
+        way,
+        each(shown, (of) => of[way]),
+      ),
+    );
   },
 };
 
@@ -97,18 +102,25 @@ async function pull(client: HttpClient, tag: string, { blobs }: Image): Promise<
   );
 }
 
-function figuresOf(way: 'push' | 'pull', ours: Load, peer: Load | undefined): Figure[] {
+function figuresOf(way: 'push' | 'pull', shown: Shown<Load>): Figure[] {
+  const { ours, peer } = shown;
   return [
     {
       work: `${way} of a ${layers}-layer image: p50`,
-      ours: milliseconds(ours.p50),
-      ...(peer && { peer: milliseconds(peer.p50), ratio: ratio(ours.p50, peer.p50) }),
+      ...besides(
+        shown,
+        ({ p50 }) => milliseconds(p50),
+        ({ p50 }) => p50,
+      ),
       ...(peer && way === 'push' && { goal: '≤ 1 × the peer', met: ours.p50 <= peer.p50 }),
     },
     {
       work: `${way} of a ${layers}-layer image: CPU of the server`,
-      ours: milliseconds(ours.cpuMs),
-      ...(peer && { peer: milliseconds(peer.cpuMs), ratio: ratio(ours.cpuMs, peer.cpuMs) }),
+      ...besides(
+        shown,
+        ({ cpuMs }) => milliseconds(cpuMs),
+        ({ cpuMs }) => cpuMs,
+      ),
     },
   ];
 }

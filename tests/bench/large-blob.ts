@@ -1,21 +1,29 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { type Bench, type Figure, ratio } from './bench.ts';
+import type { Bench, Figure } from './bench.ts';
 import { connect, type HttpClient, locationOf } from './http-client.ts';
 import { cpuMsOf, residentBytesOf, watchResidentBytes } from './processes.ts';
-import { onEach, type Registry } from './registries.ts';
+import { besides, each, onEach, type Registry, type Shown } from './registries.ts';
 
 const mebibyte = 2 ** 20;
-const mebibytes = 1024;
+const mebibytes = 256;
 const repository = 'library/large';
 
-/** One blob of 1 GiB up, in one PATCH of unknown length and in one PUT, and down. */
+/** One blob of 256 MiB up, in one PATCH of unknown length and in one PUT, and down. */
 export const largeBlob: Bench = {
   name: 'large-blob',
   async run() {
-    const [ours, peer] = await onEach(transferAll);
-    return [...ours].flatMap(([work, transfer]) => figuresOf(work, transfer, peer?.get(work)));
+    const shown = await onEach(transferAll);
+    return works.flatMap((work) =>
+      figuresOf(
+        work,
+        each(shown, (of) => of[work]),
+      ),
+    );
   },
 };
+
+const works = ['up, PATCH', 'up, PUT', 'down'] as const;
+type Work = (typeof works)[number];
 
 interface Transfer {
   readonly mebibytesPerSecond: number;
@@ -24,22 +32,24 @@ interface Transfer {
   readonly growth: number;
 }
 
-async function transferAll(registry: Registry): Promise<Map<string, Transfer>> {
+async function transferAll(registry: Registry): Promise<Record<Work, Transfer>> {
   const client = connect(registry);
-  const transfers = new Map<string, Transfer>();
   try {
-    await push(client, contents('warm-up', 16), 'PUT');
+    const path = await push(client, contents('warm-up', 16), 'PUT');
+    await client.send('GET', path, 200);
     const streamed = contents('streamed', mebibytes);
-    transfers.set('up, PATCH', await measured(registry, () => push(client, streamed, 'PATCH')));
     const whole = contents('whole', mebibytes);
-    transfers.set('up, PUT', await measured(registry, () => push(client, whole, 'PUT')));
-    const path = `/v2/${repository}/blobs/${whole.digest}`;
-    transfers.set('down', await measured(registry, () => client.send('GET', path, 200)));
-    return transfers;
+    return {
+      'up, PATCH': await measured(registry, () => push(client, streamed, 'PATCH')),
+      'up, PUT': await measured(registry, () => push(client, whole, 'PUT')),
+      down: await measured(registry, () => client.send('GET', pathOf(whole.digest), 200)),
+    };
   } finally {
     client.close();
   }
 }
+
+const pathOf = (digest: string): string => `/v2/${repository}/blobs/${digest}`;
 
 async function measured({ pid }: Registry, transfer: () => Promise<unknown>): Promise<Transfer> {
   const before = residentBytesOf(pid);
@@ -65,6 +75,7 @@ async function push(client: HttpClient, { digest, size, chunks }: Contents, meth
     session = await client.send('PATCH', locationOf(session), 202, { headers, body: chunks() });
   const closing = method === 'PATCH' ? { body: new Uint8Array() } : whole;
   await client.send('PUT', locationOf(session, digest), 201, closing);
+  return pathOf(digest);
 }
 
 interface Contents {
@@ -88,30 +99,33 @@ function contents(name: string, count: number): Contents {
   return { digest: `sha256:${hash.digest('hex')}`, size: count * mebibyte, chunks };
 }
 
-function figuresOf(work: string, ours: Transfer, peer: Transfer | undefined): Figure[] {
+function figuresOf(work: Work, shown: Shown<Transfer>): Figure[] {
+  const { ours, peer } = shown;
   const least = work === 'down' ? 1 : 1.5;
-  const rate = ({ mebibytesPerSecond }: Transfer) => `${Math.round(mebibytesPerSecond)} MiB/s`;
-  const memory = ({ growth }: Transfer) => `${Math.round(growth / mebibyte)} MiB`;
   return [
     {
-      work: `1 GiB ${work}: rate`,
-      ours: rate(ours),
+      work: `${mebibytes} MiB ${work}: rate`,
+      ...besides(
+        shown,
+        ({ mebibytesPerSecond }) => `${Math.round(mebibytesPerSecond)} MiB/s`,
+        ({ mebibytesPerSecond }) => mebibytesPerSecond,
+      ),
       ...(peer && {
-        peer: rate(peer),
-        ratio: ratio(ours.mebibytesPerSecond, peer.mebibytesPerSecond),
         goal: `≥ ${least} × the peer`,
         met: ours.mebibytesPerSecond >= least * peer.mebibytesPerSecond,
       }),
     },
     {
-      work: `1 GiB ${work}: CPU of the server`,
-      ours: `${ours.cpuMs} ms`,
-      ...(peer && { peer: `${peer.cpuMs} ms`, ratio: ratio(ours.cpuMs, peer.cpuMs) }),
+      work: `${mebibytes} MiB ${work}: CPU of the server`,
+      ...besides(
+        shown,
+        ({ cpuMs }) => `${cpuMs} ms`,
+        ({ cpuMs }) => cpuMs,
+      ),
     },
     {
-      work: `1 GiB ${work}: growth in memory`,
-      ours: memory(ours),
-      ...(peer && { peer: memory(peer) }),
+      work: `${mebibytes} MiB ${work}: growth in memory`,
+      ...besides(shown, ({ growth }) => `${Math.round(growth / mebibyte)} MiB`),
       goal: '< 64 MiB',
       met: ours.growth < 64 * mebibyte,
     },

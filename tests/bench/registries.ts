@@ -1,13 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { freePort } from '../free-port.ts';
 import { startServer } from '../server.ts';
-import { findTool } from '../tool.ts';
-import { until } from '../until.ts';
-import type { Scope } from './bench.ts';
+import { type Figure, ratio, type Scope } from './bench.ts';
+import { type Peer, startPeer } from './peers.ts';
 
 /** A registry in a process of its own, with its data in a temporary folder. */
 export interface Registry {
@@ -39,57 +32,54 @@ export async function startShiplog(scope: Scope): Promise<Registry> {
   };
 }
 
-/**
- * distribution v3's `registry`, or where that is not installed Debian's `docker-registry` (v2), which is what
- * SHIPLOG_BENCH_PEER=docker-registry asks for too. Either records nothing and asks nobody who they are.
- */
-export async function startPeer(scope: Scope): Promise<Registry | undefined> {
-  const { SHIPLOG_BENCH_PEER: asked } = process.env;
-  const program =
-    asked === undefined ? (findTool('registry') ?? findTool('docker-registry')) : findTool(asked);
-  if (program === undefined) return undefined;
-  const directory = await mkdtemp(join(tmpdir(), 'shiplog-bench-'));
-  scope.after(() => rm(directory, { recursive: true, force: true }));
-  const port = await freePort();
-  const file = join(directory, 'config.yml');
-  const settings = [
-    'version: 0.1',
-    'log: { level: error, accesslog: { disabled: true } }',
-    `storage: { cache: { blobdescriptor: inmemory }, filesystem: { rootdirectory: ${directory}/data } }`,
-    `http: { addr: "127.0.0.1:${port}" }`,
-  ];
-  await writeFile(file, `${settings.join('\n')}\n`);
-  const child = spawn(program, ['serve', file], { stdio: 'ignore' });
-  scope.after(async () => {
-    if (child.exitCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill();
-    await ended;
-  });
-  await until('the peer answers', async () => {
-    if (child.exitCode !== null) throw new Error(`${program} ended with ${child.exitCode}`);
-    return fetch(`http://127.0.0.1:${port}/v2/`).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-  });
-  return { port, pid: child.pid ?? 0, headers: {}, pullHeaders: async () => ({}) };
+/** What each registry showed; undefined for a peer that is not installed or was not asked for. */
+export interface Shown<Result> {
+  readonly ours: Result;
+  /** distribution v3 */
+  readonly peer: Result | undefined;
+  /** Debian's docker-registry */
+  readonly older: Result | undefined;
 }
 
-/**
- * Does the same to Shiplog and to the peer, one after the other, so that neither takes the other's processor.
- * The second is undefined where there is no peer.
- */
-export async function onEach<Result>(
-  work: (registry: Registry) => Promise<Result>,
-): Promise<[ours: Result, peer: Result | undefined]> {
-  const ours = await inScope(async (scope) => work(await startShiplog(scope)));
-  const peer = await inScope(async (scope) => {
-    const registry = await startPeer(scope);
-    return registry && work(registry);
-  });
-  return [ours, peer];
+/** Does the same to Shiplog and to the peers, one after the other, so that none takes the others' processor. */
+export async function onEach<Result>(work: (registry: Registry) => Promise<Result>): Promise<Shown<Result>> {
+  const onPeer = (peer: Peer) =>
+    inScope(async (scope) => {
+      const registry = isAsked(peer) ? await startPeer(scope, peer) : undefined;
+      return registry && work(registry);
+    });
+  return {
+    ours: await inScope(async (scope) => work(await startShiplog(scope))),
+    peer: await onPeer('registry'),
+    older: await onPeer('docker-registry'),
+  };
 }
+
+const isAsked = (peer: Peer): boolean => [undefined, peer].includes(process.env.SHIPLOG_BENCH_PEER as Peer);
+
+/** The cells of the peers beside a figure of ours. */
+export function besides<Result>(
+  { ours, peer, older }: Shown<Result>,
+  show: (of: Result) => string,
+  value?: (of: Result) => number,
+): Pick<Figure, 'ours' | 'peer' | 'ratio' | 'older' | 'olderRatio'> {
+  const ratioTo = (of: Result) => (value === undefined ? '' : ratio(value(ours), value(of)));
+  return {
+    ours: show(ours),
+    ...(peer !== undefined && { peer: show(peer), ratio: ratioTo(peer) }),
+    ...(older !== undefined && { older: show(older), olderRatio: ratioTo(older) }),
+  };
+}
+
+/** `shown`, each seen through `part`. */
+export const each = <Result, Part>(
+  { ours, peer, older }: Shown<Result>,
+  part: (of: Result) => Part,
+): Shown<Part> => ({
+  ours: part(ours),
+  peer: peer === undefined ? undefined : part(peer),
+  older: older === undefined ? undefined : part(older),
+});
 
 async function inScope<Result>(work: (scope: Scope) => Promise<Result>): Promise<Result> {
   await using open = new AsyncDisposableStack();

@@ -1,14 +1,16 @@
 import { cpus, loadavg } from 'node:os';
 import { append } from './append.ts';
 import { type Bench, type Figure, runBench } from './bench.ts';
+import { crowd } from './crowd.ts';
 import { image } from './image.ts';
 import { largeBlob } from './large-blob.ts';
+import { lists } from './lists.ts';
 import { manifest } from './manifest.ts';
 import { read } from './read.ts';
 import { replay } from './replay.ts';
 import { start } from './start.ts';
 
-const benches: readonly Bench[] = [append, read, replay, start, largeBlob, image, manifest];
+const benches: readonly Bench[] = [append, read, replay, start, largeBlob, image, manifest, lists, crowd];
 
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !benches.some((bench) => bench.name === name));
@@ -32,10 +34,10 @@ print(figures);
 function print(figures: readonly Figure[]): void {
   const verdict = ({ met }: Figure) => (met === undefined ? '' : met ? 'met' : 'MISSED');
   const rows = [
-    ['work', 'shiplog', 'peer', 'ratio', 'goal', ''],
+    ['work', 'shiplog', 'peer', 'ratio', '2.8.2', 'ratio', 'goal', ''],
     ...figures.map((figure) => {
-      const { work, ours, peer = '', ratio = '', goal = '' } = figure;
-      return [work, ours, peer, ratio, goal, verdict(figure)];
+      const { work, ours, peer = '', ratio = '', older = '', olderRatio = '', goal = '' } = figure;
+      return [work, ours, peer, ratio, older, olderRatio, goal, verdict(figure)];
     }),
   ];
   const widths = rows.reduce<number[]>(
