@@ -5,11 +5,15 @@ import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { feed, type SourceFailure } from './feed.ts';
 import { StoreFull, StoreUnavailable } from './port.ts';
+import { sharedMemory } from './shared-memory.ts';
 
-/** Bytes and chunks that one write takes: large enough to keep the disk busy, small enough to hold per upload. */
-const batchBytes = 1024 * 1024;
+const KiB = 1024;
+const MiB = 1024 * KiB;
+/** Bytes that one write takes: large enough to keep the disk busy, small enough to hold twice for each upload. */
+const batches = sharedMemory(32 * MiB, 64 * KiB, MiB);
 const batchChunks = 256;
-const readBytes = 512 * 1024;
+/** Bytes that one read takes; likewise for each pull. */
+const reads = sharedMemory(16 * MiB, 64 * KiB, 512 * KiB);
 
 /** Refuses a symbolic link, and does not wait for the writer of a pipe that somebody put in a blob's place. */
 export const readOnly = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -104,6 +108,7 @@ export async function pour(
   let batch: Uint8Array[] = [];
   let batched = 0;
   let writing: Promise<unknown> | undefined;
+  const leave = batches.join();
 
   const written = async () => {
     const error = await writing;
@@ -127,12 +132,13 @@ export async function pour(
       hash?.update(chunk);
       batch.push(chunk);
       batched += chunk.length;
-      return batched >= batchBytes || batch.length >= batchChunks ? write() : undefined;
+      return batched >= batches.part() || batch.length >= batchChunks ? write() : undefined;
     });
     await write();
     await written();
     return { size: position, failure };
   } finally {
+    leave();
     // The caller closes or truncates the file next.
     await writing;
   }
@@ -164,14 +170,16 @@ function after(chunks: readonly Uint8Array[], written: number): readonly Uint8Ar
  */
 export function readFile(handle: FileHandle, start: number, end: number): Readable {
   let position = start;
+  const leave = reads.join();
   return new Readable({
-    highWaterMark: readBytes,
+    // One read at a time: the next begins when the reader has taken this one.
+    highWaterMark: 1,
     read() {
       if (position >= end) {
         this.push(null);
         return;
       }
-      const length = Math.min(readBytes, end - position);
+      const length = Math.min(reads.part(), end - position);
       handle.read(Buffer.allocUnsafeSlow(length), 0, length, position).then(
         ({ bytesRead, buffer }) => {
           if (bytesRead === 0) {
@@ -185,6 +193,7 @@ export function readFile(handle: FileHandle, start: number, end: number): Readab
       );
     },
     destroy(error, done) {
+      leave();
       handle.close().then(
         () => done(error),
         (failed: unknown) => done(error ?? (diskFailure(failed) as Error)),
