@@ -40,7 +40,7 @@ const push = async (manifest: object, type: string = mediaTypes.image) => {
 };
 const nextOf = (answer: Answer) => /^<([^>]+)>; rel="next"$/.exec(header(answer, 'link'))?.[1] ?? '';
 
-for (const at of [repository, 'library/never-pushed']) {
+for (const at of [repository, 'library/never-pushed', 'no-such-project/hello']) {
   test(`what nobody refers to has an empty list in ${at}, so that clients know of the API`, async () => {
     for (const digest of [`sha256:${'0'.repeat(64)}`, `sha512:${'0'.repeat(128)}`]) {
       const answer = await send(server, 'GET', `/v2/${at}/referrers/${digest}`);
