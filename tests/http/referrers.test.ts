@@ -133,6 +133,23 @@ test('a page stays below what clients read, however large the annotations are', 
   assert.equal(rest.headers.link, undefined);
 });
 
+test('an index under the tag where clients of other registries keep referrers is stored, and adds none', async () => {
+  const { descriptor: subject } = subjectOf('fallback');
+  const referrer = await push({ config, layers: [], subject, annotations: { a: 'listed' } });
+  const other = await push({ config, layers: [], annotations: { a: 'only in the index' } });
+  for (const digest of [subject.digest, digestOf('fallback', 'sha512')]) {
+    const [algorithm, hex = ''] = digest.split(':');
+    const tag = `${algorithm}-${hex.slice(0, 64)}`;
+    const manifests = [referrer, other];
+    const index = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests });
+    assert.equal((await putManifest(server, repository, tag, index, mediaTypes.index)).status, 201);
+    const stored = await send(server, 'GET', `/v2/${repository}/manifests/${tag}`);
+    assert.equal(stored.body.toString(), index);
+    const listed = (await listOf(digest)).manifests.map((entry: { digest: string }) => entry.digest);
+    assert.deepEqual(listed, digest === subject.digest ? [referrer.digest] : []);
+  }
+});
+
 test('referrers of another repository are not listed', async () => {
   const { descriptor: subject } = subjectOf('elsewhere');
   const { blob } = await pushImage(server, 'library/other', '1.0');
