@@ -117,7 +117,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     blobRoutes(oci, { ...ports, permit });
     uploadRoutes(oci, { ...ports, permit, mayPull: pullQuestion(ports) });
     manifestRoutes(oci, { ...ports, permit });
-    referrerRoutes(oci, { ...ports, permit });
+    referrerRoutes(oci, { ...ports, permit: permitter(ports, 'no project') });
     tagRoutes(oci, { ...ports, permit });
     catalogRoutes(oci, { ...ports, permitCatalog: catalogPermitter(ports) });
   });

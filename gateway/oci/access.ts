@@ -44,9 +44,12 @@ interface Need {
 /** Who pushes also reads; clients keep one token for both. */
 const askedFor: Readonly<Record<Action, string>> = { pull: 'pull', push: 'pull,push', delete: 'delete' };
 
-/** @throws RequestRefused 400, 401, 403 or 429. @throws Refusal `project-unknown`, for those who may know. */
+/**
+ * @param needs whether the project has to be there, for those who may know that it is not.
+ * @throws RequestRefused 400, 401, 403 or 429. @throws Refusal `project-unknown`
+ */
 export const permitter =
-  (ports: AccessPorts): Permit =>
+  (ports: AccessPorts, needs: 'project' | 'no project' = 'project'): Permit =>
   async (request, action) => {
     const repository = readName(request.params);
     const need: Need = {
@@ -61,7 +64,8 @@ export const permitter =
     await ports.limit(principal, request.ip);
     const { project, may } = await standingIn(ports, principal, repository);
     requirePermission(ports, request, caller, need, may(action));
-    if (project === null) throw new Refusal({ kind: 'project-unknown', project: projectOf(repository) });
+    if (project === null && needs === 'project')
+      throw new Refusal({ kind: 'project-unknown', project: projectOf(repository) });
     return {
       repository,
       principal,

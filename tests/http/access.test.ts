@@ -93,6 +93,7 @@ const reads = (project: string, { digest, blob }: typeof open): [method: string,
   ['GET', `/v2/${project}/blobs/${blob.digest}`],
   ['HEAD', `/v2/${project}/blobs/${blob.digest}`],
   ['GET', `/v2/${project}/tags/list`],
+  ['GET', `/v2/${project}/referrers/${digest}`],
 ];
 const session = '0198c9a2-6a0e-4f1e-9a43-7d5a3d9c5a11';
 const writes = (project: string): [method: string, path: string][] => [
@@ -147,6 +148,8 @@ for (const as of ['', developer]) {
 
 test('the administrator is told which project is missing', async () => {
   for (const [method, path] of [...reads('missing/x', open), ...writes('missing/x')]) {
+    // Of referrers 404 would say that there is no such API.
+    if (path.includes('/referrers/')) continue;
     const answer = await send(server, method, path);
     assert.equal(answer.status, 404, `${method} ${path}`);
     if (method !== 'HEAD') assert.deepEqual(refusalOf(answer), [404, 'NAME_UNKNOWN']);

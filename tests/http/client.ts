@@ -67,18 +67,32 @@ export async function send(target: Target, method: string, path: string, sent: S
         .on('error', (error) => outgoing.destroy(error))
         .pipe(outgoing);
   }).finally(() => agent.destroy());
-  if (answer.status >= 400) assertHarmless(method, answer);
+  const isRegistry = /^\/v2(?:[/?]|$)/.test(path);
+  if (isRegistry) assert.equal(answer.headers['docker-distribution-api-version'], 'registry/2.0');
+  if (answer.status >= 400) assertHarmless(method, answer, isRegistry);
   return answer;
 }
 
-function assertHarmless(method: string, { status, headers, body }: Answer): void {
+/** The specification's, distribution's, and our own; see `docs/decisions/0070-…`. */
+const registryCodes: ReadonlySet<string> = new Set(
+  (
+    'BLOB_UNKNOWN BLOB_UPLOAD_INVALID BLOB_UPLOAD_UNKNOWN DIGEST_INVALID MANIFEST_BLOB_UNKNOWN MANIFEST_INVALID ' +
+    'MANIFEST_UNKNOWN NAME_INVALID NAME_UNKNOWN SIZE_INVALID UNAUTHORIZED DENIED UNSUPPORTED TOOMANYREQUESTS ' +
+    'TAG_INVALID RANGE_INVALID PAGINATION_NUMBER_INVALID UNAVAILABLE UNKNOWN BAD_REQUEST'
+  ).split(' '),
+);
+
+function assertHarmless(method: string, { status, headers, body }: Answer, isRegistry: boolean): void {
   const text = body.toString();
   assert.notEqual(status, 500, text);
   if (method === 'HEAD') return;
   assert.match(headers['content-type'] ?? '', /^application\/json/);
   assert.doesNotMatch(text, /node_modules|node:|\.ts\b|\n\s+at /, 'an answer shows no stack');
-  for (const { code, message } of JSON.parse(text).errors) {
+  const { errors } = JSON.parse(text);
+  assert.ok(errors.length > 0, 'an error says what is wrong');
+  for (const { code, message } of errors) {
     assert.match(code, /^[A-Z_]+$/);
+    if (isRegistry) assert.ok(registryCodes.has(code), `${code} is a code that clients of registries know`);
     assert.equal(typeof message, 'string');
   }
 }

@@ -124,11 +124,20 @@ test('a manifest with a subject is told so, whether or not the subject is there'
   }
 });
 
-test('layers that may be fetched from elsewhere need not be there', async () => {
-  const mediaType = 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip';
-  const urls = ['https://example.com/layer'];
-  const foreign = { mediaType, digest: digestOf('elsewhere'), size: 1, urls };
-  assert.equal((await putManifest(server, repository, 'foreign', imageOf(blob, [foreign]))).status, 201);
+test('layers that may be fetched from elsewhere need not be there, and are served where they are', async () => {
+  for (const mediaType of [
+    'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip',
+    'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip',
+  ]) {
+    const absent = { mediaType, digest: digestOf(`absent ${mediaType}`), size: 1 };
+    const present = { ...(await pushBlob(server, repository, mediaType)), mediaType };
+    const urls = ['https://example.com/layer'];
+    const foreign = imageOf(blob, [absent, { ...absent, urls }, { ...present, urls }]);
+    assert.equal((await putManifest(server, repository, 'foreign', foreign)).status, 201);
+    const blobAt = (digest: string) => `/v2/${repository}/blobs/${digest}`;
+    assert.deepEqual(refusalOf(await send(server, 'GET', blobAt(absent.digest))), [404, 'BLOB_UNKNOWN']);
+    assert.equal((await send(server, 'GET', blobAt(present.digest))).body.toString(), mediaType);
+  }
 });
 
 test('the same push again is 201 again, and nothing is recorded a second time', async () => {

@@ -5,8 +5,24 @@ import { digestOf, pushBlob, pushImage, refusalOf, send, startUpload } from './c
 
 const server = await startServer({ after });
 
+for (const project_name of ['a', 'blobs', 'manifests', 'referrers', 'tags', 'uploads', 'v2']) {
+  const created = await send(server, 'POST', '/api/v2.0/projects', {
+    body: JSON.stringify({ project_name }),
+  });
+  assert.equal(created.status, 201, created.body.toString());
+}
+
 for (const name of [
   'library',
+  'blobs',
+  'blobs/uploads',
+  'manifests/tags',
+  'referrers/manifests',
+  'tags/list',
+  'uploads',
+  'v2',
+  'v2/v2',
+  'a/blobs/uploads/b',
   'library/a/b/c/d/e/f',
   'library/blobs',
   'library/blobs/uploads',
@@ -14,6 +30,8 @@ for (const name of [
   'library/manifests',
   'library/manifests/tags',
   'library/manifests/1.0',
+  'library/referrers',
+  'library/referrers/x/referrers',
   'library/tags/list',
   'library/tags/list/manifests',
   'library/uploads',
@@ -30,6 +48,8 @@ for (const name of [
     assert.equal((await send(server, 'HEAD', `/v2/${name}/blobs/${blob.digest}`)).status, 200);
     const list = await send(server, 'GET', `/v2/${name}/tags/list`);
     assert.deepEqual(JSON.parse(list.body.toString()), { name, tags: ['1.0'] });
+    const referrers = await send(server, 'GET', `/v2/${name}/referrers/${digestOf(manifest)}`);
+    assert.equal(referrers.status, 200);
 
     const location = await startUpload(server, name);
     assert.equal(location.startsWith(`/v2/${name}/blobs/uploads/`), true);

@@ -40,7 +40,7 @@ const push = async (manifest: object, type: string = mediaTypes.image) => {
 };
 const nextOf = (answer: Answer) => /^<([^>]+)>; rel="next"$/.exec(header(answer, 'link'))?.[1] ?? '';
 
-for (const at of [repository, 'library/never-pushed']) {
+for (const at of [repository, 'library/never-pushed', 'no-such-project/hello']) {
   test(`what nobody refers to has an empty list in ${at}, so that clients know of the API`, async () => {
     for (const digest of [`sha256:${'0'.repeat(64)}`, `sha512:${'0'.repeat(128)}`]) {
       const answer = await send(server, 'GET', `/v2/${at}/referrers/${digest}`);
@@ -86,7 +86,13 @@ test('a filter matches exactly, may name several types, and the answer says that
   const pushed = new Map<string, string>();
   for (const artifactType of ['a/one', 'a/two', 'a/three', 'a/o%'])
     pushed.set(artifactType, (await push({ config, layers: [], subject, artifactType })).digest);
-  for (const types of [['a/one'], ['a/one', 'a/three'], ['a/o%'], ['A/one'], ['a/'], ['*']]) {
+  // Without one of its own, the type of its config is what a manifest is listed and found under.
+  pushed.set(config.mediaType, (await push({ config, layers: [], subject })).digest);
+  for (const types of [
+    ...[['a/one'], ['a/one', 'a/three'], ['a/o%'], ['A/one'], ['a/'], ['*']],
+    [config.mediaType],
+    [config.mediaType, 'a/two'],
+  ]) {
     const query = types.map((type) => `artifactType=${encodeURIComponent(type)}`).join('&');
     const { answer, manifests } = await listOf(subject.digest, `?${query}`);
     assert.equal(answer.headers['oci-filters-applied'], 'artifactType');
@@ -131,6 +137,23 @@ test('a page stays below what clients read, however large the annotations are', 
   const rest = await send(server, 'GET', nextOf(first.answer));
   assert.equal(JSON.parse(rest.body.toString()).manifests.length, 2);
   assert.equal(rest.headers.link, undefined);
+});
+
+test('an index under the tag where clients of other registries keep referrers is stored, and adds none', async () => {
+  const { descriptor: subject } = subjectOf('fallback');
+  const referrer = await push({ config, layers: [], subject, annotations: { a: 'listed' } });
+  const other = await push({ config, layers: [], annotations: { a: 'only in the index' } });
+  for (const digest of [subject.digest, digestOf('fallback', 'sha512')]) {
+    const [algorithm, hex = ''] = digest.split(':');
+    const tag = `${algorithm}-${hex.slice(0, 64)}`;
+    const manifests = [referrer, other];
+    const index = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests });
+    assert.equal((await putManifest(server, repository, tag, index, mediaTypes.index)).status, 201);
+    const stored = await send(server, 'GET', `/v2/${repository}/manifests/${tag}`);
+    assert.equal(stored.body.toString(), index);
+    const listed = (await listOf(digest)).manifests.map((entry: { digest: string }) => entry.digest);
+    assert.deepEqual(listed, digest === subject.digest ? [referrer.digest] : []);
+  }
 });
 
 test('referrers of another repository are not listed', async () => {

@@ -24,6 +24,11 @@ for (const algorithm of ['sha256', 'sha512'] as const) {
     assert.deepEqual(String(answer.headers['oci-tag']).split(', '), tags);
     assert.equal(answer.headers['docker-content-digest'], digest);
     for (const tag of tags) assert.equal(await digestAt(tag), digest);
+    const list = await send(server, 'GET', `/v2/${repository}/tags/list`);
+    assert.deepEqual(
+      new Set(JSON.parse(list.body.toString()).tags).intersection(new Set(tags)),
+      new Set(tags),
+    );
   });
 }
 

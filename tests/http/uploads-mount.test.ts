@@ -42,6 +42,21 @@ test('a blob that another repository holds is mounted, and can be read at once',
   assert.deepEqual([status, body], [200, bytes]);
 });
 
+test('what was mounted is deleted in one repository, and stays in the other, whichever goes first', async () => {
+  const remove = (repository: string, of: string) => send(server, 'DELETE', `/v2/${repository}/blobs/${of}`);
+  for (const [first, second] of [
+    ['library/original', 'library/copy'],
+    ['library/copy', 'library/original'],
+  ] as const) {
+    const { digest: of } = await pushBlob(server, 'library/original', `${first} goes first`);
+    await mountInto('library/copy', `mount=${of}&from=library/original`);
+    assert.equal((await remove(first, of)).status, 202);
+    assert.deepEqual([await holds(first, of), await holds(second, of)], [false, true]);
+    assert.equal((await remove(second, of)).status, 202);
+    assert.equal(await holds(second, of), false);
+  }
+});
+
 test('what was mounted can be mounted on, and mounting it again changes nothing', async () => {
   await mountInto('library/first', `mount=${digest}&from=library/source`);
   isMounted(await mountInto('library/second', `mount=${digest}&from=library/first`), 'library/second');

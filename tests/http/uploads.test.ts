@@ -130,6 +130,9 @@ for (const contentType of [
   test(`the Content-Type ${contentType} changes nothing about a body`, async () => {
     const bytes = Buffer.from(`{"not": json ${contentType}`);
     const headers = { 'content-type': contentType };
+    const post = `${uploads}?digest=${digestOf(contentType)}`;
+    const whole = await send(server, 'POST', post, { headers, body: contentType });
+    await isStored(whole, Buffer.from(contentType));
     const location = await startUpload(server, repository);
     await send(server, 'PATCH', location, { headers, body: bytes.subarray(0, 5) });
     const put = `${location}?digest=${digestOf(bytes)}`;

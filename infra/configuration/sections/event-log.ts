@@ -14,7 +14,7 @@ export const eventLog = {
       'jetstream',
       'eventstoredb',
     ]).default('postgres'),
-    jetstream: section('NATS JetStream, for the engine `jetstream`.', {
+    jetstream: section('NATS JetStream, for the engine `jetstream`; its `max_payload` is 7 MiB or more.', {
       servers: list('The servers, `nats://host:port`; `tls://` for TLS.', server).optional(),
       stream: text('The name of the JetStream stream.', streamExpected)
         .regex(/^[A-Za-z0-9_-]+$/, { error: streamExpected })
@@ -36,8 +36,10 @@ export const eventLog = {
         key: path('The key of `cert`, a PEM file.').optional(),
       }).optional(),
     }).optional(),
-    eventstoredb: section('EventStoreDB or KurrentDB, for the engine `eventstoredb`.', {
-      url: secret('The connection string, `esdb://user:password@host:2113?tls=true`.').optional(),
-    }).optional(),
+    eventstoredb: section(
+      'EventStoreDB or KurrentDB, for the engine `eventstoredb`. EventStoreDB takes no event over its `MaxAppendSize`, ' +
+        'by default 1 MiB, and pushes of manifests with more annotations than that are answered 413: set it to `8388608`.',
+      { url: secret('The connection string, `esdb://user:password@host:2113?tls=true`.').optional() },
+    ).optional(),
   }).prefault({}),
 } satisfies z.core.$ZodShape;
