@@ -145,7 +145,9 @@ test('a token is asked for in several parameters, in one with spaces, and for on
 });
 
 const odd: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'repository:library/a:*': {},
+  'repository:library/a:*': { 'repository:library/a': 'pull,push,delete' },
+  'repository:library/a:push,*': { 'repository:library/a': 'pull,push,delete' },
+  'repository:library/a:**': {},
   'repository:library/a:admin,pull': { 'repository:library/a': 'pull' },
   'repository:library/a:': {},
   'repository:library/a': {},

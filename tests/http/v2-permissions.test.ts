@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { startServer } from '../server.ts';
+import { addMember, createProject, createUser, password, roleIds } from './api-client.ts';
+import { digestOf, header, pushImage, type Sent, send } from './client.ts';
+import { askToken, bearer } from './token-client.ts';
+
+const server = await startServer({ after });
+await createProject(server, 'team');
+await createProject(server, 'open', true);
+for (const project of ['team', 'open']) await pushImage(server, `${project}/app`, '1.0');
+const roles = Object.keys(roleIds) as (keyof typeof roleIds)[];
+for (const role of roles) {
+  await createUser(server, role.toLowerCase());
+  await addMember(server, 'team', role.toLowerCase(), role);
+}
+await createUser(server, 'stranger');
+
+/** The statuses of a pull, a push, its cancellation, and the deletion of a manifest that is not there. */
+async function statusesIn(project: string, sent: Sent): Promise<readonly (number | undefined)[]> {
+  const statusOf = async (method: string, path: string) => (await send(server, method, path, sent)).status;
+  const pulled = await statusOf('GET', `/v2/${project}/app/manifests/1.0`);
+  const opened = await send(server, 'POST', `/v2/${project}/app/blobs/uploads/`, sent);
+  const upload = opened.status === 202 ? header(opened, 'location') : undefined;
+  const cancelled = upload === undefined ? undefined : await statusOf('DELETE', upload);
+  const deleted = await statusOf('DELETE', `/v2/${project}/app/manifests/${digestOf('never pushed')}`);
+  return [pulled, opened.status, cancelled, deleted];
+}
+
+const everything = [200, 202, 204, 404] as const;
+const noDeletion = [200, 202, 204, 403] as const;
+const pullAlone = [200, 403, undefined, 403] as const;
+const nothing = [403, 403, undefined, 403] as const;
+const expected: readonly (readonly [who: string, inTeam: readonly unknown[], inOpen: readonly unknown[]])[] =
+  [
+    ['projectadmin', everything, pullAlone],
+    ['maintainer', everything, pullAlone],
+    ['developer', noDeletion, pullAlone],
+    ['guest', pullAlone, pullAlone],
+    ['limitedguest', pullAlone, pullAlone],
+    ['stranger', nothing, pullAlone],
+  ];
+for (const [who, inTeam, inOpen] of expected) {
+  test(`what a ${who} may by the matrix he may on /v2, with a password and with a token for everything`, async () => {
+    const as = `${who}:${password}`;
+    for (const [project, statuses] of [
+      ['team', inTeam],
+      ['open', inOpen],
+    ] as const) {
+      const { token } = await askToken(server, { as, scope: [`repository:${project}/app:*`] });
+      assert.deepEqual(await statusesIn(project, { as }), statuses, `${project}, password`);
+      assert.deepEqual(await statusesIn(project, bearer(token)), statuses, `${project}, token`);
+    }
+  });
+}
