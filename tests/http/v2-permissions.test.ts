@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
-import { addMember, createProject, createUser, password, roleIds } from './api-client.ts';
+import { addMember, createProject, createUser, faultOf, password, roleIds } from './api-client.ts';
 import { digestOf, header, pushImage, type Sent, send } from './client.ts';
 import { askToken, bearer } from './token-client.ts';
 
@@ -53,3 +53,15 @@ for (const [who, inTeam, inOpen] of expected) {
     }
   });
 }
+
+test('a refusal begins with the words of Harbor, which scripts look for, and ends with the reason', async () => {
+  const as = `guest:${password}`;
+  const { token } = await askToken(server, { as, scope: ['repository:team/app:pull'] });
+  const told = async (method: string, path: string, sent: Sent) =>
+    faultOf(await send(server, method, `/v2/team/app/${path}`, sent)).message;
+  const begin = 'unauthorized to access repository: team/app, action:';
+  const manifest = `manifests/${digestOf('never pushed')}`;
+  assert.equal(await told('GET', 'tags/list', { as: '' }), `${begin} pull: authentication required`);
+  assert.equal(await told('POST', 'blobs/uploads/', { as }), `${begin} push: no permission`);
+  assert.equal(await told('DELETE', manifest, bearer(token)), `${begin} delete: the token does not cover it`);
+});
