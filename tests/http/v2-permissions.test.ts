@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
-import { addMember, createProject, createUser, faultOf, password, roleIds } from './api-client.ts';
+import { addMember, ask, createProject, createUser, faultOf, json, password, roleIds } from './api-client.ts';
 import { digestOf, header, pushImage, type Sent, send } from './client.ts';
 import { askToken, bearer } from './token-client.ts';
 
@@ -64,4 +64,34 @@ test('a refusal begins with the words of Harbor, which scripts look for, and end
   assert.equal(await told('GET', 'tags/list', { as: '' }), `${begin} pull: authentication required`);
   assert.equal(await told('POST', 'blobs/uploads/', { as }), `${begin} push: no permission`);
   assert.equal(await told('DELETE', manifest, bearer(token)), `${begin} delete: the token does not cover it`);
+});
+
+test('what was given for a project that was deleted is good for nothing in the next one of its name', async () => {
+  await createProject(server, 'reborn');
+  await addMember(server, 'reborn', 'stranger', 'maintainer');
+  const push = { resource: 'repository', action: 'push' };
+  const permissions = [{ kind: 'project', namespace: 'reborn', access: [push] }];
+  const robots = await Promise.all(
+    (['project', 'system'] as const).map(async (level) => {
+      const body = { name: 'ci', level, duration: -1, permissions };
+      const { name, secret } = json(await ask(server, 'POST', '/robots', { body }));
+      return `${name}:${secret}`;
+    }),
+  );
+  const scope = ['repository:reborn/app:pull,push'];
+  const given = await Promise.all(
+    [`stranger:${password}`, ...robots].map(async (as) =>
+      bearer((await askToken(server, { as, scope })).token),
+    ),
+  );
+  const statuses = () =>
+    Promise.all(
+      given.map(async (sent) => (await send(server, 'POST', '/v2/reborn/app/blobs/uploads/', sent)).status),
+    );
+  assert.deepEqual(await statuses(), [202, 202, 202]);
+
+  assert.equal((await ask(server, 'DELETE', '/projects/reborn')).status, 200);
+  await createProject(server, 'reborn');
+  // The robot that belonged to the project is gone with it.
+  assert.deepEqual(await statuses(), [403, 401, 403]);
 });
