@@ -75,10 +75,10 @@ export function loginWith(ports: LoginPorts): Login {
   async function findAccount(name: string): Promise<(LoggedIn & { readonly hash: string }) | undefined> {
     // No name has a NUL, and no query takes one.
     if (name.includes('\0')) return undefined;
-    if (name.startsWith(robotPrefix)) {
-      const robot = await findRobot(name.slice(robotPrefix.length));
-      return robot && isUsable(robot) ? { ...asRobot(robot), hash: robot.secretHash } : undefined;
-    }
+    const robot = name.startsWith(robotPrefix) ? await findRobot(name.slice(robotPrefix.length)) : undefined;
+    if (robot !== undefined)
+      return isUsable(robot) ? { ...asRobot(robot), hash: robot.secretHash } : undefined;
+    // Also where no robot has the name: with a prefix like `ci-` there are users who are called so.
     const user = await findLoginUser(name);
     return user && { ...asUser(user), hash: user.passwordHash };
   }
@@ -98,7 +98,7 @@ export function loginWith(ports: LoginPorts): Login {
     const waitSeconds = isAttempt ? throttle.admit(key, clientIp) : 0;
     if (waitSeconds > 0) throw tooMany('too many failed logins', waitSeconds);
     const matches = await check.matches(hash, { username, password });
-    const kind = username.startsWith(robotPrefix) ? 'robot' : 'user';
+    const kind = subject?.kind ?? (username.startsWith(robotPrefix) ? 'robot' : 'user');
     const data = { kind, username: subject?.name ?? recordedName(username) } as const;
     if (principal === undefined || subject === undefined || !matches) {
       ports.recordLogin({ type: 'LoginFailed', data }, metadata);

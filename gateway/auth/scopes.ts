@@ -20,7 +20,8 @@ const actionsOf = { repository: ['pull', 'push', 'delete'], registry: ['*'] } as
 /**
  * The scopes of `values`, each of which may hold several separated by spaces: `type:name:action[,action]`. Resources
  * and actions that nobody knows, what is malformed and what is beyond the cap are left out and no error, as the token
- * specification wants it; the class in `repository(plugin)` is ignored.
+ * specification wants it; the class in `repository(plugin)` is ignored. `*` asks for every action that there is, as with
+ * Docker Hub, whose word for that it is, and with Harbor, which gives all of them whatever was asked for.
  */
 export function readScopes(values: readonly string[]): ResourceActions[] {
   const asked = new Map<string, ResourceActions>();
@@ -44,7 +45,8 @@ function readScope(text: string): ResourceActions | undefined {
   if (type === undefined) return undefined;
   if (type === 'repository' ? !repositoryName.safeParse(name).success : name !== 'catalog') return undefined;
   const known: readonly string[] = actionsOf[type];
-  return { type, name, actions: actions.split(',').filter((action) => known.includes(action)) };
+  const asked = actions.split(',');
+  return { type, name, actions: known.filter((action) => asked.includes(action) || asked.includes('*')) };
 }
 
 export const writeScopes = (scopes: readonly ResourceActions[]): string =>

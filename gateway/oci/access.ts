@@ -37,8 +37,8 @@ interface Need {
   readonly action: string;
   /** What a client has to ask the token service for. */
   readonly scope: string;
-  /** For the message of a refusal. */
-  readonly deed: string;
+  /** How the message of a refusal begins. */
+  readonly refusal: string;
 }
 
 /** Who pushes also reads; clients keep one token for both. */
@@ -57,7 +57,8 @@ export const permitter =
       name: repository,
       action,
       scope: `repository:${repository}:${askedFor[action]}`,
-      deed: `${action} ${repository}`,
+      // Harbor's words, which scripts look for.
+      refusal: `unauthorized to access repository: ${repository}, action: ${action}`,
     };
     const caller = await ports.authenticate(request, need.scope);
     const { principal } = caller;
@@ -95,7 +96,7 @@ export const catalogPermitter =
       name: 'catalog',
       action: '*',
       scope: 'registry:catalog:*',
-      deed: 'list all repositories',
+      refusal: 'unauthorized to list catalog',
     };
     const caller = await ports.authenticate(request, need.scope);
     await ports.limit(caller.principal, request.ip);
@@ -115,15 +116,15 @@ function requirePermission(
 ): void {
   const isCovered = token === undefined || covers(token.access, need);
   if (isAllowed && isCovered) return;
-  const { scope } = need;
+  const { scope, refusal } = need;
   if (principal.kind === anonymous.kind && token === undefined)
-    throw challenge(request, { message: 'authentication required', scope });
+    throw challenge(request, { message: `${refusal}: authentication required`, scope });
   const wasAsked = token === undefined || isCovered || covers(token.refused, need);
   if (principal.kind === anonymous.kind || isAllowed || !wasAsked)
     throw challenge(request, {
-      message: `the token gives no permission to ${need.deed}`,
+      message: `${refusal}: the token does not cover it`,
       scope,
       error: 'insufficient_scope',
     });
-  throw new RequestRefused({ status: 403, code: 'DENIED', message: `no permission to ${need.deed}` });
+  throw new RequestRefused({ status: 403, code: 'DENIED', message: `${refusal}: no permission` });
 }

@@ -120,6 +120,31 @@ test('a robot is no user: it has no profile, and manages users only if it was gi
   assert.equal((await ask(server, 'DELETE', '/users/3', { as: lister })).status, 403);
 });
 
+test('a robot lists all repositories only if it was given that, with its secret and with a token', async () => {
+  const reader = await robot('cataloguer', 'system', grant('/', 'catalog:read'));
+  const puller = await robot('pulls-all', 'system', grant('*', 'repository:pull'));
+  for (const [as, status] of [
+    [reader, 200],
+    [puller, 403],
+  ] as const) {
+    const query = 'service=harbor-registry&scope=registry:catalog:*';
+    const { token } = json(await send(server, 'GET', `/service/token?${query}`, { as }));
+    const headers = { authorization: `Bearer ${token}` };
+    for (const sent of [{ as }, { as: '', headers }])
+      assert.equal((await send(server, 'GET', '/v2/_catalog', sent)).status, status);
+  }
+});
+
+test('a robot that was given every project has those that are made later as well', async () => {
+  const as = await robot('foresighted', 'system', grant('*', 'repository:push'));
+  await createProject(server, 'later');
+  const statusOf = async (method: string, path: string) =>
+    (await send(server, method, `/v2/later/app/${path}`, { as })).status;
+  assert.equal(await statusOf('POST', 'blobs/uploads/'), 202);
+  // A robot of the system pulls only where it was given that by name.
+  assert.equal(await statusOf('GET', 'tags/list'), 403);
+});
+
 test('a token of the registry opens nothing of the management API, whoever it was given to', async () => {
   const issued = await send(
     server,

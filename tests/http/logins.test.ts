@@ -117,3 +117,14 @@ test('the prefix of robots is as configured', async (t) => {
   assert.equal((await send(server, 'GET', '/v2/', { as })).status, 200);
   assert.equal((await send(server, 'GET', '/v2/', { as: 'robot$ci:S3cretOfIt' })).status, 401);
 });
+
+test('a user whose name begins as those of robots do logs in, unless a robot has that name', async (t) => {
+  const server = await startServer(t, { environment: { SHIPLOG_ROBOT_NAME_PREFIX: 'bot-' } });
+  const people = await peopleOf(t, server, 'bot-');
+  const { as } = await people.user('bot-herder', 'Passw0rd');
+  const { token } = await askToken(server, { as });
+  assert.equal((await send(server, 'GET', '/v2/', bearer(token))).status, 200);
+
+  await people.robot('herder', 'S3cretOfIt', []);
+  assert.equal((await send(server, 'GET', '/v2/', { as })).status, 401);
+});

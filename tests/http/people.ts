@@ -28,6 +28,7 @@ export async function peopleOf(t: Scope, server: TestServer, robotPrefix = 'robo
   return {
     log,
     record,
+    allocateId,
     hashPassword,
     metadata,
 

@@ -46,6 +46,9 @@ const needs: readonly [method: string, path: string, actions: string][] = [
   ['HEAD', `blobs/${digest}`, 'pull'],
   ['GET', 'tags/list', 'pull'],
   ['POST', 'blobs/uploads/', 'pull,push'],
+  // One scope, and not that of the source besides: containers/image reads no more than one.
+  ['POST', `blobs/uploads/?mount=${digest}&from=private/team/base`, 'pull,push'],
+  ['GET', `blobs/uploads/${session}`, 'pull,push'],
   ['PATCH', `blobs/uploads/${session}`, 'pull,push'],
   ['PUT', `blobs/uploads/${session}`, 'pull,push'],
   ['DELETE', `blobs/uploads/${session}`, 'pull,push'],
@@ -145,7 +148,9 @@ test('a token is asked for in several parameters, in one with spaces, and for on
 });
 
 const odd: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  'repository:library/a:*': {},
+  'repository:library/a:*': { 'repository:library/a': 'pull,push,delete' },
+  'repository:library/a:push,*': { 'repository:library/a': 'pull,push,delete' },
+  'repository:library/a:**': {},
   'repository:library/a:admin,pull': { 'repository:library/a': 'pull' },
   'repository:library/a:': {},
   'repository:library/a': {},

@@ -13,7 +13,7 @@ import {
 } from 'jose';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
-import { codesOf, pushImage, send } from './client.ts';
+import { codesOf, digestOf, pushImage, send } from './client.ts';
 import { privateKeyOf, signingKeysOf } from './installation-keys.ts';
 import { openLogOf } from './server-log.ts';
 import { bearer, challengeOf, tokenFor } from './token-client.ts';
@@ -100,6 +100,8 @@ const refused: Readonly<Record<string, string>> = {
   'no audience': await sign(without('aud')),
   'another issuer': await sign({ ...good, iss: 'other' }),
   'no issuer': await sign(without('iss')),
+  'no name of its subject': await sign(without('sub')),
+  'no id': await sign(without('jti')),
   'no subject': await sign(without('subject')),
   'a subject that is not there': await sign({
     ...good,
@@ -229,4 +231,21 @@ test('a token that is no longer good is not good because it was so a moment ago'
     'the leeway is over',
     async () => (await send(server, 'GET', path, bearer(token))).status === 401,
   );
+});
+
+test('a push that has begun ends well, though its token expires meanwhile', async () => {
+  const access = [{ type: 'repository', name: 'library/app', actions: ['pull', 'push'] }];
+  const token = await sign({ ...good, access, exp: Math.floor(Date.now() / 1000) - 55 });
+  const [start, end] = ['sent in time', 'sent too late'];
+  async function* slowly() {
+    yield Buffer.from(start);
+    await until(
+      'the token is not good any more',
+      async () => (await send(server, 'GET', path, bearer(token))).status === 401,
+    );
+    yield Buffer.from(end);
+  }
+  const upload = `/v2/library/app/blobs/uploads/?digest=${digestOf(start + end)}`;
+  const answer = await send(server, 'POST', upload, { ...bearer(token), body: slowly() });
+  assert.equal(answer.status, 201, answer.body.toString());
 });

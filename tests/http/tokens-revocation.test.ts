@@ -7,6 +7,8 @@ import { changeRobotSecret } from '../../commands/change-robot-secret.ts';
 import { deleteRobot } from '../../commands/delete-robot.ts';
 import { decision } from '../../commands/record.ts';
 import { removeMember } from '../../commands/remove-member.ts';
+import { forEver, robotDecider } from '../../domain/robot/decider.ts';
+import { robotStream } from '../../domain/robot/events.ts';
 import { userDecider } from '../../domain/user/decider.ts';
 import { userStream } from '../../domain/user/events.ts';
 import { startServer } from '../server.ts';
@@ -165,6 +167,34 @@ test('with a new secret, and when it is deleted, the tokens of a robot are void'
   const other = await robot();
   await deleteRobot({ record })(other, metadata);
   isVoid(await refusalOfToken(other.token));
+});
+
+test('a robot whose days are over is refused with its token, its refresh token and its secret', async () => {
+  const longAgo = new Date(Date.now() - 2 * 24 * 60 * 60_000);
+  const settings = { description: '', disabled: false, permissions: [] };
+  const robotId = await people.allocateId('robot', metadata);
+  const create = {
+    do: 'create',
+    name: 'aged',
+    robotId,
+    project: null,
+    ...settings,
+    durationDays: forEver,
+    secretHash: await hashPassword('S3cretOfIt'),
+    now: longAgo,
+    creatorType: 'local',
+    creatorRef: 1,
+  } as const;
+  await record(metadata, decision(robotStream('aged'), robotDecider, create));
+  const as = 'robot$aged:S3cretOfIt';
+  await until('it is known', async () => (await send(server, 'GET', '/v2/', { as })).status === 200);
+  const { token, refresh_token = '' } = await askToken(server, { as, more: { offline_token: 'true' } });
+  assert.equal((await send(server, 'GET', '/v2/', bearer(token))).status, 200);
+
+  await changeRobot({ record })({ name: 'aged', robotId, ...settings, durationDays: 1 }, metadata);
+  isVoid(await refusalOfToken(token, 'GET', '/v2/'));
+  assert.equal((await refreshes(refresh_token)).status, 400);
+  assert.equal((await send(server, 'GET', '/v2/', { as })).status, 401);
 });
 
 test('a token says who pushed, as a password does', async () => {
