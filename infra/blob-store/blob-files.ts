@@ -4,6 +4,7 @@ import { diskFailure, hasCode, ifThere, onDisk, readFile, readOnly } from './dur
 import { parseKey } from './key.ts';
 import { BlobNotFound, type BlobStore } from './port.ts';
 import { keysBelow } from './stored-files.ts';
+import type { TransferMemory } from './transfer-memory.ts';
 
 /** @throws BlobNotFound for what is no key, which must not become part of a path. */
 export function pathOfBlob(blobs: string, key: string): string {
@@ -12,7 +13,10 @@ export function pathOfBlob(blobs: string, key: string): string {
 }
 
 /** What can be done with the blobs in the directory `blobs` once they are there. */
-export const blobFiles = (blobs: string): Pick<BlobStore, 'open' | 'size' | 'delete' | 'list'> => ({
+export const blobFiles = (
+  blobs: string,
+  memory: TransferMemory,
+): Pick<BlobStore, 'open' | 'size' | 'delete' | 'list'> => ({
   open: (key, range) =>
     onDisk(async () => {
       const handle = await openBlob(pathOfBlob(blobs, key));
@@ -20,7 +24,8 @@ export const blobFiles = (blobs: string): Pick<BlobStore, 'open' | 'size' | 'del
       try {
         const stat = await handle.stat();
         if (!stat.isFile()) throw new BlobNotFound(`${key} is not a file`);
-        return range ? readFile(handle, range.start, range.end + 1) : readFile(handle, 0, stat.size);
+        const [start, end] = range ? [range.start, range.end + 1] : [0, stat.size];
+        return readFile(handle, start, end, memory);
       } catch (error) {
         await handle.close();
         throw error;

@@ -5,15 +5,10 @@ import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { feed, type SourceFailure } from './feed.ts';
 import { StoreFull, StoreUnavailable } from './port.ts';
-import { sharedMemory } from './shared-memory.ts';
+import type { TransferMemory } from './transfer-memory.ts';
 
-const KiB = 1024;
-const MiB = 1024 * KiB;
-/** Bytes that one write takes: large enough to keep the disk busy, small enough to hold twice for each upload. */
-const batches = sharedMemory(32 * MiB, 64 * KiB, MiB);
+/** The most chunks that one write takes. */
 const batchChunks = 256;
-/** Bytes that one read takes; likewise for each pull. */
-const reads = sharedMemory(16 * MiB, 64 * KiB, 512 * KiB);
 
 /** Refuses a symbolic link, and does not wait for the writer of a pipe that somebody put in a blob's place. */
 export const readOnly = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -103,12 +98,13 @@ export async function pour(
   handle: FileHandle,
   offset: number,
   hash: Hash | undefined,
+  memory: TransferMemory,
 ): Promise<Poured> {
   let position = offset;
   let batch: Uint8Array[] = [];
   let batched = 0;
   let writing: Promise<unknown> | undefined;
-  const leave = batches.join();
+  const leave = memory.writes.join();
 
   const written = async () => {
     const error = await writing;
@@ -122,6 +118,7 @@ export async function pour(
       (error: unknown) => error,
     );
     position += batched;
+    memory.passed(batched);
     batch = [];
     batched = 0;
   };
@@ -132,7 +129,7 @@ export async function pour(
       hash?.update(chunk);
       batch.push(chunk);
       batched += chunk.length;
-      return batched >= batches.part() || batch.length >= batchChunks ? write() : undefined;
+      return batched >= memory.writes.part() || batch.length >= batchChunks ? write() : undefined;
     });
     await write();
     await written();
@@ -168,9 +165,9 @@ function after(chunks: readonly Uint8Array[], written: number): readonly Uint8Ar
  * The bytes from `start` up to but not including `end`, read as they are pulled. Closes the file when it ends or is
  * destroyed; fails with `StoreUnavailable` when the file is shorter than `end`.
  */
-export function readFile(handle: FileHandle, start: number, end: number): Readable {
+export function readFile(handle: FileHandle, start: number, end: number, memory: TransferMemory): Readable {
   let position = start;
-  const leave = reads.join();
+  const leave = memory.reads.join();
   return new Readable({
     // One read at a time: the next begins when the reader has taken this one.
     highWaterMark: 1,
@@ -179,7 +176,7 @@ export function readFile(handle: FileHandle, start: number, end: number): Readab
         this.push(null);
         return;
       }
-      const length = Math.min(reads.part(), end - position);
+      const length = Math.min(memory.reads.part(), end - position);
       handle.read(Buffer.allocUnsafeSlow(length), 0, length, position).then(
         ({ bytesRead, buffer }) => {
           if (bytesRead === 0) {
@@ -187,6 +184,7 @@ export function readFile(handle: FileHandle, start: number, end: number): Readab
             return;
           }
           position += bytesRead;
+          memory.passed(bytesRead);
           this.push(buffer.subarray(0, bytesRead));
         },
         (error: unknown) => this.destroy(diskFailure(error) as Error),

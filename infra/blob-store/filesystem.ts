@@ -34,6 +34,7 @@ import {
   UploadNotFound,
 } from './port.ts';
 import { digestOf, entriesOf, readAll, readAttributes, writeAttributes } from './stored-files.ts';
+import { transferMemory } from './transfer-memory.ts';
 
 export interface FilesystemSettings {
   /** Made when it is missing. Several processes may share it. */
@@ -60,6 +61,7 @@ export async function openFilesystemStore(settings: FilesystemSettings): Promise
   const ownName = `data-${randomUUID()}`;
   const sharedName = 'data-shared';
   const hashes = hashStates();
+  const memory = transferMemory();
   const alone = oneWriter();
   /** Directories that are never removed and whose names this process has synced. */
   const settled = new Set<string>();
@@ -208,7 +210,7 @@ export async function openFilesystemStore(settings: FilesystemSettings): Promise
       throw new UploadNotFound(`another process finished or cancelled the upload ${id}`);
     try {
       const hash = createHash(algorithmOf(digest));
-      const { failure } = await pour(readAll(handle, size), copy, 0, hash);
+      const { failure } = await pour(readAll(handle, size), copy, 0, hash, memory);
       if (failure) throw failure.error;
       const actual = digestFrom(algorithmOf(digest), hash.digest('hex'));
       if (actual !== digest) {
@@ -228,7 +230,7 @@ export async function openFilesystemStore(settings: FilesystemSettings): Promise
 
   return {
     product: 'filesystem',
-    ...blobFiles(blobs),
+    ...blobFiles(blobs, memory),
     ...finished,
 
     createUpload: (id, attributes) =>
@@ -261,7 +263,7 @@ export async function openFilesystemStore(settings: FilesystemSettings): Promise
             const kept = hashes.take(id, String(offset));
             const hash = kept ?? (offset === 0 ? createHash('sha256') : undefined);
             if (Date.now() - before.mtimeMs > beatEveryMs) await touch(handle);
-            const poured = await whileTouching(handle, () => pour(source, handle, offset, hash));
+            const poured = await whileTouching(handle, () => pour(source, handle, offset, hash, memory));
             await syncOrTruncate(handle, offset);
             if (hash && name === ownName) hashes.keep(id, String(poured.size), hash);
             return poured;
@@ -336,7 +338,9 @@ export async function openFilesystemStore(settings: FilesystemSettings): Promise
             const handle = await open(path, createNew, fileMode);
             try {
               const hash = createHash(algorithmOf(digest));
-              const { size, failure } = await whileTouching(handle, () => pour(source, handle, 0, hash));
+              const { size, failure } = await whileTouching(handle, () =>
+                pour(source, handle, 0, hash, memory),
+              );
               if (failure) return { failure };
               const actual = digestFrom(algorithmOf(digest), hash.digest('hex'));
               if (actual !== digest) throw new DigestMismatch(digest, actual);

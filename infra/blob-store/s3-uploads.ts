@@ -15,6 +15,7 @@ import {
   UploadNotFound,
 } from './port.ts';
 import type { S3Objects } from './s3-objects.ts';
+import type { TransferMemory } from './transfer-memory.ts';
 
 /** All that another process needs to go on with an upload. */
 export interface UploadState extends UploadAttributes {
@@ -86,6 +87,7 @@ export async function extend(
   partSize: number,
   before: UploadState,
   source: AsyncIterable<Uint8Array>,
+  memory: TransferMemory,
 ): Promise<{ readonly state: UploadState; readonly failure: SourceFailure | undefined }> {
   let state = before;
   const save = async (change: Partial<UploadState>) => {
@@ -146,6 +148,7 @@ export async function extend(
     await collect(tail);
     const failure = await feed(source, (chunk) => {
       hash?.update(chunk);
+      memory.passed(chunk.length);
       return collect(chunk);
     });
     await sent();

@@ -38,6 +38,7 @@ import {
   uploadOf,
   uploadsFolder,
 } from './s3-uploads.ts';
+import { type TransferMemory, transferMemory } from './transfer-memory.ts';
 
 export type { S3Settings };
 
@@ -58,6 +59,7 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
   if (partSize < minPartSize) throw new RangeError(`a part has at least ${minPartSize} bytes`);
   const objects = connectObjects({ ...settings, partSize });
   const hashes = hashStates();
+  const memory = transferMemory();
   const alone = oneWriter();
   try {
     await objects.check();
@@ -141,7 +143,7 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
         const { state, failure } = await whileBeating(
           beatEveryMs,
           () => beat(id),
-          () => extend(objects, hashes, partSize, begun, source),
+          () => extend(objects, hashes, partSize, begun, source, memory),
         );
         newest = state;
         if (failure) throw failure.error;
@@ -185,7 +187,7 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
         return whileBeating(
           beatEveryMs,
           () => beat(id),
-          () => extend(objects, hashes, partSize, before, source),
+          () => extend(objects, hashes, partSize, before, source, memory),
         );
       });
       if (failure) throw failure.error;
@@ -234,7 +236,7 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
 
     async open(key, range) {
       const { body, length } = await objects.read(bytesOf(key), range);
-      return counted(body, range ? range.end - range.start + 1 : length);
+      return counted(body, range ? range.end - range.start + 1 : length, memory);
     },
 
     size: async (key) => objects.size(bytesOf(key)),
@@ -288,12 +290,13 @@ async function* resume(
 }
 
 /** Passes `body` on, and fails when it breaks off or has another length than `expected` bytes. */
-function counted(body: Readable, expected: number): Readable {
+function counted(body: Readable, expected: number, memory: TransferMemory): Readable {
   let received = 0;
   const counting = new Transform({
     readableHighWaterMark: 512 * 1024,
     transform(chunk: Buffer, _, done) {
       received += chunk.length;
+      memory.passed(chunk.length);
       done(null, chunk);
     },
     flush(done) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { sharedMemory } from '../infra/blob-store/shared-memory.ts';
+import { sharedMemory } from '../infra/blob-store/transfer-memory.ts';
 
 test('parts of shared memory shrink while many are at work, and grow again', () => {
   const memory = sharedMemory(1000, 10, 400);
