@@ -73,3 +73,31 @@ test('an index that lands between the judgement of its child and the removal kee
   assert.equal(await settleManifest(await collector.condemnManifest(repository, child.digest)), 'kept');
   assert.equal(await statusOf('GET', manifestAt(repository, child.digest)), 200);
 });
+
+for (const [when, look] of [
+  ['before anything of its deletion is recorded', 1],
+  ['between the judgement and its deletion', 2],
+] as const) {
+  test(`a manifest that an index comes to name ${when} is not deleted`, async () => {
+    const repository = `library/deleted-${look}`;
+    const child = await pushImage(server, repository, 'child', `deleted ${look}`);
+    const index = indexOf(child);
+    let looks = 0;
+    const deleting = collector.deleteManifest(repository, child.digest, {
+      contents: {
+        async parentOf(of, digest) {
+          const found = await collector.contents.parentOf(of, digest);
+          looks += 1;
+          if (looks === look)
+            assert.equal((await putManifest(server, repository, 'all', index, mediaTypes.index)).status, 201);
+          return found;
+        },
+      },
+    });
+    await assert.rejects(deleting, {
+      reason: { kind: 'manifest-referenced', digest: child.digest, by: digestOf(index) },
+    });
+    for (const method of ['HEAD', 'GET'])
+      assert.equal(await statusOf(method, manifestAt(repository, child.digest)), 200);
+  });
+}
