@@ -1,4 +1,4 @@
-import type { Garbage } from '../commands/collect-garbage.ts';
+import type { Garbage, Place } from '../commands/collect-garbage.ts';
 import type { Contents } from '../commands/contents.ts';
 import { projectOf } from '../domain/repository.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -35,6 +35,9 @@ interface Shown {
   readonly views: Views;
 }
 
+/** All that tells what a repository has, and what needs it. */
+const contentViews = [artifacts, blobs, referrers, repositories, tags];
+
 /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
 export const currentIn =
   (views: Pick<Views, 'requireCurrent'>) =>
@@ -53,7 +56,6 @@ export function contentsOf({ database: { kysely }, views }: Shown): Contents {
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const project = current(findProject.bind(undefined, viewOf<ProjectsDatabase>(kysely, projects)));
-  const contentViews = [artifacts, blobs, referrers, repositories, tags];
   return {
     blobs: current(findBlobs.bind(undefined, inBlobs)),
     manifests: current(findManifests.bind(undefined, inArtifacts)),
@@ -81,11 +83,18 @@ export function garbageOf({
   const current = currentIn(views);
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
+  /** One view shows the condemnation, and another one whether it is needed, which may be behind or have stopped. */
+  const shownByAll = <Found>(find: (after: Place, delayHours: number) => Promise<Found>) =>
+    current(async (after: Place, delayHours: number) => {
+      const found = await find(after, delayHours);
+      await views.reached(await log.head(), contentViews);
+      return found;
+    });
   return {
     unneededBlobs: current(findUnneededBlobs.bind(undefined, inBlobs)),
-    condemnedBlobs: current(findCondemnedBlobs.bind(undefined, inBlobs)),
+    condemnedBlobs: shownByAll(findCondemnedBlobs.bind(undefined, inBlobs)),
     unneededManifests: current(findUnneededManifests.bind(undefined, inArtifacts)),
-    condemnedManifests: current(findCondemnedManifests.bind(undefined, inArtifacts)),
+    condemnedManifests: shownByAll(findCondemnedManifests.bind(undefined, inArtifacts)),
     unknownKeys: current(async (entries) => {
       // A view that is being built anew, or is behind, would not name what the log does.
       await views.reached(await log.head(), [artifacts, blobs]);

@@ -38,12 +38,14 @@ type Stored<At> = Sized<At> & { readonly key: string };
 export interface Garbage {
   /** What no manifest needs and is not condemned. */
   unneededBlobs(after: Place, graceHours: number): Promise<Page<Sized<BlobAt>>>;
+  /** Resolves when all views show the condemnations, and what came before them. */
   condemnedBlobs(after: Place, delayHours: number): Promise<Page<Sized<CondemnedBlob>>>;
   /** What no index names and whose subject is not there, if it has one; a tag may point at it. */
   unneededManifests(
     after: Place,
     graceHours: number,
   ): Promise<Page<Stored<ManifestAt> & { readonly subject: Digest | null }>>;
+  /** As `condemnedBlobs`. */
   condemnedManifests(after: Place, delayHours: number): Promise<Page<Stored<CondemnedManifest>>>;
   /** Those of `keys` that the views, brought up to the log's head, do not name. */
   unknownKeys(entries: readonly { key: string; digest: Digest }[]): Promise<readonly string[]>;

@@ -82,7 +82,7 @@ export function removal({ record, store, contents }: RemovalPorts) {
     return new Set(needed.map(nameOf));
   }
 
-  /** Call it only when the views show the condemnations. Resolves to what became of each. */
+  /** Call it only when all views show the condemnations. Resolves to what became of each. */
   async function settleBlobs(blobs: readonly CondemnedBlob[], metadata: Metadata): Promise<Settled[]> {
     const needed = await reprieveNeededBlobs(blobs, metadata);
     const unneeded = blobs.filter((blob) => !needed.has(nameOf(blob)));
@@ -146,7 +146,7 @@ export function removal({ record, store, contents }: RemovalPorts) {
     return new Set(staying.map(([name]) => name));
   }
 
-  /** Call it only when the views show the condemnations. Resolves to what became of each. */
+  /** Call it only when all views show the condemnations. Resolves to what became of each. */
   async function settleManifests(
     manifests: readonly SettledManifest[],
     rules: ManifestRules,

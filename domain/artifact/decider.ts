@@ -93,12 +93,6 @@ export const damagingManifest: ArtifactDecider<DamagedManifest> = {
       : [{ type: 'ManifestDamaged', data }],
 };
 
-/** At a client's wish, whatever needs it. */
-export const deletingManifest: ArtifactDecider<ManifestAt> = {
-  ...artifact,
-  decide: (before) => (before === null ? [] : [deleted(before.pushed)]),
-};
-
 function deleted(pushed: PushedManifest): ArtifactEvent {
   const { repository, digest, mediaType, size, key, subject } = pushed;
   return {

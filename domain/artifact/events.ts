@@ -39,7 +39,7 @@ export const artifactEvent = z.discriminatedUnion('type', [
   }),
   eventOf(
     'ManifestCondemned',
-    'No tag and no other manifest needs the manifest: it goes unless one does soon. Until then it counts as absent for who asks whether it has to be pushed.',
+    'No tag and no other manifest needs the manifest, or a client is deleting it: it goes unless it comes to be needed soon. Until then it counts as absent for who asks whether it has to be pushed.',
     { ...at, condemnation: z.string().describe('What a later removal has to name; a UUID') },
   ),
   eventOf(

@@ -44,7 +44,21 @@ const passing = new Set([
 ]);
 const attempts = 4;
 
-const codeOf = (error: unknown): string => (error as { code?: string } | undefined)?.code ?? '';
+/** S3 may fail after it has said 200; the client then throws the element of the body that tells why, as it is. */
+interface Told {
+  readonly code?: string;
+  readonly Code?: string;
+  readonly message?: string;
+  readonly Message?: string;
+}
+const codeOf = (error: unknown): string => {
+  const { code, Code = '' } = (error ?? {}) as Told;
+  return code ?? Code;
+};
+const messageOf = (error: unknown): string => {
+  const { message, Message = String(error) } = (error ?? {}) as Told;
+  return message ?? Message;
+};
 
 /** Whether the same request may fare better soon. */
 const passes = (error: unknown): boolean =>
@@ -65,9 +79,7 @@ export function s3Failure(cause: unknown): Error {
     case 'QuotaExceeded':
       return new StoreFull('the store or its quota is full', { cause });
     default:
-      return new StoreUnavailable(`the store failed: ${cause instanceof Error ? cause.message : cause}`, {
-        cause,
-      });
+      return new StoreUnavailable(`the store failed: ${messageOf(cause)}`, { cause });
   }
 }
 

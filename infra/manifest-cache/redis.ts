@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Redis } from 'ioredis';
+import { type Redis, ReplyError } from 'ioredis';
 import type { ManifestCache } from './port.ts';
 
 /** A Redis in the same network answers sooner, and a blob store not much later. Milliseconds. */
@@ -35,7 +35,11 @@ export function redisManifestCache(redis: Redis, seconds: number): ManifestCache
     },
 
     keep(key, bytes) {
-      if (isThere()) redis.set(nameOf(key), bytes, 'EX', seconds).catch(leaveAlone);
+      if (!isThere()) return;
+      redis.set(nameOf(key), bytes, 'EX', seconds).catch((error: unknown) => {
+        // It answers, and may be full: what it has can be had all the same.
+        if (!(error instanceof ReplyError)) leaveAlone();
+      });
     },
   };
 }

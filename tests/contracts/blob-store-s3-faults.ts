@@ -113,6 +113,20 @@ export function s3Faults(start: StartStore): void {
     assert.equal(digestOf(await read(store, key ?? '')), digestOfGenerated(1, 20));
   });
 
+  rule(
+    'a blob whose parts S3 fails to put together, after it has said 200, is put together again',
+    async (_, { store, proxy }) => {
+      const failures = ['InternalError', 'SlowDown'];
+      proxy.decide = (method, path) => {
+        const code = method === 'POST' && path.includes('uploadId=') ? failures.shift() : undefined;
+        return code === undefined ? 'pass' : { status: 200, code };
+      };
+      const { key, digest } = await store.put(digestOfGenerated(1, total), generated(1, total));
+      assert.deepEqual(failures, []);
+      assert.equal(digestOf(await read(store, key)), digest);
+    },
+  );
+
   rule('a full store is told as such', async (_, { store, proxy }) => {
     const id = await begin(store);
     proxy.decide = () => ({ status: 507, code: 'XMinioStorageFull' });

@@ -4,12 +4,14 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { Client } from 'minio';
+import { atOnce } from '../../commands/at-once.ts';
+import { keyOf } from '../../infra/blob-store/key.ts';
 import { BlobNotFound, BlobTooLarge, StoreUnavailable } from '../../infra/blob-store/port.ts';
 import type { S3Settings } from '../../infra/blob-store/s3.ts';
 import { bytesOf, digestOfGenerated, generated } from '../generated-bytes.ts';
 import { type MinioServer, startMinio } from '../minio-server.ts';
 import { requireTool } from '../tool.ts';
-import { blobStoreContract, collect, digestOf, read, type StoreUnderTest } from './blob-store.ts';
+import { blobStoreContract, collect, digestOf, keysOf, read, type StoreUnderTest } from './blob-store.ts';
 import { openStore } from './blob-store-child.ts';
 import { blobStoreExpiry } from './blob-store-expiry.ts';
 import { s3Faults } from './blob-store-s3-faults.ts';
@@ -93,6 +95,19 @@ test('s3: a store whose server is gone is unavailable, and works when it is back
   await restart();
   assert.equal(digestOf(await read(store, key)), digest);
   await store.put(digest, generated(1, 1000));
+});
+
+test('s3: a listing goes on behind its first page, and tells each blob once', async (t) => {
+  const run = await startS3(t);
+  if (run === undefined) return;
+  const store = await openStore(run.settings);
+  t.after(() => store.close());
+  const settings = run.settings as S3Settings;
+  const client = clientOf(settings);
+  // A page of S3 has at most a thousand.
+  const keys = Array.from({ length: 1100 }, (_, index) => keyOf(digestOf(Buffer.from(`blob ${index}`))));
+  await atOnce(50, keys, (key) => client.putObject(settings.bucket, `${settings.prefix}blobs/${key}`, 'x'));
+  assert.deepEqual(await keysOf(store), keys.toSorted());
 });
 
 test('s3: an upload of more parts than a blob can have is too large, and no outage', async (t) => {

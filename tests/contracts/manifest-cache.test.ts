@@ -83,6 +83,23 @@ test('what somebody else has put there is not served', async (t) => {
   assert.ok(manifest.bytes.equals(await read()));
 });
 
+test('what a full Redis has is had from it, though it takes nothing more', async (t) => {
+  const caches = await startCaches(t);
+  if (caches === undefined) return;
+  const { redis, one } = caches;
+  const manifest = aManifest();
+  await redis.set(`shiplog:manifest:${manifest.key}`, manifest.bytes, 'EX', 100);
+  await redis.config('SET', 'maxmemory', '1');
+  // More than once, since a slow machine may make it late, whereupon it is left alone for a while.
+  await until('it is asked after it has refused another one', async () => {
+    const other = aManifest();
+    one.keep(other.key, other.bytes);
+    // Answered after that.
+    assert.equal(await redis.exists(`shiplog:manifest:${other.key}`), 0);
+    return (await one.find(manifest.key))?.equals(manifest.bytes) === true;
+  });
+});
+
 for (const leave of ['kill', 'freeze'] as const) {
   test(`while Redis is away (${leave}) manifests come from the store, and nobody waits for it twice`, async (t) => {
     const caches = await startCaches(t);

@@ -2,7 +2,6 @@ import { test } from 'node:test';
 import {
   condemningManifest,
   damagingManifest,
-  deletingManifest,
   pushing,
   removingManifest,
   reprievingManifest,
@@ -51,14 +50,17 @@ test('the same manifest pushed again changes nothing', () => {
 });
 
 test('a deleted manifest says what it needed, and can be pushed again under another key', () => {
-  given(deletingManifest, pushed).when(at).then(deleted);
+  given(removingManifest, pushed, condemned)
+    .when({ ...at, condemnation: 'one' })
+    .then(deleted);
   const again = { ...manifest, key: 'second' };
   given(pushing, pushed, deleted).when(again).then({ type: 'ManifestPushed', data: again });
 });
 
 test('a manifest that is not there is not deleted once more', () => {
-  given(deletingManifest).when(at).then();
-  given(deletingManifest, pushed, deleted).when(at).then();
+  const removal = { ...at, condemnation: 'one' };
+  given(removingManifest).when(removal).then();
+  given(removingManifest, pushed, condemned, deleted).when(removal).then();
 });
 
 test('a push of a condemned manifest reprieves it', () => {

@@ -5,6 +5,7 @@ import { garbageCollector } from '../../bin/garbage.ts';
 import { storedContents } from '../../bin/scrub.ts';
 import { type CollectGarbage, collectGarbage, type Finding } from '../../commands/collect-garbage.ts';
 import type { Contents } from '../../commands/contents.ts';
+import { deleteManifest } from '../../commands/delete-manifest.ts';
 import { mountBlob } from '../../commands/mount-blob.ts';
 import { type PushManifest, pushManifest } from '../../commands/push-manifest.ts';
 import { recorder } from '../../commands/record.ts';
@@ -118,6 +119,15 @@ export async function openCollector(t: Scope, server: TestServer) {
       const parsed = parseManifest(bytes, mediaType);
       return push({ repository, digest: digest as Digest, bytes, manifest: parsed, tags }, metadata);
     },
+
+    /** A deletion on another gateway, with `changed` as for a push; resolves to whether the manifest was there. */
+    deleteManifest: (repository: string, digest: string, changed: Changed) =>
+      deleteManifest({
+        record,
+        store,
+        contents: { ...contents, ...changed.contents },
+        newCondemnation: randomUUID,
+      })({ repository, digest: digest as Digest }, metadata),
 
     garbage,
     contents,

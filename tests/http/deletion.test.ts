@@ -155,6 +155,7 @@ test('who deleted what is recorded', async () => {
       ['TagAssigned', 'user:admin'],
       ['TagRemoved', 'user:admin'],
       ['ManifestPushed', 'user:admin'],
+      ['ManifestCondemned', 'user:admin'],
       ['ManifestDeleted', 'user:admin'],
     ],
   );

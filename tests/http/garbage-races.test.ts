@@ -22,16 +22,6 @@ const collector = await openCollector({ after }, server);
 const manifestAt = (repository: string, reference: string) => `/v2/${repository}/manifests/${reference}`;
 const blobAt = (repository: string, digest: string) => `/v2/${repository}/blobs/${digest}`;
 const statusOf = async (method: string, path: string) => (await send(server, method, path)).status;
-const indexOf = (...children: readonly { digest: string; manifest: string }[]): string =>
-  JSON.stringify({
-    schemaVersion: 2,
-    mediaType: mediaTypes.index,
-    manifests: children.map(({ digest, manifest }) => ({
-      mediaType: mediaTypes.image,
-      digest,
-      size: manifest.length,
-    })),
-  });
 const manifestOf = (manifest: string) => ({ manifest, digest: digestOf(manifest) });
 
 test('a client that has seen a blob before it was condemned can push a manifest that names it', async () => {
@@ -208,41 +198,6 @@ test('a mount keeps the bytes whatever becomes of the repository that it was mou
   assert.equal(await statusOf('GET', blobAt('library/mounted-from', blob.digest)), 404);
   const read = await send(server, 'GET', blobAt('library/mounted-to', blob.digest));
   assert.deepEqual([read.status, read.body.toString()], [200, 'mounted']);
-});
-
-test('an index that lands while its children are condemned keeps them', async () => {
-  const repository = 'library/late-index';
-  const child = await pushImage(server, repository, 'child', 'late index');
-  await send(server, 'DELETE', manifestAt(repository, 'child'));
-  const condemned = await collector.condemnManifest(repository, child.digest);
-  assert.equal(await statusOf('HEAD', manifestAt(repository, child.digest)), 404);
-  const index = indexOf(child);
-  assert.equal((await putManifest(server, repository, 'all', index, mediaTypes.index)).status, 201);
-  assert.equal(await statusOf('HEAD', manifestAt(repository, child.digest)), 200);
-  assert.equal(await collector.settleManifest(condemned), 'kept');
-  assert.equal(await statusOf('GET', manifestAt(repository, child.digest)), 200);
-});
-
-test('an index whose child goes while it is pushed is refused, though an index may lack children', async () => {
-  const repository = 'library/child-gone';
-  const child = await pushImage(server, repository, 'child', 'child gone');
-  await send(server, 'DELETE', manifestAt(repository, 'child'));
-  const index = manifestOf(indexOf(child));
-  const pushing = collector.push(repository, index, {
-    tags: ['all'],
-    store: {
-      async put(digest, source) {
-        const condemned = await collector.condemnManifest(repository, child.digest);
-        assert.equal(await collector.settleManifest(condemned), 'removed');
-        return collector.store.put(digest, source);
-      },
-    },
-  });
-  await assert.rejects(pushing, {
-    reason: { kind: 'references-unknown', repository, digests: [child.digest] },
-  });
-  assert.equal(await statusOf('GET', manifestAt(repository, 'all')), 404);
-  assert.equal(await statusOf('GET', manifestAt(repository, index.digest)), 404);
 });
 
 test('a manifest that is tagged again while it is condemned stays', async () => {

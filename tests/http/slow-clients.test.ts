@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { startServer } from '../server.ts';
@@ -132,6 +133,27 @@ test('clients that take nothing of a large blob are cut off, and their bytes wai
   );
   assert.ok(most - before < 300, `${Math.round(most - before)} MiB for ${readers} readers of 64 MiB each`);
   assert.equal((await server.fetch('/readyz')).status, 200);
+});
+
+test('of clients that leave in the middle of a blob, or before its first byte, no file stays open', async (t) => {
+  const { digest } = await pushBlob(server, 'library/slow', Buffer.alloc(16 * 1024 * 1024, 'x'));
+  const fds = `/proc/${server.pid()}/fd`;
+  const openBlobs = async () => {
+    const links = await Promise.all(
+      (await readdir(fds)).map((fd) => readlink(join(fds, fd)).catch(() => '')),
+    );
+    return links.filter((link) => link.startsWith(join(server.dataDirectory, 'blobs'))).length;
+  };
+  for (let round = 0; round < 10; round += 1) {
+    const readers = Array.from({ length: 20 }, () => openRaw(t, server).socket.pause());
+    for (const reader of readers)
+      reader.write(head(`GET /v2/library/slow/blobs/${digest} HTTP/1.1`, host, login));
+    // At another point of the answer each time, and the last ones when they have begun to read.
+    if (round < 9) await wait(round ** 2);
+    else await until('a file is open', async () => (await openBlobs()) > 0);
+    for (const reader of readers) reader.resetAndDestroy();
+  }
+  await until('all files are closed', async () => (await openBlobs()) === 0);
 });
 
 test('requests that do not wait for answers are answered one after the other, in their order', async (t) => {
