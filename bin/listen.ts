@@ -56,6 +56,10 @@ async function listen(
   const certificate = tls && (await readCertificate(tls));
   const tlsServer =
     certificate && createTlsServer({ ...settings, ...certificate, handshakeTimeout: headersTimeout });
+  tlsServer?.on('tlsClientError', (error: NodeJS.ErrnoException, { remoteAddress: ip }) => {
+    // Who only looks whether the port is open leaves in the middle of it.
+    if (error.code !== 'ECONNRESET') logger.info({ ip, fault: error.code }, 'a client failed to set up TLS');
+  });
   const server = tlsServer ?? createHttpServer(settings);
   guardConnections(server, app.routing, {
     logger,

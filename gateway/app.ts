@@ -61,7 +61,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     loggerInstance: ports.logger,
     genReqId: requestIds(),
     trustProxy: ports.isTrustedProxy,
-    // One line a request, when it is answered; see `logRequests`.
+    // One line a request, when it is answered; see `logAnswer`.
     logController: new LogController({ disableRequestLogging: true }),
     rewriteUrl: ({ url = '/' }) => foldRepositoryName(cleanApiPath(pathOf(url))),
     exposeHeadRoutes: false,
@@ -72,7 +72,8 @@ export function createApp(ports: AppPorts): FastifyInstance {
     },
     frameworkErrors: (_error, request, reply: FastifyReply) => {
       markAnswer(request, reply);
-      // No hook sees such a request, so nobody would read a body that it may have.
+      // No hook sees such a request: nobody else would log it, or read a body that it may have.
+      reply.raw.once('finish', () => logAnswer(request, reply));
       reply
         .code(400)
         .header('connection', 'close')
@@ -138,20 +139,23 @@ const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics'])
 /** The access log; probes are of interest to nobody. */
 function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', (request, reply, done) => {
-    const { method, originalUrl, ip, headers } = request;
-    request.log[probes.has(originalUrl) ? 'debug' : 'info'](
-      {
-        method,
-        url: originalUrl,
-        status: reply.statusCode,
-        ms: Math.round(reply.elapsedTime * 10) / 10,
-        ip,
-        userAgent: headers['user-agent'],
-      },
-      'request',
-    );
+    logAnswer(request, reply);
     done();
   });
+}
+
+function logAnswer({ method, originalUrl, ip, headers, log }: FastifyRequest, reply: FastifyReply): void {
+  log[probes.has(originalUrl) ? 'debug' : 'info'](
+    {
+      method,
+      url: originalUrl,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+      ip,
+      userAgent: headers['user-agent'],
+    },
+    'request',
+  );
 }
 
 /** What every answer carries: the id under which the log has the request, and the mark of a registry below `/v2`. */

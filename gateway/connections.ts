@@ -76,7 +76,10 @@ export function guardConnections(server: Server, handle: Handler, ports: Guarded
     serve(request, response);
   });
   // Without a listener Node closes the connection without an answer.
-  server.on('connect', (_request, socket: Socket) => refuse(socket, 405, 'CONNECT is not for registries'));
+  server.on('connect', (_request, socket: Socket) => {
+    logger.info({ ip: socket.remoteAddress, fault: 'CONNECT', status: 405 }, 'a malformed request');
+    refuse(socket, 405, 'CONNECT is not for registries');
+  });
   const refused = new WeakSet<Socket>();
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // What still comes is no request either, and is read so that the refusal arrives.

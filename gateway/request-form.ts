@@ -18,6 +18,8 @@ export function refuseDoubtfulRequests(app: FastifyInstance): void {
 }
 
 function faultOf({ rawHeaders, headers, httpVersion }: IncomingMessage, target: string): string | undefined {
+  // Node.js reads what names 0.9 or 2.0 as if it were 1.1.
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') return 'the version of HTTP is 1.1 or 1.0';
   let hosts = 0;
   let authorizations = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {

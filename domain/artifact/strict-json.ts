@@ -1,5 +1,10 @@
 /** More than any real manifest has; a parser that recurses would not survive what fits into one. */
 const maxDepth = 64;
+/**
+ * Names, objects and lists together: room for ten thousand descriptors with their platforms. As many as fit into 4 MiB
+ * would keep the process from everything else for half a second.
+ */
+const maxParts = 100_000;
 
 const quote = 0x22;
 const backslash = 0x5c;
@@ -7,16 +12,23 @@ const backslash = 0x5c;
 /**
  * The JSON value in `text`. Refuses an object that has a name twice, since readers disagree on which one counts: what
  * was checked here would not be what a client sees.
- * @throws SyntaxError for that, for a nesting deeper than 64, and for what is not JSON.
+ * @throws SyntaxError for that, for a nesting deeper than 64, for more parts than any manifest has, and for what is not
+ * JSON.
  */
 export function parseStrictJson(text: string): unknown {
   /** The names so far of each object that is open, null for an array. */
   const open: (Set<string> | null)[] = [];
+  let parts = 0;
+  const countPart = (): void => {
+    parts += 1;
+    if (parts > maxParts) throw new SyntaxError(`it has more than ${maxParts} names, objects and lists`);
+  };
   for (let at = 0; at < text.length; at += 1) {
     switch (text[at]) {
       case '{':
       case '[':
         if (open.length === maxDepth) throw new SyntaxError(`it is nested deeper than ${maxDepth}`);
+        countPart();
         open.push(text[at] === '{' ? new Set() : null);
         break;
       case '}':
@@ -25,7 +37,10 @@ export function parseStrictJson(text: string): unknown {
         break;
       case '"': {
         const end = endOfString(text, at);
-        if (isName(text, end)) takeName(open.at(-1), text.slice(at, end));
+        if (isName(text, end)) {
+          countPart();
+          takeName(open.at(-1), text.slice(at, end));
+        }
         at = end - 1;
       }
     }

@@ -13,6 +13,11 @@ export function leaveContentTypeToRoutes(app: FastifyInstance): void {
     const { headers } = request.raw;
     const { url: route } = request.routeOptions;
     const isOurs = request.is404 || route?.startsWith('/v2') === true;
+    // Fastify demands a type of this method before it looks whether there is such a route, and there is none.
+    if (request.method === 'QUERY') {
+      headers['content-type'] = 'application/octet-stream';
+      return done();
+    }
     if (!isOurs || headers['content-type'] === undefined) return done();
     if (route !== '/v2/:name/manifests/:reference') {
       delete headers['content-type'];

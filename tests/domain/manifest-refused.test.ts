@@ -98,6 +98,8 @@ for (const [fault, descriptor] of Object.entries(descriptors)) {
   });
 }
 
+const many = (part: (n: number) => string): string =>
+  Array.from({ length: 100_000 }, (_, n) => part(n)).join();
 const texts: Readonly<Record<string, Uint8Array | string>> = {
   'no bytes': '',
   'half of its bytes': text.slice(0, text.length / 2),
@@ -119,6 +121,10 @@ const texts: Readonly<Record<string, Uint8Array | string>> = {
   'UTF-16': Buffer.from(text, 'utf16le'),
   'lists nested deeper than any reader likes': `${text.slice(0, -1)},"x":${'['.repeat(65)}${']'.repeat(65)}}`,
   'a million open lists': '['.repeat(1_000_000),
+  'a hundred thousand names': `${text.slice(0, -1)},"x":{${many((n) => `"${n}":1`)}}}`,
+  'a hundred thousand names of annotations': `${text.slice(0, -1)},"annotations":{${many((n) => `"${n}":"x"`)}}}`,
+  'a hundred thousand objects': `${text.slice(0, -1)},"x":[${many(() => '{}')}]}`,
+  'a hundred thousand lists': `${text.slice(0, -1)},"x":[${many(() => '[]')}]}`,
 };
 for (const [fault, bytes] of Object.entries(texts)) {
   test(`a manifest is refused with ${fault}`, () => {
@@ -172,7 +178,7 @@ test('a Content-Type that is none of a manifest is refused, also when the manife
 test('as many faults as fit into 4 MiB make a short answer', () => {
   const many = '1,'.repeat(9_999);
   assert.match(faultOf(text.replace(/"layers":\[.*?\]/, `"layers":[${many}1]`)), /layers\[0\]/);
-  const annotations = Array.from({ length: 200_000 }, (_, i) => `"${i}":1`).join(',');
+  const annotations = Array.from({ length: 90_000 }, (_, i) => `"${i}":1`).join(',');
   assert.match(faultOf(text.replace(/\}$/, `,"annotations":{${annotations}}}`)), /annotations/);
   const urls = { ...layer, urls: Array(1_000_000).fill(1) };
   assert.match(faultOf(JSON.stringify({ ...image, layers: [urls] })), /urls/);

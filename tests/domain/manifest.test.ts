@@ -137,6 +137,13 @@ test('ten thousand layers are taken', () => {
   assert.equal(parse({ ...image, layers: Array(10_000).fill(layer) }).layers.length, 10_000);
 });
 
+test('an index of ten thousand children for as many platforms is taken', () => {
+  const platform = { architecture: 'arm64', os: 'linux', variant: 'v8' };
+  assert.equal(
+    parse({ ...index, manifests: Array(10_000).fill({ ...child, platform }) }).manifests.length,
+    10_000,
+  );
+});
 test('a manifest that consists of annotations is taken up to the size that a registry takes', () => {
   const annotations = { big: 'x'.repeat(3_900_000) };
   assert.equal(parse({ ...image, annotations }).annotations?.big?.length, 3_900_000);

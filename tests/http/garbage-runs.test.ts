@@ -124,6 +124,30 @@ test('an index keeps its children, and takes them along within one run', async (
   for (const digest of all) assert.equal(await statusOf('GET', manifestAt(repository, digest)), 404);
 });
 
+test('a chain of indexes that is deeper than a run goes down is gone after some more runs', async () => {
+  const repository = 'library/chain';
+  const { digest, manifest } = await pushImage(server, repository, 'bottom');
+  await send(server, 'DELETE', manifestAt(repository, 'bottom'));
+  let child = { mediaType: mediaTypes.image as string, digest, size: manifest.length };
+  const chain = [digest];
+  for (let depth = 0; depth < 150; depth += 1) {
+    const index = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [child] });
+    child = { mediaType: mediaTypes.index, digest: digestOf(index), size: index.length };
+    assert.equal((await putManifest(server, repository, child.digest, index, mediaTypes.index)).status, 201);
+    chain.push(child.digest);
+  }
+  const left = async () => {
+    const statuses = await Promise.all(chain.map((each) => statusOf('GET', manifestAt(repository, each))));
+    return statuses.filter((status) => status === 200).length;
+  };
+
+  await collector.collect();
+  const after = await left();
+  assert.ok(after > 0 && after < 151, `${after} are left`);
+  await collector.collect();
+  assert.equal(await left(), 0);
+});
+
 test('what refers to a manifest that is there stays, along a chain and from a child of an index', async () => {
   const repository = 'library/referrers';
   const image = await pushImage(server, repository, 'platform', 'child');
