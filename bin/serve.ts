@@ -35,7 +35,10 @@ import { keepSigningKey } from './token-keys.ts';
 import { version } from './version.ts';
 import { welcome } from './welcome.ts';
 
-/** `shiplog serve`: runs until SIGTERM or SIGINT; exit code 1 when it cannot start or cannot go on. */
+/**
+ * `shiplog serve`: runs until SIGTERM, SIGINT or, where there is no certificate that it renews, SIGHUP; exit code 1 when
+ * it cannot start or cannot go on.
+ */
 export async function serve(file: string | undefined): Promise<void> {
   const configuration = await requireConfiguration(file);
   const logger = createLogger({ level: configuration.log.level });
@@ -45,16 +48,16 @@ export async function serve(file: string | undefined): Promise<void> {
     logger.warn(`ANYBODY may push to and delete from the project ${project}, as anonymous_write says`);
 
   const stopping = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      // The second one is from somebody who will not wait.
-      if (stopping.signal.aborted) process.exit(1);
-      logger.info(`${signal}: stopping`);
-      stopping.abort();
-    });
-  }
+  const stop = (signal: NodeJS.Signals): void => {
+    // The second one is from somebody who will not wait.
+    if (stopping.signal.aborted) process.exit(1);
+    logger.info(`${signal}: stopping`);
+    stopping.abort();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
+  const onHangUp = (work: () => void) => process.off('SIGHUP', stop).on('SIGHUP', work);
   try {
-    await run(configuration, logger, stopping.signal);
+    await run(configuration, logger, stopping.signal, onHangUp);
     logger.info('stopped');
   } catch (error) {
     const explanation = startFailure(error);
@@ -64,7 +67,12 @@ export async function serve(file: string | undefined): Promise<void> {
   }
 }
 
-async function run(configuration: Configuration, logger: Logger, stopping: AbortSignal): Promise<void> {
+async function run(
+  configuration: Configuration,
+  logger: Logger,
+  stopping: AbortSignal,
+  onHangUp: (work: () => void) => void,
+): Promise<void> {
   await using open = new AsyncDisposableStack();
 
   const tracing = await traceAsConfigured(configuration, logger);
@@ -150,7 +158,7 @@ async function run(configuration: Configuration, logger: Logger, stopping: Abort
   });
   open.defer(listeners.close);
   const { renewCertificate } = listeners;
-  if (renewCertificate !== undefined) process.on('SIGHUP', () => void renewCertificate());
+  if (renewCertificate !== undefined) onHangUp(() => void renewCertificate());
 
   const isFirstStart = (await log.head()) === 0n;
   await firstStart({ log, record, hashPassword, ...first }, configuration.harbor_admin_password?.reveal());

@@ -71,13 +71,15 @@ test('a running push is finished after SIGTERM, while nobody new is let in', asy
   assert.ok(body.equals(bytes));
 });
 
-test('an idle server ends with exit code 0 on SIGTERM and on SIGINT', async (t) => {
+test('an idle server ends with exit code 0 on SIGTERM, on SIGINT and when its terminal is closed', async (t) => {
   const server = await startServer(t);
   // A kept-alive connection without a request must not hold it up.
   await fetch(`${server.url}/healthz`);
   assert.equal(await server.stop('SIGTERM'), 0);
   await server.start();
   assert.equal(await server.stop('SIGINT'), 0);
+  await server.start();
+  assert.equal(await server.stop('SIGHUP'), 0);
 });
 
 test('a port that is taken is said in one line, and the exit code is 1', async (t) => {
