@@ -1,18 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
-import { hostname, tmpdir } from 'node:os';
+import { readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DataDirectoryUnusable, holdDataDirectory } from '../../infra/data-directory/data-directory.ts';
 import { DataDirectoryHeld, type Hold, type Holder } from '../../infra/data-directory/hold.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import { startScript } from './script.ts';
-
-async function freshDirectory(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'shiplog-test-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 async function hold(t: TestContext, directory: string, description = 'http://localhost:8080'): Promise<Hold> {
   const taken = await holdDataDirectory(directory, { description });
@@ -36,15 +31,15 @@ async function abandonedHold(t: TestContext, directory: string, change: Partial<
 }
 
 test('a data directory is created, and only its owner may list it', async (t) => {
-  const directory = join(await freshDirectory(t), 'new', 'data');
+  const directory = join(await temporaryDirectory(), 'new', 'data');
   await hold(t, directory);
   const { mode } = await stat(directory);
   // PostgreSQL runs as another user when Shiplog runs as root, and has to pass through.
   assert.equal(mode & 0o777, process.getuid?.() === 0 ? 0o711 : 0o700);
 });
 
-test('a directory that cannot be one is refused with its path and the reason', async (t) => {
-  const file = join(await freshDirectory(t), 'file');
+test('a directory that cannot be one is refused with its path and the reason', async () => {
+  const file = join(await temporaryDirectory(), 'file');
   await writeFile(file, '');
   const error = await holdDataDirectory(join(file, 'data'), { description: '' }).catch((thrown) => thrown);
   assert.ok(error instanceof DataDirectoryUnusable);
@@ -59,7 +54,7 @@ test('a directory that cannot be written is refused with its path and the reason
 });
 
 test('a second process is refused, and told who holds the directory', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const holder = startScript(t, 'hold-directory.ts', [directory, 'http://registry.example:8080']);
   assert.equal(await holder.line(), 'held');
   const error = await holdDataDirectory(directory, { description: '' }).catch((thrown) => thrown);
@@ -70,13 +65,13 @@ test('a second process is refused, and told who holds the directory', async (t) 
 });
 
 test('the same process is refused a second hold as well', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   await hold(t, directory);
   await assert.rejects(hold(t, directory), DataDirectoryHeld);
 });
 
 test('a released directory can be held again, and nothing is left in it', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const first = await hold(t, directory);
   await first.release();
   await first.release();
@@ -85,7 +80,7 @@ test('a released directory can be held again, and nothing is left in it', async 
 });
 
 test('the hold of a process that was killed is taken over', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const holder = startScript(t, 'hold-directory.ts', [directory]);
   assert.equal(await holder.line(), 'held');
   await holder.kill();
@@ -95,13 +90,13 @@ test('the hold of a process that was killed is taken over', async (t) => {
 
 test('a hold whose pid another program got meanwhile is taken over', async (t) => {
   if (process.platform === 'win32') return t.skip('Windows does not tell when a process started');
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   await abandonedHold(t, directory, { pid: process.pid, startTime: 'before' });
   await hold(t, directory);
 });
 
 test('a hold of another machine stands while its heartbeat goes on', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const file = await abandonedHold(t, directory, { host: 'another', bootId: 'another' });
   const heart = setInterval(() => void utimes(file, new Date(), new Date()), 50);
   t.after(() => clearInterval(heart));
@@ -110,14 +105,14 @@ test('a hold of another machine stands while its heartbeat goes on', async (t) =
 });
 
 test('a hold of another machine whose heartbeat stopped is taken over', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   await abandonedHold(t, directory, { host: 'another', bootId: 'another' });
   const taken = await holdDataDirectory(directory, { description: '', heartbeatMs: 50 });
   t.after(() => taken.release());
 });
 
 test('a hold in another pid namespace is not judged by its pid, which means nothing here', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const file = await abandonedHold(t, directory, { pidNamespace: 'pid:[1]', pid: 2 ** 22 + 1 });
   const heart = setInterval(() => void utimes(file, new Date(), new Date()), 50);
   t.after(() => clearInterval(heart));
@@ -126,7 +121,7 @@ test('a hold in another pid namespace is not judged by its pid, which means noth
 });
 
 test('of many that take over a stale hold at once exactly one gets it', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   for (let round = 0; round < 5; round++) {
     await abandonedHold(t, directory, { pid: 2 ** 22 + 1 });
     const taken = await Promise.allSettled(
@@ -143,7 +138,7 @@ test('of many that take over a stale hold at once exactly one gets it', async (t
 });
 
 test('of several processes that start at once exactly one gets the directory', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   await abandonedHold(t, directory, { pid: 2 ** 22 + 1 });
   const starters = Array.from({ length: 5 }, () => startScript(t, 'hold-directory.ts', [directory]));
   const answers = await Promise.all(starters.map((starter) => starter.line()));
@@ -152,7 +147,7 @@ test('of several processes that start at once exactly one gets the directory', a
 });
 
 test('a holder learns that its hold was taken from it', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   let lost: Error | undefined;
   const onLost = (error: Error) => {
     lost = error;

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chown, mkdtemp, readFile, realpath, rm } from 'node:fs/promises';
+import { chown, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,18 +15,13 @@ import { findPostgresBinaries } from '../../infra/database/postgres-binaries.ts'
 import { guarded } from '../../infra/database/postgres-guard.ts';
 import { parseDatabaseUrl } from '../../infra/database/target.ts';
 import { startPostgres } from '../postgres.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import { requireTool } from '../tool.ts';
 
 async function connect(t: TestContext, options: Partial<ConnectOptions>): Promise<Database<unknown>> {
   const database = await connectDatabase<unknown>({ poolSize: 4, waitMs: 20_000, ...options });
   t.after(() => database.close());
   return database;
-}
-
-async function freshDirectory(t: TestContext): Promise<string> {
-  const directory = await realpath(await mkdtemp(join(tmpdir(), 'shiplog-test-')));
-  t.after(() => rm(directory, { recursive: true, force: true }));
-  return directory;
 }
 
 async function startServer(t: TestContext, directory: string) {
@@ -79,7 +73,7 @@ test('int8 is a bigint on our connections, and text on those of others in this p
 });
 
 test('a server that is not there yet is waited for, and the wait is told of', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const first = await startServer(t, directory);
   const connection = first.connection('postgres');
   await first.stop();
@@ -202,7 +196,7 @@ test('an outage is told from a bug', async (t) => {
 });
 
 test('a listener survives kill -9 of the server, and is told that it may have missed something', async (t) => {
-  const server = await startServer(t, await freshDirectory(t));
+  const server = await startServer(t, await temporaryDirectory());
   const { pool, listen } = await connect(t, { connection: server.connection('postgres') });
   const heard: string[] = [];
   await listen('Some channel', (payload) => void heard.push(payload));
@@ -270,7 +264,7 @@ test('a URL with the folder of a Unix socket connects', async (t) => {
 test('each ssl_mode checks as much of the server as it says', async (t) => {
   const openssl = requireTool(t, 'openssl');
   if (openssl === undefined) return;
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const server = await startServer(t, directory);
   await server.stop();
   const { ca, connection } = await startTlsServer(t, directory, openssl, server.connection('postgres'));

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,13 +15,8 @@ import {
 } from '../../infra/database/embedded-postgres.ts';
 import { PostgresUnusable } from '../../infra/database/postgres-binaries.ts';
 import { clusterName, serverProcesses } from '../../infra/database/postgres-orphans.ts';
+import { temporaryDirectory } from '../temporary-directory.ts';
 import { type Script, startScript } from './script.ts';
-
-async function freshDirectory(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'shiplog-test-'));
-  t.after(() => rm(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 async function start(t: TestContext, directory: string, logged: string[] = []): Promise<EmbeddedPostgres> {
   const add = (message: string) => void logged.push(message);
@@ -106,7 +100,7 @@ const installedPackage = (): string => {
 };
 
 test('what is committed is there after a stop and a start, and a stop leaves no process', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const first = await start(t, directory);
   await query(first.connection('postgres'), 'create table kept as select 42 as answer');
   await first.stop();
@@ -120,7 +114,7 @@ test('what is committed is there after a stop and a start, and a stop leaves no 
 
 test('PostgreSQL listens on a private Unix socket only, and its password is private', async (t) => {
   if (process.platform === 'win32') return t.skip('Windows has no Unix sockets here');
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const postgres = await start(t, directory);
   const connection = postgres.connection('postgres');
   assert.deepEqual(await query(connection, 'show listen_addresses'), ['']);
@@ -130,7 +124,7 @@ test('PostgreSQL listens on a private Unix socket only, and its password is priv
 });
 
 test('text sorts by code point', async (t) => {
-  const postgres = await start(t, await freshDirectory(t));
+  const postgres = await start(t, await temporaryDirectory());
   const statement = "select tag from unnest(array['b', 'a', 'B', 'é', '10', '9']) as tag order by tag";
   const sorted = await query(postgres.connection('postgres'), statement);
   assert.deepEqual(sorted, ['10', '9', 'B', 'a', 'b', 'é']);
@@ -138,7 +132,7 @@ test('text sorts by code point', async (t) => {
 
 test('kill -9 of the parent leaves no process, and nothing that was committed is lost', async (t) => {
   if (!needsProc(t)) return;
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const { parent, connection } = await startBelow(t, directory);
   await query(connection, 'create table kept as select 42 as answer');
   await parent.kill();
@@ -149,7 +143,7 @@ test('kill -9 of the parent leaves no process, and nothing that was committed is
 });
 
 test('a start right after kill -9 of the parent waits for the old PostgreSQL to be gone', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   for (let round = 0; round < 3; round++) {
     const { parent, connection } = await startBelow(t, directory);
     await query(connection, `create table round${round} as select 1`);
@@ -162,7 +156,7 @@ test('a start right after kill -9 of the parent waits for the old PostgreSQL to 
 
 test('a PostgreSQL that lost its parent and its guard is stopped by the next start', async (t) => {
   if (!needsProc(t)) return;
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const { parent, pid } = await startBelow(t, directory);
   // Stopped first, so that it does not notice the end of the guard and start PostgreSQL again.
   parent.process.kill('SIGSTOP');
@@ -183,7 +177,7 @@ test('a PostgreSQL that lost its parent and its guard is stopped by the next sta
 });
 
 test('a pid file whose pid another program got meanwhile does not keep PostgreSQL from starting', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   await (await start(t, directory)).stop();
   const cluster = join(directory, 'cluster');
   const { uid } = await stat(cluster);
@@ -195,7 +189,7 @@ test('a pid file whose pid another program got meanwhile does not keep PostgreSQ
 });
 
 test('kill -9 of the postmaster: it is started again under the same address, and nothing is lost', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const logged: string[] = [];
   const postgres = await start(t, directory, logged);
   const connection = postgres.connection('postgres');
@@ -211,7 +205,7 @@ test('kill -9 of the postmaster: it is started again under the same address, and
 });
 
 test('kill -9 of a backend: the server recovers by itself', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const postgres = await start(t, directory);
   const connection = postgres.connection('postgres');
   const pid = postgres.pid();
@@ -227,7 +221,7 @@ test('kill -9 of a backend: the server recovers by itself', async (t) => {
 
 test('kill -9 of the guard: PostgreSQL is started again below a new one', async (t) => {
   if (!needsProc(t)) return;
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const postgres = await start(t, directory);
   const before = postgres.pid();
   for (const guard of await processesOf(directory)) {
@@ -239,7 +233,7 @@ test('kill -9 of the guard: PostgreSQL is started again below a new one', async 
 });
 
 test('a stop is not held up by a PostgreSQL that cannot start again', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const logged: string[] = [];
   const postgres = await start(t, directory, logged);
   const control = join(directory, 'cluster', 'global', 'pg_control');
@@ -252,7 +246,7 @@ test('a stop is not held up by a PostgreSQL that cannot start again', async (t) 
 });
 
 test('a failed start quotes the log', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   await (await start(t, directory)).stop();
   await rename(join(directory, 'cluster', 'global'), join(directory, 'cluster', 'elsewhere'));
   const error = await start(t, directory).catch((thrown) => thrown);
@@ -262,7 +256,7 @@ test('a failed start quotes the log', async (t) => {
 
 test('kill -9 during initdb leaves nothing half-made, and no process', async (t) => {
   if (!needsProc(t)) return;
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   for (let round = 0; round < 8; round++) {
     const parent = startScript(t, 'run-postgres.ts', [directory]);
     // From before initdb starts to after it has ended, wherever that is on this machine.
@@ -280,7 +274,7 @@ test('kill -9 during initdb leaves nothing half-made, and no process', async (t)
 
 test('kill -9 at any moment of a start leaves no process, and the next start works', async (t) => {
   if (!needsProc(t)) return;
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   await (await start(t, directory)).stop();
   for (let round = 0; round < 10; round++) {
     const parent = startScript(t, 'run-postgres.ts', [directory]);
@@ -295,7 +289,7 @@ test('kill -9 at any moment of a start leaves no process, and the next start wor
 });
 
 test('of two that start on one directory one is refused, and the other is not disturbed', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   const results = await Promise.allSettled([start(t, directory), start(t, directory)]);
   const started = results.filter((result) => result.status === 'fulfilled');
   const refused = results.filter((result) => result.status === 'rejected');
@@ -310,7 +304,12 @@ test('of two that start on one directory one is refused, and the other is not di
 
 test('a path that is too long for a socket gets one elsewhere, which goes with the server', async (t) => {
   if (process.platform === 'win32') return t.skip('Windows has no Unix sockets here');
-  const directory = join(await freshDirectory(t), 'long-'.repeat(12), 'path-'.repeat(12), 'it\'s a, "name"');
+  const directory = join(
+    await temporaryDirectory(),
+    'long-'.repeat(12),
+    'path-'.repeat(12),
+    'it\'s a, "name"',
+  );
   const { parent, connection } = await startBelow(t, directory);
   assert.ok(!connection.host.startsWith(directory));
   assert.equal((await stat(connection.host)).mode & 0o777, 0o700);
@@ -327,7 +326,7 @@ test('a path that is too long for a socket gets one elsewhere, which goes with t
 
 test('root runs PostgreSQL from and in folders that only root can pass', async (t) => {
   if (!needsRoot(t)) return;
-  const secluded = await freshDirectory(t); // 0700, as mkdtemp makes it
+  const secluded = await temporaryDirectory(); // 0700, as mkdtemp makes it
   const packageFolder = join(secluded, 'package');
   await cp(installedPackage(), packageFolder, { recursive: true, verbatimSymlinks: true });
   const postgres = await startEmbeddedPostgres({ directory: join(secluded, 'data'), packageFolder });
@@ -342,7 +341,7 @@ test('root runs PostgreSQL from and in folders that only root can pass', async (
 
 test('root with no right but to override permissions, as in a container, runs it there as well', async (t) => {
   if (!needsRoot(t)) return;
-  const secluded = await freshDirectory(t);
+  const secluded = await temporaryDirectory();
   const drop = ['setpriv', '--bounding-set=-dac_read_search', '--'];
   const parent = startScript(t, 'run-postgres.ts', [join(secluded, 'data')], drop);
   const started = await readStart(parent);
@@ -354,7 +353,7 @@ test('root with no right but to override permissions, as in a container, runs it
 
 test('root that cannot let PostgreSQL pass is told the folder and what to do', async (t) => {
   if (!needsRoot(t)) return;
-  const secluded = await freshDirectory(t);
+  const secluded = await temporaryDirectory();
   const drop = ['setpriv', '--bounding-set=-dac_read_search,-dac_override', '--'];
   const { error = '' } = await readStart(startScript(t, 'run-postgres.ts', [join(secluded, 'data')], drop));
   assert.ok(error.startsWith('PostgresUnusable: '), error);
@@ -365,7 +364,7 @@ test('root that cannot let PostgreSQL pass is told the folder and what to do', a
 });
 
 test('data of another major version is refused with both versions', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   await mkdir(join(directory, 'cluster'));
   await writeFile(join(directory, 'cluster', 'PG_VERSION'), '15\n');
   const error = await start(t, directory).catch((thrown) => thrown);
@@ -374,7 +373,7 @@ test('data of another major version is refused with both versions', async (t) =>
 });
 
 test('a folder that is no cluster is left alone', async (t) => {
-  const directory = await freshDirectory(t);
+  const directory = await temporaryDirectory();
   await mkdir(join(directory, 'cluster'));
   await writeFile(join(directory, 'cluster', 'precious'), '');
   await assert.rejects(start(t, directory), /is no PostgreSQL cluster/);
