@@ -27,7 +27,7 @@ const MiB = 1024 * KiB;
  * all else that a transfer takes. Those of a transfer are young, so a collection of the young finds them, for a
  * hundredth of that.
  */
-const collectEvery = 24 * MiB;
+const collectEvery = 8 * MiB;
 
 export function transferMemory(): TransferMemory {
   const collectYoung = youngCollector();

@@ -63,7 +63,11 @@ async function tokenAccess(directory: string) {
   const key = { ...publicKey.export({ format: 'jwk' }), kid, alg: 'ES256', use: 'sig' };
   const file = join(directory, 'keys.json');
   await writeFile(file, JSON.stringify({ keys: [key] }));
-  const access = repositories.map((name) => ({ type: 'repository', name, actions: ['pull', 'push'] }));
+  const access = repositories.map((name) => ({
+    type: 'repository',
+    name,
+    actions: ['pull', 'push', 'delete'],
+  }));
   const token = await new SignJWT({ access })
     .setProtectedHeader({ alg: 'ES256', typ: 'JWT', kid })
     .setIssuer('bench')
