@@ -97,7 +97,8 @@ function comparable(text: string, type: ColumnType): string | number | boolean |
     case 'time': {
       // Without a zone it is UTC, as everywhere in the API.
       const value = new Date(/[zZ]|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`);
-      return Number.isNaN(value.getTime()) ? undefined : value;
+      const year = value.getUTCFullYear();
+      return year >= 1 && year <= 9999 ? value : undefined;
     }
   }
 }

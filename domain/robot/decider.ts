@@ -92,8 +92,14 @@ export const robotDecider: Decider<Robot | null, RobotCommand, RobotEvent> = {
 
 const dayMs = 24 * 60 * 60 * 1000;
 
+/** Beyond it ISO 8601 and PostgreSQL write years in different ways. */
+export const lastInstant = '9999-12-31T23:59:59.999Z';
+
+/** Harbor takes durations of millions of years. */
 const expiry = (createdAt: string, durationDays: number): string | null =>
-  durationDays === forEver ? null : new Date(Date.parse(createdAt) + durationDays * dayMs).toISOString();
+  durationDays === forEver
+    ? null
+    : new Date(Math.min(Date.parse(createdAt) + durationDays * dayMs, Date.parse(lastInstant))).toISOString();
 
 const recordable = ({ permissions }: Pick<RobotSettings, 'permissions'>) => ({
   permissions: permissions.map(({ scope, access }) => ({ scope: { ...scope }, access: [...access] })),

@@ -32,7 +32,9 @@ function readSort(sort = ''): Listing['sort'] {
 
 function readFilters(q: string | undefined): Filter[] {
   if (q === undefined) return [];
-  const parts = decodedAgain(q).split(',');
+  const decoded = decodedAgain(q);
+  if (decoded.includes('\0')) throw badRequest('a parameter holds no NUL');
+  const parts = decoded.split(',');
   // Clients that add filters to nothing begin with a comma.
   const written = parts.filter((part) => part !== '');
   if (written.length > maxParts) throw badRequest(`the query string has at most ${maxParts} parts`);

@@ -3,6 +3,7 @@ import { authorize } from '../../domain/access/authorize.ts';
 import { projectPermissions, systemPermissions } from '../../domain/access/catalogue.ts';
 import type { Permission } from '../../domain/access/permission.ts';
 import type { Principal, RobotPermission } from '../../domain/access/principal.ts';
+import { isName } from '../../domain/project/name.ts';
 import { forEver } from '../../domain/robot/decider.ts';
 import type { ListedRobot } from '../../projections/robots/queries.ts';
 import { badRequest, denied } from './faults.ts';
@@ -60,13 +61,7 @@ export function readLevel({ level }: RobotForm): 'system' | 'project' {
 /** The project of a robot that belongs to one. @throws RequestRefused 400 */
 export function projectIn({ permissions }: RobotForm): string {
   const [first, ...others] = permissions ?? [];
-  if (
-    first === undefined ||
-    others.length > 0 ||
-    first.kind !== 'project' ||
-    !first.namespace ||
-    first.namespace === '*'
-  )
+  if (first === undefined || others.length > 0 || first.kind !== 'project' || !isName(first.namespace))
     throw badRequest('a robot of a project has the permissions of that one project');
   return first.namespace;
 }

@@ -46,6 +46,16 @@ test('a robot lives as many days as it was given, counted from its creation', ()
     });
 });
 
+test('a robot for millions of years expires at the end of the times that can be written', () => {
+  const durationDays = 2_147_483_646;
+  given(robotDecider, created)
+    .when({ do: 'change', robotId: 1, ...settings, durationDays })
+    .then({
+      type: 'RobotChanged',
+      data: { ...which, ...settings, durationDays, expiresAt: '9999-12-31T23:59:59.999Z' },
+    });
+});
+
 test('a robot for ever never expires', () => {
   given(robotDecider, created)
     .when({ do: 'change', robotId: 1, ...settings, durationDays: forEver })

@@ -76,6 +76,7 @@ const refused: readonly (readonly [string, object, number])[] = [
   ['a duration of 0', projectRobot('bad', { duration: 0 }), 400],
   ['a duration of -2', projectRobot('bad', { duration: -2 }), 400],
   ['too long a duration', projectRobot('bad', { duration: 2_147_483_647 }), 400],
+  ['a project with a NUL', projectRobot('bad', { permissions: [{ ...inTeam, namespace: 'team\0' }] }), 400],
   ['a duration of half a day', projectRobot('bad', { duration: 0.5 }), 422],
   ['a name with a plus sign', projectRobot('team+bad'), 400],
   ['a name with capitals', projectRobot('Bad'), 400],
@@ -235,4 +236,11 @@ test('a deleted project takes its robots along', async () => {
   assert.equal((await ask(server, 'GET', `/robots/${id}`)).status, 404);
   assert.deepEqual(json(await ask(server, 'GET', `/robots/${wide}`)).permissions, [forSystem]);
   createdId(await create(projectRobot('ci', mine)));
+});
+
+test('a robot for millions of years is one to the end of time, and holds nothing up', async () => {
+  const created = json(await create(projectRobot('eternal', { duration: 2_147_483_646 })));
+  assert.equal(created.expires_at, Math.floor(Date.parse('9999-12-31T23:59:59Z') / 1000));
+  const { duration, expires_at } = json(await ask(server, 'GET', `/robots/${created.id}`));
+  assert.deepEqual([duration, expires_at], [2_147_483_646, created.expires_at]);
 });
