@@ -51,7 +51,7 @@ export const members: Projection<MembersEvent> = {
         .execute();
   },
 
-  apply: (tables, events) => takeSteps(tables, events.map(stepOf)),
+  apply: (tables, events) => takeSteps(tables, events, (event) => [stepOf(event)]),
 };
 
 function stepOf(event: RecordedEvent<MembersEvent>): Step {
@@ -79,8 +79,14 @@ function stepOf(event: RecordedEvent<MembersEvent>): Step {
     case 'MemberRemoved':
       return { by: 'remove', table, key: ['member_id'], row: { member_id: event.data.memberId } };
     case 'ProjectDeleted':
-      return { by: 'remove', table, key: ['project_id'], row: { project_id: event.data.projectId } };
+      return {
+        by: 'remove',
+        table,
+        key: ['project_id'],
+        row: { project_id: event.data.projectId },
+        spans: true,
+      };
     case 'UserDeleted':
-      return { by: 'remove', table, key: ['user_id'], row: { user_id: event.data.userId } };
+      return { by: 'remove', table, key: ['user_id'], row: { user_id: event.data.userId }, spans: true };
   }
 }

@@ -34,7 +34,7 @@ export const projects: Projection<ProjectEvent> = {
       .addColumn('updated_at', 'timestamptz', (column) => column.notNull())
       .execute(),
 
-  apply: (tables, events) => takeSteps(tables, events.map(stepOf)),
+  apply: (tables, events) => takeSteps(tables, events, (event) => [stepOf(event)]),
 };
 
 function stepOf(event: RecordedEvent<ProjectEvent>): Step {

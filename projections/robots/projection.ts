@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { RobotPermission } from '../../domain/access/principal.ts';
 import type { RecordedEvent } from '../../domain/event.ts';
 import type { ProjectEvent } from '../../domain/project/events.ts';
+import { lastInstant } from '../../domain/robot/decider.ts';
 import type { RobotEvent } from '../../domain/robot/events.ts';
 import type { Projection } from '../../infra/database/projection.ts';
 import { type Step, takeSteps } from '../steps.ts';
@@ -65,7 +66,7 @@ export const robots: Projection<RobotsEvent> = {
     await db.schema.createIndex('grants_by_project').on('grants').column('project').execute();
   },
 
-  apply: (tables, events) => takeSteps(tables, events.flatMap(stepsOf)),
+  apply: (tables, events) => takeSteps(tables, events, stepsOf),
 };
 
 function stepsOf(event: RecordedEvent<RobotsEvent>): Step[] {
@@ -104,8 +105,8 @@ function stepsOf(event: RecordedEvent<RobotsEvent>): Step[] {
     case 'ProjectDeleted': {
       const { name, projectId } = event.data;
       return [
-        { by: 'remove', table: 'robots', key: ['project_id'], row: { project_id: projectId } },
-        { by: 'remove', table: 'grants', key: ['project'], row: { project: name } },
+        { by: 'remove', table: 'robots', key: ['project_id'], row: { project_id: projectId }, spans: true },
+        { by: 'remove', table: 'grants', key: ['project'], row: { project: name }, spans: true },
       ];
     }
   }
@@ -118,9 +119,13 @@ const settingsOf = ({ data, recordedAt }: Configured) => ({
   description: data.description,
   disabled: data.disabled,
   duration_days: data.durationDays,
-  expires_at: data.expiresAt,
+  expires_at: storableTime(data.expiresAt),
   updated_at: recordedAt,
 });
+
+/** Events of the time before `expiry` had an end may tell a year that PostgreSQL cannot read. */
+const storableTime = (instant: string | null): string | null =>
+  instant?.startsWith('+') ? lastInstant : instant;
 
 const noGrants = (robot: string): Step => ({ by: 'remove', table: 'grants', key: ['robot'], row: { robot } });
 

@@ -46,7 +46,7 @@ export const users: Projection<UserEvent> = {
     await db.schema.createIndex('users_by_email').on('users').column('email_key').execute();
   },
 
-  apply: (tables, events) => takeSteps(tables, events.map(stepOf)),
+  apply: (tables, events) => takeSteps(tables, events, (event) => [stepOf(event)]),
 };
 
 function stepOf(event: RecordedEvent<UserEvent>): Step {

@@ -10,6 +10,7 @@ import { type RobotsDatabase, robots } from '../../projections/robots/projection
 import { findRobot } from '../../projections/robots/queries.ts';
 import { type UsersDatabase, users } from '../../projections/users/projection.ts';
 import { findLoginUser } from '../../projections/users/queries.ts';
+import { seeded } from '../faults/oci-client.ts';
 import { rowsAfter } from './views-rows.ts';
 import { run, type Setting, startSetting } from './views-setting.ts';
 
@@ -234,4 +235,49 @@ test('robots: what each may do now, and that a project takes its robots and what
   });
   assert.deepEqual((await found('again'))?.permissions, [pullFrom('*')]);
   for (const nobody of ['project-2+ci', 'gone', 'CI', '']) assert.equal(await found(nobody), undefined);
+});
+
+test('robots: however events follow each other, all at once leave what they leave one by one', async (t) => {
+  const setting = await startSetting(t);
+  const seed = Date.now() % 2 ** 32;
+  t.diagnostic(`seed ${seed}`);
+  const random = seeded(seed);
+  const oneOf = (count: number) => Math.floor(random() * count);
+  const permissions = () => Array.from({ length: oneOf(3) }, () => pullFrom(`project-${oneOf(3)}`));
+  const ids = new Map<string, number>();
+  let lastId = 0;
+  const history = Array.from({ length: 150 }, () => {
+    const name = `robot-${oneOf(6)}`;
+    const which = { name, robotId: ids.get(name) ?? 0 };
+    switch (ids.has(name) ? oneOf(5) : 0) {
+      case 0:
+        lastId += 1;
+        ids.set(name, lastId);
+        return createdRobot(name, lastId, oneOf(2) === 0 ? null : oneOf(3), ...permissions());
+      case 1:
+        return event('RobotSecretChanged', { ...which, secretHash: `hash ${lastId} ${oneOf(1000)}` });
+      case 2:
+        ids.delete(name);
+        return event('RobotDeleted', which);
+      case 3: {
+        const projectId = oneOf(3);
+        return event('ProjectDeleted', { name: `project-${projectId}`, projectId });
+      }
+      default:
+        return event('RobotChanged', { ...which, ...settings(permissions()) });
+    }
+  });
+  await rowsAfter(setting, robots, history);
+});
+
+test('robots: a time that PostgreSQL does not know does not stop the view', async (t) => {
+  const setting = await startSetting(t);
+  const [{ data }] = [createdRobot('ci', 1, null, everything)];
+  const { robots: rows } = await rowsAfter(setting, robots, [
+    event('RobotCreated', { ...(data as object), expiresAt: '+010239-01-31T00:00:00.000Z' }),
+  ]);
+  assert.deepEqual(
+    rows?.map(({ expires_at }) => expires_at),
+    [new Date('9999-12-31T23:59:59.999Z')],
+  );
 });

@@ -1,11 +1,27 @@
 import assert from 'node:assert/strict';
 import { catalogue, currentVersion } from '../../domain/catalogue.ts';
 import type { DomainEvent } from '../../domain/event.ts';
+import { memberStream } from '../../domain/member/events.ts';
+import { projectStream } from '../../domain/project/events.ts';
+import { robotStream } from '../../domain/robot/events.ts';
+import { userStream } from '../../domain/user/events.ts';
 import type { Database } from '../../infra/database/connect.ts';
 import { type AnyProjection, schemaOf } from '../../infra/database/projection.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { replayViews, verifyViews } from '../../infra/views/rebuild.ts';
 import { run, type Setting } from './views-setting.ts';
+
+/** As the aggregate names it; projections look at it only of those that are told apart here. */
+function streamOf({ type, data }: DomainEvent): string {
+  const { name, username, projectId, userId } = data as {
+    readonly [key: string]: string & number;
+  };
+  if (type.startsWith('Robot')) return robotStream(name ?? '');
+  if (type.startsWith('User')) return userStream(username ?? '');
+  if (type.startsWith('Project')) return projectStream(name ?? '');
+  if (type.startsWith('Member')) return memberStream(projectId ?? 0, userId ?? 0);
+  return `history/${type}`;
+}
 
 /**
  * What `projection` shows of `history`: applied one by one, then once more by a runner that finds all of it at once;
@@ -17,9 +33,10 @@ export async function rowsAfter(
   history: readonly (DomainEvent & { readonly version?: number })[],
 ) {
   const live = await run(setting, { projections: [projection], catalogue });
-  for (const { type, data, version = currentVersion(catalogue, type) } of history) {
+  for (const past of history) {
+    const { type, data, version = currentVersion(catalogue, type) } = past;
     const event = { id: newEventId(), type, version, data, metadata: { actor: 'user:admin' } };
-    await live.reached(await setting.log.append(`history/${type}`, 'any', [event]), [projection]);
+    await live.reached(await setting.log.append(streamOf(past), 'any', [event]), [projection]);
   }
   await live.close();
   const { database } = live;
