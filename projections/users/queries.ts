@@ -103,7 +103,8 @@ export async function userIdsOf(
   const rows = await db
     .selectFrom('users')
     .select(['username', 'user_id'])
-    .where('username', 'in', usernames)
+    // One parameter, where a statement has room for 65,535 and a list for more.
+    .where('username', '=', sql<string>`ANY(${usernames})`)
     .execute();
   return new Map(rows.map(({ username, user_id }) => [username, user_id]));
 }
