@@ -124,7 +124,7 @@ export async function openCollector(t: Scope, server: TestServer) {
     deleteManifest: (repository: string, digest: string, changed: Changed) =>
       deleteManifest({
         record,
-        store,
+        store: { ...store, ...changed.store },
         contents: { ...contents, ...changed.contents },
         newCondemnation: randomUUID,
       })({ repository, digest: digest as Digest }, metadata),
