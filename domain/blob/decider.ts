@@ -106,11 +106,13 @@ export interface MountBlob {
   readonly from: string;
 }
 
-/** Nothing happens where `from` does not hold the blob; the state tells whether `repository` does. */
+/** Whether there are bytes, and nothing is known to be wrong with them. */
+export const isSound = ({ key, damaged }: Blob): boolean => key !== null && !damaged;
+
+/** Nothing happens where `from` does not hold sound bytes; the state tells whether `repository` does. */
 export const mounting = ({ repository, from }: MountBlob): BlobDecider<MountBlob> => ({
   ...of(repository, from),
-  decide: (blob, { digest }) =>
-    blob.key !== null && !blob.damaged && isHeld(blob, from) ? hold(blob, digest, repository) : [],
+  decide: (blob, { digest }) => (isSound(blob) && isHeld(blob, from) ? hold(blob, digest, repository) : []),
 });
 
 export interface BlobAt {

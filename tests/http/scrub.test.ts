@@ -100,6 +100,23 @@ for (const [name, damage, fault] of damagesTo) {
   });
 }
 
+test('a damaged blob is not mounted, also where both repositories hold it, so that clients upload it again', async () => {
+  const [repository, from] = ['library/mounts-damaged', 'library/mounts-damaged-from'];
+  const bytes = 'held by two and damaged';
+  const mount = (digest: string) =>
+    send(server, 'POST', `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${from}`);
+  const blob = await pushBlob(server, from, bytes);
+  assert.equal((await mount(blob.digest)).status, 201);
+  await flipByte(await fileOf(blob.digest));
+  assert.equal((await scrub()).damages.length, 1);
+
+  assert.equal((await mount(blob.digest)).status, 202);
+
+  await pushBlob(server, repository, bytes);
+  assert.equal((await mount(blob.digest)).status, 201);
+  assert.equal((await putManifest(server, repository, '1.0', imageOf(blob, [blob]))).status, 201);
+});
+
 test('a damaged manifest can be deleted', async () => {
   const repository = 'library/damaged-and-deleted';
   const { digest } = await pushImage(server, repository, '1.0', 'damaged and deleted');
