@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Catalogue, currentVersion, upcast } from '../domain/catalogue.ts';
 import type { Decider } from '../domain/decider.ts';
 import type { DomainEvent, Metadata, RecordedEvent } from '../domain/event.ts';
-import { type Append, type EventLog, RevisionConflict } from '../infra/event-log/port.ts';
+import { type Append, type EventLog, type NewEvent, RevisionConflict } from '../infra/event-log/port.ts';
 
 /** A command on one stream, ready to be decided on what the stream holds. */
 export interface Decision<State, Event extends DomainEvent = DomainEvent> {
@@ -11,6 +11,8 @@ export interface Decision<State, Event extends DomainEvent = DomainEvent> {
     readonly events: readonly Event[];
     readonly state: State;
   };
+  /** Is told of the events, as they will be in the stream, before each attempt to append them. */
+  appending?(events: readonly NewEvent[]): void;
 }
 
 /** `state` is what `command` leaves behind, whether or not it made something happen. */
@@ -90,14 +92,17 @@ export function recorder({ log, catalogue, newEventId }: RecordPorts): Recorder 
     const slices = await Promise.all(decisions.map(({ stream }) => log.readStream(stream)));
     const appends: Append[] = [];
     let position = 0n;
-    const decided = decisions.map(({ stream, decide }, index) => {
+    const decided = decisions.map((decision, index) => {
+      const { stream } = decision;
       const slice = slices[index];
       const history = slice?.events.map((event) => upcast(catalogue, event)) ?? [];
-      const { events, state } = decide(history);
+      const { events, state } = decision.decide(history);
       const last = history.at(-1)?.position ?? 0n;
       if (last > position) position = last;
       if (events.length > 0) {
-        appends.push({ stream, expectedRevision: slice?.revision ?? 'none', events: events.map(newEvent) });
+        const append = { stream, expectedRevision: slice?.revision ?? 'none', events: events.map(newEvent) };
+        decision.appending?.(append.events);
+        appends.push(append);
       }
       return { events, state };
     });
@@ -105,7 +110,7 @@ export function recorder({ log, catalogue, newEventId }: RecordPorts): Recorder 
     const states = decided.map(({ state }) => state) as States<Decisions>;
     return { position, states, events: decided.map(({ events }) => events) as Events<Decisions> };
 
-    function newEvent({ type, data }: DomainEvent) {
+    function newEvent({ type, data }: DomainEvent): NewEvent {
       return { id: newEventId(), type, version: currentVersion(catalogue, type), data, metadata };
     }
   }

@@ -106,7 +106,7 @@ export async function openCollector(t: Scope, server: TestServer) {
     push(
       repository: string,
       { manifest, digest }: { readonly manifest: string; readonly digest: string },
-      { tags = [], ...changed }: Changed & Partial<Pick<PushManifest, 'tags'>>,
+      { tags = [], condition, ...changed }: Changed & Partial<Pick<PushManifest, 'tags' | 'condition'>>,
     ): Promise<bigint> {
       const push = pushManifest({
         record,
@@ -117,7 +117,13 @@ export async function openCollector(t: Scope, server: TestServer) {
       const bytes = Buffer.from(manifest);
       const { mediaType } = JSON.parse(manifest) as { mediaType: string };
       const parsed = parseManifest(bytes, mediaType);
-      return push({ repository, digest: digest as Digest, bytes, manifest: parsed, tags }, metadata);
+      return push(
+        {
+          ...{ repository, digest: digest as Digest, bytes, manifest: parsed, tags },
+          ...(condition !== undefined && { condition }),
+        },
+        metadata,
+      );
     },
 
     /** A deletion on another gateway, with `changed` as for a push; resolves to whether the manifest was there. */

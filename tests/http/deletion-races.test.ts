@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
-import { digestOf, imageOf, pushBlob, pushImage, putManifest, send } from './client.ts';
+import { digestOf, imageOf, mediaTypes, pushBlob, pushImage, putManifest, send } from './client.ts';
 import { openCollector } from './collector.ts';
 
 const server = await startServer({ after });
@@ -42,6 +42,57 @@ test('a deletion that another one overtakes leaves alone what is pushed after th
     assert.deepEqual([pulled.status, pulled.body.toString()], [200, manifest], reference);
   }
 });
+
+for (const [what, isRefused] of [
+  ['deleted while it is tagged is tagged once more, under the same condition', false],
+  ['tagged and deleted does not take its tag from a push that came to set it since', true],
+] as const) {
+  test(`a manifest that is ${what}`, async () => {
+    const repository = `library/conditional-${isRefused}`;
+    const blob = await pushBlob(server, repository, '{}');
+    const [manifest, other] = ['first', 'second'].map((mark) =>
+      imageOf(blob, [blob], { annotations: { mark } }),
+    );
+    assert.ok(manifest !== undefined && other !== undefined);
+    const digest = digestOf(manifest);
+    let attempts = 0;
+    const pushing = collector.push(
+      repository,
+      { manifest, digest },
+      {
+        tags: ['1.0'],
+        condition: { kind: 'absent' },
+        contents: {
+          // Whether the manifest is still there is asked when the tag is set.
+          async manifests(of, digests) {
+            if (digests.length > 0 && attempts++ === 0) {
+              assert.equal(await statusOf('DELETE', manifestAt(repository, digest)), 202);
+              if (isRefused) assert.equal((await create(other)).status, 201);
+            }
+            return collector.contents.manifests(of, digests);
+          },
+        },
+      },
+    );
+    if (isRefused) {
+      const reason = {
+        kind: 'tag-condition-failed',
+        repository,
+        tag: '1.0',
+        digest,
+        current: digestOf(other),
+      };
+      await assert.rejects(pushing, { reason });
+    } else await pushing;
+    const pulled = await send(server, 'GET', manifestAt(repository, '1.0'));
+    assert.equal(pulled.body.toString(), isRefused ? other : manifest);
+
+    function create(manifest: string) {
+      const headers = { 'content-type': mediaTypes.image, 'if-none-match': '*' };
+      return send(server, 'PUT', manifestAt(repository, '1.0'), { headers, body: manifest });
+    }
+  });
+}
 
 test('a tag without a manifest that a deletion removes never goes alone from under a push', async () => {
   const repository = 'library/tag-of-nothing';
