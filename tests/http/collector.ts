@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { contentsOf, garbageOf } from '../../bin/contents.ts';
 import { garbageCollector } from '../../bin/garbage.ts';
 import { storedContents } from '../../bin/scrub.ts';
-import { type CollectGarbage, collectGarbage, type Finding } from '../../commands/collect-garbage.ts';
+import {
+  type CollectGarbage,
+  collectGarbage,
+  type Finding,
+  type Garbage,
+} from '../../commands/collect-garbage.ts';
 import type { Contents } from '../../commands/contents.ts';
 import { deleteManifest } from '../../commands/delete-manifest.ts';
 import { mountBlob } from '../../commands/mount-blob.ts';
@@ -145,14 +150,26 @@ export async function openCollector(t: Scope, server: TestServer) {
       return position !== undefined;
     },
 
-    /** A whole run without the lock; resolves to what it did. */
-    async collect(settings: Partial<CollectGarbage> = {}, stopping = new AbortController().signal) {
+    /** A whole run without the lock, with `changed` as for a push; resolves to what it did. */
+    async collect(
+      settings: Partial<CollectGarbage> = {},
+      changed: Changed & { readonly garbage?: Partial<Garbage>; readonly correlationId?: string } = {},
+    ) {
+      const { correlationId } = changed;
       const findings: Finding[] = [];
       const collect = collectGarbage({
-        ...{ record, store, contents, garbage, newCondemnation: randomUUID },
+        record,
+        store: { ...store, ...changed.store },
+        contents: { ...contents, ...changed.contents },
+        garbage: { ...garbage, ...changed.garbage },
+        newCondemnation: randomUUID,
         report: (finding) => findings.push(finding),
       });
-      await collect({ ...atOnceSettings, ...settings }, metadata, stopping);
+      await collect(
+        { ...atOnceSettings, ...settings },
+        { ...metadata, ...(correlationId !== undefined && { correlationId }) },
+        new AbortController().signal,
+      );
       return findings;
     },
 
