@@ -3,7 +3,7 @@ import type { BlobAt, CondemnedBlob } from '../domain/blob/decider.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
-import { type RemovalPorts, removal, type Settled } from './remove-unneeded.ts';
+import { type Needed, type RemovalPorts, removal, type Settled } from './remove-unneeded.ts';
 import { sweepOrphans } from './sweep-orphans.ts';
 
 export interface CollectGarbage {
@@ -32,7 +32,6 @@ interface Page<Item> {
   readonly next: Place | undefined;
 }
 type Sized<At> = At & { readonly size: number };
-type Stored<At> = Sized<At> & { readonly key: string };
 
 /** What the views show that a collector asks for; all times are of the database's clock. */
 export interface Garbage {
@@ -44,15 +43,15 @@ export interface Garbage {
   unneededManifests(
     after: Place,
     graceHours: number,
-  ): Promise<Page<Stored<ManifestAt> & { readonly subject: Digest | null }>>;
+  ): Promise<Page<Sized<ManifestAt> & { readonly subject: Digest | null }>>;
   /** As `condemnedBlobs`. */
-  condemnedManifests(after: Place, delayHours: number): Promise<Page<Stored<CondemnedManifest>>>;
+  condemnedManifests(after: Place, delayHours: number): Promise<Page<Sized<CondemnedManifest>>>;
   /** Those of `keys` that the views, brought up to the log's head, do not name. */
   unknownKeys(entries: readonly { key: string; digest: Digest }[]): Promise<readonly string[]>;
   now(): Promise<Date>;
 }
 
-/** One thing that was done, or would have been in a dry run, and why. */
+/** One thing that this run has done, or would have in a dry run, and why. What others did meanwhile is not told. */
 export interface Finding {
   readonly deed: 'condemned' | 'reprieved' | 'removed';
   readonly kind: 'blob' | 'manifest' | 'orphan';
@@ -113,22 +112,18 @@ export const collectGarbage = (ports: CollectGarbagePorts) => {
 
     async function condemnBlobs(): Promise<void> {
       for await (const page of pagesOf((after) => garbage.unneededBlobs(after, settings.graceHours))) {
-        if (!dryRun) {
-          const fresh = page.map((blob) => ({ ...blob, condemnation: newCondemnation() }));
-          const condemned = await remove.condemnBlobs(fresh, metadata);
-          // What came to be needed meanwhile must not count as absent until the removal.
-          const needed = await remove.reprieveNeededBlobs(condemned, metadata);
-          for (const blob of page)
-            if (needed.has(nameOf(blob))) tell('reprieved', 'blob', blob, reasons.needed);
-        }
-        for (const blob of page) tell('condemned', 'blob', blob, reasons.unneeded);
+        const fresh = page.map((blob) => ({ ...blob, condemnation: newCondemnation() }));
+        const condemned = dryRun ? fresh : await remove.condemnBlobs(fresh, metadata);
+        for (const blob of ownOf(fresh, condemned)) tell('condemned', 'blob', blob, reasons.unneeded);
+        // What came to be needed meanwhile must not count as absent until the removal.
+        if (!dryRun) tellNeeded('blob', condemned, await remove.reprieveNeededBlobs(condemned, metadata));
       }
     }
 
     async function settleBlobs(): Promise<void> {
       for await (const page of pagesOf((after) => garbage.condemnedBlobs(after, delayHours))) {
         const settled = dryRun
-          ? await foreseen(page, await contents.neededBlobs(page))
+          ? foreseen(page, await contents.neededBlobs(page))
           : await remove.settleBlobs(page, metadata);
         tellSettled('blob', page, settled);
       }
@@ -139,26 +134,24 @@ export const collectGarbage = (ports: CollectGarbagePorts) => {
       for await (const candidates of pagesOf(find)) {
         const tagged = new Set((await contents.neededManifests(candidates)).map(nameOf));
         const page = candidates.filter((manifest) => !tagged.has(nameOf(manifest)));
-        if (!dryRun) {
-          const fresh = page.map((manifest) => ({ ...manifest, condemnation: newCondemnation() }));
-          const condemned = await remove.condemnManifests(fresh, metadata);
-          const needed = await remove.reprieveNeededManifests(condemned, { referrersStay: true }, metadata);
-          for (const manifest of page)
-            if (needed.has(nameOf(manifest))) tell('reprieved', 'manifest', manifest, reasons.needed);
-        }
-        for (const manifest of page) {
+        const fresh = page.map((manifest) => ({ ...manifest, condemnation: newCondemnation() }));
+        const condemned = dryRun ? fresh : await remove.condemnManifests(fresh, metadata);
+        for (const manifest of ownOf(fresh, condemned)) {
           const { subject } = manifest;
           tell('condemned', 'manifest', manifest, subject === null ? reasons.untagged : reasons.detached);
         }
+        if (dryRun) continue;
+        const needed = await remove.reprieveNeededManifests(condemned, { referrersStay: true }, metadata);
+        tellNeeded('manifest', condemned, needed);
       }
     }
 
-    /** Resolves to how many were removed. */
+    /** Resolves to how many are gone. */
     async function settleManifests(): Promise<number> {
       let removed = 0;
       for await (const page of pagesOf((after) => garbage.condemnedManifests(after, delayHours))) {
         const settled = dryRun
-          ? await foreseen(page, [
+          ? foreseen(page, [
               ...(await contents.neededManifests(page)),
               ...(await contents.attachedManifests(page)),
             ])
@@ -174,13 +167,23 @@ export const collectGarbage = (ports: CollectGarbagePorts) => {
       report({ deed, kind, repository, digest, bytes: size, why });
     }
 
+    function tellNeeded(
+      kind: 'blob' | 'manifest',
+      condemned: readonly Sized<BlobAt>[],
+      needed: Needed,
+    ): void {
+      for (const at of condemned)
+        if (needed.get(nameOf(at))?.isOwn) tell('reprieved', kind, at, reasons.needed);
+    }
+
     function tellSettled(
       kind: 'blob' | 'manifest',
       page: readonly Sized<BlobAt>[],
       settled: readonly Settled[],
     ): void {
       for (const [index, { repository, digest }] of page.entries()) {
-        const { outcome, bytes } = settled[index] ?? { outcome: 'kept', bytes: 0 };
+        const { outcome, isOwn, bytes } = settled[index] ?? { outcome: 'kept', isOwn: false, bytes: 0 };
+        if (!isOwn) continue;
         const [deed, why] =
           outcome === 'removed'
             ? (['removed', reasons.still] as const)
@@ -201,10 +204,18 @@ const reasons = {
 
 const nameOf = ({ repository, digest }: BlobAt): string => `${repository}@${digest}`;
 
+/** Those that are under their `fresh` condemnation, and not under one of somebody else. */
+function ownOf<At extends CondemnedManifest>(fresh: readonly At[], condemned: readonly At[]): readonly At[] {
+  const own = new Set(fresh.map(({ condemnation }) => condemnation));
+  return condemned.filter(({ condemnation }) => own.has(condemnation));
+}
+
 /** What a dry run says of condemned things; the bytes of a blob go only with its last repository. */
-async function foreseen(page: readonly Sized<BlobAt>[], needed: readonly BlobAt[]): Promise<Settled[]> {
+function foreseen(page: readonly Sized<BlobAt>[], needed: readonly BlobAt[]): Settled[] {
   const names = new Set(needed.map(nameOf));
   return page.map((at) =>
-    names.has(nameOf(at)) ? { outcome: 'kept', bytes: 0 } : { outcome: 'removed', bytes: at.size },
+    names.has(nameOf(at))
+      ? { outcome: 'kept', isOwn: true, bytes: 0 }
+      : { outcome: 'removed', isOwn: true, bytes: at.size },
   );
 }

@@ -14,6 +14,14 @@ const tagsAtOnce = 500;
 /** How often a deletion starts again because a push has kept the manifest. */
 const maxAttempts = 5;
 
+interface Removed {
+  /** False where a push has kept the manifest meanwhile. */
+  readonly isGone: boolean;
+  /** Of the bytes that went with it; undefined where somebody else has removed it, and deletes them. */
+  readonly key: string | undefined;
+}
+const goneBefore: Removed = { isGone: true, key: undefined };
+
 /**
  * Deletes a manifest and all tags that point at it (distribution-spec, "Deleting Manifests"); what it names stays.
  * Resolves to whether it was there. In two phases, as every removal, so that it sees an index that is being pushed,
@@ -36,36 +44,54 @@ export const deleteManifest = ({
 
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const [condemned] = await condemnManifests([{ ...at, condemnation: newCondemnation() }], metadata);
-      const found = await find();
-      const by = await parent();
-      if (by !== undefined) await keepManifest(ports, at, metadata);
-      refuseBecauseOf(by);
-      if (!(await removeWithTags(condemned))) continue;
-      if (found !== undefined) await store.delete(found.key);
-      return true;
+      const { isGone, key } = condemned === undefined ? goneBefore : await removeUnder(condemned);
+      if (!isGone) continue;
+      const isDone = await removeTagsOfNothing();
+      if (key !== undefined) await store.delete(key);
+      if (isDone) return true;
     }
     throw new RevisionConflict(artifactStream(repository, digest), 'any');
 
-    /** False where a push has kept the manifest meanwhile. @param condemned undefined where it is gone already */
-    async function removeWithTags(condemned: CondemnedManifest | undefined): Promise<boolean> {
-      for (let isGone = condemned === undefined; ; ) {
+    async function removeUnder(condemned: CondemnedManifest): Promise<Removed> {
+      const by = await parent();
+      if (by !== undefined) await keepManifest(ports, at, metadata);
+      refuseBecauseOf(by);
+      for (;;) {
         const tags = await someTags();
-        const untagged = tags.map((tag) => decision(tagStream(repository, tag), removingTag, { ...at, tag }));
-        const isLast = tags.length < tagsAtOnce;
+        if (tags.length === tagsAtOnce) {
+          await removeTags(tags);
+          continue;
+        }
+        const removing = decision(artifactStream(repository, digest), removingManifest, condemned);
         // The tags first, where the engine appends one by one: a tag without its manifest is a broken pull.
-        const removed =
-          isLast && condemned !== undefined && !isGone
-            ? [decision(artifactStream(repository, digest), removingManifest, condemned)]
-            : [];
-        const { position, states } = await record(metadata, ...untagged, ...removed);
+        const { position, states, events } = await record(metadata, ...tags.map(untagging), removing);
         await contents.reached(position);
-        if (!isLast) continue;
-        isGone ||= states.at(-1) === null;
-        if (!isGone) return false;
-        // A push that set a tag in the meantime finds the manifest gone and pushes it again; one that died before
-        // it could has left a tag that points at nothing.
-        if ((await someTags()).length === 0 || (await find()) !== undefined) return true;
+        const deleted = events.flat().find((event) => event.type === 'ManifestDeleted');
+        return { isGone: states.at(-1) === null, key: deleted?.data.key };
       }
+    }
+
+    /**
+     * A push that set a tag in the meantime finds the manifest gone and pushes it again; one that died before it could
+     * has left a tag that points at nothing. False where a push came while such tags went: they were its own as well,
+     * so that the manifest has to go with them.
+     */
+    async function removeTagsOfNothing(): Promise<boolean> {
+      for (;;) {
+        const tags = await someTags();
+        if (tags.length === 0 || (await find()) !== undefined) return true;
+        await removeTags(tags);
+        if ((await find()) !== undefined) return false;
+      }
+    }
+
+    async function removeTags(tags: readonly string[]): Promise<void> {
+      const { position } = await record(metadata, ...tags.map(untagging));
+      await contents.reached(position);
+    }
+
+    function untagging(tag: string) {
+      return decision(tagStream(repository, tag), removingTag, { ...at, tag });
     }
 
     function someTags(): Promise<readonly string[]> {

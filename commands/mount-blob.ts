@@ -1,4 +1,4 @@
-import { isHeld, type MountBlob, mounting } from '../domain/blob/decider.ts';
+import { isHeld, isSound, type MountBlob, mounting } from '../domain/blob/decider.ts';
 import { blobStream } from '../domain/blob/events.ts';
 import type { Metadata } from '../domain/event.ts';
 import { decision, type Recorder } from './record.ts';
@@ -15,5 +15,7 @@ export const mountBlob =
       decision(blobStream(mount.digest), mounting(mount), mount),
     );
     const [blob] = states;
-    return isHeld(blob, mount.repository) && isHeld(blob, mount.from) ? position : undefined;
+    // Damaged bytes have to be uploaded again, also where both repositories hold the blob.
+    const isMounted = isSound(blob) && isHeld(blob, mount.repository) && isHeld(blob, mount.from);
+    return isMounted ? position : undefined;
   };

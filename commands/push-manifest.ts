@@ -3,10 +3,10 @@ import { artifactStream } from '../domain/artifact/events.ts';
 import type { ParsedManifest } from '../domain/artifact/manifest.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
-import { assigning, type TagCondition } from '../domain/tag/decider.ts';
-import { tagStream } from '../domain/tag/events.ts';
+import type { TagCondition } from '../domain/tag/decider.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import { RevisionConflict } from '../infra/event-log/port.ts';
+import { assignTags } from './assign-tags.ts';
 import type { Contents } from './contents.ts';
 import { decision, type Recorder } from './record.ts';
 import { keepManifest, references } from './references.ts';
@@ -17,9 +17,9 @@ export interface PushManifest {
   /** The bytes as the client sent them; they have `digest`. */
   readonly bytes: Uint8Array;
   readonly manifest: ParsedManifest;
-  /** What is to point at it; all of them or none. */
+  /** What is to point at it: all of them or none, where the engine of the log can append as one, else in this order. */
   readonly tags: readonly string[];
-  /** What must be true of each tag before it moves. */
+  /** What must be true of each tag before it moves, at every attempt. */
   readonly condition?: TagCondition;
 }
 
@@ -47,6 +47,7 @@ export const pushManifest = (ports: {
   return async (push: PushManifest, metadata: Metadata): Promise<bigint> => {
     const { repository, digest, bytes, manifest, tags, condition } = push;
     const at = { repository, digest };
+    const assigned = assignTags({ ...at, tags, condition });
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const present = await requireReferences(repository, manifest);
       const stored = await store.put(digest, whole(bytes));
@@ -62,17 +63,7 @@ export const pushManifest = (ports: {
       await keepReferences(at, manifest, { present, takeBack: isFirst }, metadata);
       if (tags.length === 0) return pushed.position;
 
-      const tagged = await record(
-        metadata,
-        ...tags.map((tag) =>
-          decision(tagStream(repository, tag), assigning, {
-            ...at,
-            tag,
-            // What this push has set itself must not stop its next attempt.
-            ...(condition !== undefined && attempt === 1 && { condition }),
-          }),
-        ),
-      );
+      const tagged = await record(metadata, ...assigned);
       await contents.reached(tagged.position);
       if (await keepManifest(ports, at, metadata)) return tagged.position;
     }

@@ -2,15 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Catalogue, currentVersion, upcast } from '../domain/catalogue.ts';
 import type { Decider } from '../domain/decider.ts';
 import type { DomainEvent, Metadata, RecordedEvent } from '../domain/event.ts';
-import { type Append, type EventLog, RevisionConflict } from '../infra/event-log/port.ts';
+import { type Append, type EventLog, type NewEvent, RevisionConflict } from '../infra/event-log/port.ts';
 
 /** A command on one stream, ready to be decided on what the stream holds. */
-export interface Decision<State> {
+export interface Decision<State, Event extends DomainEvent = DomainEvent> {
   readonly stream: string;
   decide(history: readonly RecordedEvent[]): {
-    readonly events: readonly DomainEvent[];
+    readonly events: readonly Event[];
     readonly state: State;
   };
+  /** Is told of the events, as they will be in the stream, before each attempt to append them. */
+  appending?(events: readonly NewEvent[]): void;
 }
 
 /** `state` is what `command` leaves behind, whether or not it made something happen. */
@@ -18,7 +20,7 @@ export const decision = <State, Command, Event extends DomainEvent>(
   stream: string,
   decider: Decider<State, Command, Event>,
   command: Command,
-): Decision<State> => ({
+): Decision<State, Event> => ({
   stream,
   decide(history) {
     const before = (history as readonly unknown[] as readonly Event[]).reduce(
@@ -34,10 +36,21 @@ type States<Decisions extends readonly Decision<unknown>[]> = {
   [Index in keyof Decisions]: Decisions[Index] extends Decision<infer State> ? State : never;
 };
 
+type Events<Decisions extends readonly Decision<unknown>[]> = {
+  [Index in keyof Decisions]: Decisions[Index] extends Decision<unknown, infer Event>
+    ? readonly Event[]
+    : never;
+};
+
 export interface Recorded<Decisions extends readonly Decision<unknown>[]> {
   /** A view that has reached this position shows what the decisions left behind, also where nothing was appended. */
   readonly position: bigint;
   readonly states: States<Decisions>;
+  /**
+   * What each decision has made happen: nothing where somebody else came before. Of several decisions all but the last
+   * may have done so in an earlier attempt, which is not told, where the engine appends one by one.
+   */
+  readonly events: Events<Decisions>;
 }
 
 /**
@@ -79,21 +92,25 @@ export function recorder({ log, catalogue, newEventId }: RecordPorts): Recorder 
     const slices = await Promise.all(decisions.map(({ stream }) => log.readStream(stream)));
     const appends: Append[] = [];
     let position = 0n;
-    const states = decisions.map(({ stream, decide }, index) => {
+    const decided = decisions.map((decision, index) => {
+      const { stream } = decision;
       const slice = slices[index];
       const history = slice?.events.map((event) => upcast(catalogue, event)) ?? [];
-      const { events, state } = decide(history);
+      const { events, state } = decision.decide(history);
       const last = history.at(-1)?.position ?? 0n;
       if (last > position) position = last;
       if (events.length > 0) {
-        appends.push({ stream, expectedRevision: slice?.revision ?? 'none', events: events.map(newEvent) });
+        const append = { stream, expectedRevision: slice?.revision ?? 'none', events: events.map(newEvent) };
+        decision.appending?.(append.events);
+        appends.push(append);
       }
-      return state;
+      return { events, state };
     });
     if (appends.length > 0) position = await log.appendMany(appends);
-    return { position, states: states as States<Decisions> };
+    const states = decided.map(({ state }) => state) as States<Decisions>;
+    return { position, states, events: decided.map(({ events }) => events) as Events<Decisions> };
 
-    function newEvent({ type, data }: DomainEvent) {
+    function newEvent({ type, data }: DomainEvent): NewEvent {
       return { id: newEventId(), type, version: currentVersion(catalogue, type), data, metadata };
     }
   }

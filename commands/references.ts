@@ -65,9 +65,7 @@ export function references({ newCondemnation, ...ports }: Ports) {
 
     /** In two phases: somebody else may have pushed the same in the meantime, whole, and tagged it or not. */
     async function removeAgain(): Promise<void> {
-      const { key } = (await contents.manifests(at.repository, [at.digest])).get(at.digest) ?? {};
-      const taken = { ...at, condemnation: newCondemnation(), ...(key !== undefined && { key }) };
-      const condemned = await condemnManifests([taken], metadata);
+      const condemned = await condemnManifests([{ ...at, condemnation: newCondemnation() }], metadata);
       // Who has pushed it before it was condemned has found all that it needs, and nothing says that he did.
       if ((await goneOf(at, manifest, present, metadata)).size === 0) await keepManifest(ports, at, metadata);
       // It is not whole, so that a subject alone does not keep it.

@@ -15,7 +15,7 @@ import {
   reprieving,
 } from '../domain/blob/decider.ts';
 import { blobStream } from '../domain/blob/events.ts';
-import type { Metadata } from '../domain/event.ts';
+import type { DomainEvent, Metadata } from '../domain/event.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import { atOnce } from './at-once.ts';
 import type { Contents } from './contents.ts';
@@ -30,17 +30,14 @@ export interface RemovalPorts {
 /** What became of something condemned: an upload or a push may have kept it before, or it is needed. */
 export interface Settled {
   readonly outcome: 'removed' | 'kept';
-  /** Stored bytes that went with it. */
+  /** Whether this call recorded it, and not somebody else before. */
+  readonly isOwn: boolean;
+  /** Stored bytes that this call deleted with it. */
   readonly bytes: number;
 }
 
-/** A manifest under a condemnation, with the bytes that go with it where they are known. */
-export interface SettledManifest extends CondemnedManifest {
-  readonly key?: string;
-  readonly size?: number;
-}
-
-const kept: Settled = { outcome: 'kept', bytes: 0 };
+/** What is needed, by its name, and whether this call recorded that it stays. */
+export type Needed = ReadonlyMap<string, { readonly isOwn: boolean }>;
 
 /** How many decisions and deletions of one batch are under way: the log commits those that meet together. */
 const settledAtOnce = 16;
@@ -53,33 +50,30 @@ const settledAtOnce = 16;
  */
 export function removal({ record, store, contents }: RemovalPorts) {
   /** Resolves to those that are under a condemnation now, and which: it may be an earlier one. */
-  async function condemnBlobs(
-    blobs: readonly CondemnedBlob[],
+  async function condemnBlobs<Condemned extends CondemnedBlob>(
+    blobs: readonly Condemned[],
     metadata: Metadata,
-  ): Promise<readonly CondemnedBlob[]> {
-    const condemned = await atOnce(settledAtOnce, blobs, async ({ repository, digest, condemnation }) => {
-      const command = { repository, digest, condemnation };
+  ): Promise<readonly Condemned[]> {
+    const condemned = await atOnce(settledAtOnce, blobs, async (blob) => {
+      const { repository, digest, condemnation } = blob;
       const { position, states } = await record(
         metadata,
-        decision(blobStream(digest), condemning(repository), command),
+        decision(blobStream(digest), condemning(repository), { repository, digest, condemnation }),
       );
-      return { position, blob: { ...command, condemnation: condemnationOf(states[0], repository) } };
+      return { position, blob: { ...blob, condemnation: condemnationOf(states[0], repository) } };
     });
     await contents.reached(last(condemned));
-    return condemned.map(({ blob }) => blob).filter(isCondemned);
+    return condemned.map(({ blob }) => blob).filter(isCondemned<Condemned>);
   }
 
   /** Keeps those of `blobs` that are needed, and resolves to them. */
-  async function reprieveNeededBlobs(
-    blobs: readonly BlobAt[],
-    metadata: Metadata,
-  ): Promise<ReadonlySet<string>> {
+  async function reprieveNeededBlobs(blobs: readonly BlobAt[], metadata: Metadata): Promise<Needed> {
     const needed = await contents.neededBlobs(blobs);
     const reprieved = await atOnce(settledAtOnce, needed, ({ repository, digest }) =>
       record(metadata, decision(blobStream(digest), reprieving(repository), { repository, digest })),
     );
     await contents.reached(last(reprieved));
-    return new Set(needed.map(nameOf));
+    return neededBy(needed, reprieved);
   }
 
   /** Call it only when all views show the condemnations. Resolves to what became of each. */
@@ -93,22 +87,26 @@ export function removal({ record, store, contents }: RemovalPorts) {
       ),
     );
     await contents.reached(last(removed));
-    const settled = await atOnce(settledAtOnce, removed, async ({ states: [blob] }): Promise<Settled> => {
-      const [[, link]] = [...blob.links] as [[string, unknown]];
-      if (link !== null) return kept;
-      if (blob.key !== null || blob.surplus === null) return { outcome: 'removed', bytes: 0 };
-      // A key is never used twice, so that nobody can have come to need these bytes since.
-      await store.delete(blob.surplus);
-      return { outcome: 'removed', bytes: blob.size };
-    });
-    return inOrderOf(blobs, unneeded, settled);
+    const settled = await atOnce(
+      settledAtOnce,
+      removed,
+      async ({ states: [blob], events: [events] }): Promise<Settled> => {
+        const [[, link]] = [...blob.links] as [[string, unknown]];
+        const deleted = events.find((event) => event.type === 'BlobDeleted')?.data;
+        // A key is never used twice, so that nobody can have come to need these bytes since.
+        if (deleted !== undefined) await store.delete(deleted.key);
+        const outcome = link === null ? 'removed' : 'kept';
+        return { outcome, isOwn: events.length > 0, bytes: deleted?.size ?? 0 };
+      },
+    );
+    return inOrderOf(blobs, needed, unneeded, settled);
   }
 
   /** Resolves to those that are under a condemnation now, and which: it may be an earlier one. */
-  async function condemnManifests(
-    manifests: readonly SettledManifest[],
+  async function condemnManifests<Condemned extends CondemnedManifest>(
+    manifests: readonly Condemned[],
     metadata: Metadata,
-  ): Promise<readonly SettledManifest[]> {
+  ): Promise<readonly Condemned[]> {
     const condemned = await atOnce(settledAtOnce, manifests, async (manifest) => {
       const { repository, digest, condemnation } = manifest;
       const { position, states } = await record(
@@ -122,7 +120,7 @@ export function removal({ record, store, contents }: RemovalPorts) {
       return { position, manifest: { ...manifest, condemnation: states[0]?.condemnation ?? null } };
     });
     await contents.reached(last(condemned));
-    return condemned.map(({ manifest }) => manifest).filter(isCondemned);
+    return condemned.map(({ manifest }) => manifest).filter(isCondemned<Condemned>);
   }
 
   /** Keeps those of `manifests` that are needed, and resolves to them. */
@@ -130,50 +128,48 @@ export function removal({ record, store, contents }: RemovalPorts) {
     manifests: readonly ManifestAt[],
     { referrersStay }: ManifestRules,
     metadata: Metadata,
-  ): Promise<ReadonlySet<string>> {
+  ): Promise<Needed> {
     const [needed, attached] = await Promise.all([
       contents.neededManifests(manifests),
       referrersStay ? contents.attachedManifests(manifests) : [],
     ]);
-    const staying = [...new Map([...needed, ...attached].map((at) => [nameOf(at), at])).entries()];
-    const reprieved = await atOnce(settledAtOnce, staying, ([, { repository, digest }]) =>
+    const staying = [...new Map([...needed, ...attached].map((at) => [nameOf(at), at])).values()];
+    const reprieved = await atOnce(settledAtOnce, staying, ({ repository, digest }) =>
       record(
         metadata,
         decision(artifactStream(repository, digest), reprievingManifest, { repository, digest }),
       ),
     );
     await contents.reached(last(reprieved));
-    return new Set(staying.map(([name]) => name));
+    return neededBy(staying, reprieved);
   }
 
   /** Call it only when all views show the condemnations. Resolves to what became of each. */
   async function settleManifests(
-    manifests: readonly SettledManifest[],
+    manifests: readonly CondemnedManifest[],
     rules: ManifestRules,
     metadata: Metadata,
   ): Promise<Settled[]> {
     const needed = await reprieveNeededManifests(manifests, rules, metadata);
     const unneeded = manifests.filter((manifest) => !needed.has(nameOf(manifest)));
-    const removed = await atOnce(settledAtOnce, unneeded, async (manifest) => {
-      const { repository, digest, condemnation } = manifest;
-      const removing = decision(artifactStream(repository, digest), removingManifest, {
-        repository,
-        digest,
-        condemnation,
-      });
-      return { manifest, ...(await record(metadata, removing)) };
-    });
+    const removed = await atOnce(settledAtOnce, unneeded, ({ repository, digest, condemnation }) =>
+      record(
+        metadata,
+        decision(artifactStream(repository, digest), removingManifest, { repository, digest, condemnation }),
+      ),
+    );
     await contents.reached(last(removed));
     const settled = await atOnce(
       settledAtOnce,
       removed,
-      async ({ manifest: { key, size = 0 }, states }): Promise<Settled> => {
-        if (states[0] !== null) return kept;
-        if (key !== undefined) await store.delete(key);
-        return { outcome: 'removed', bytes: size };
+      async ({ states: [manifest], events: [events] }): Promise<Settled> => {
+        const deleted = events.find((event) => event.type === 'ManifestDeleted')?.data;
+        if (deleted !== undefined) await store.delete(deleted.key);
+        const outcome = manifest === null ? 'removed' : 'kept';
+        return { outcome, isOwn: deleted !== undefined, bytes: deleted?.size ?? 0 };
       },
     );
-    return inOrderOf(manifests, unneeded, settled);
+    return inOrderOf(manifests, needed, unneeded, settled);
   }
 
   /** Both phases at once. Undefined where the repository does not hold the blob. */
@@ -200,19 +196,29 @@ export interface ManifestRules {
 
 const nameOf = ({ repository, digest }: ManifestAt): string => `${repository}@${digest}`;
 
-const isCondemned = <At extends { readonly condemnation: string | null }>(
-  at: At,
-): at is At & { readonly condemnation: string } => at.condemnation !== null;
+const isCondemned = <Condemned extends CondemnedManifest>(
+  at: Omit<Condemned, 'condemnation'> & { readonly condemnation: string | null },
+): at is Condemned => at.condemnation !== null;
 
 const last = (recorded: readonly { readonly position: bigint }[]): bigint =>
   recorded.reduce((latest, { position }) => (position > latest ? position : latest), 0n);
 
-/** What became of each of `all`, where `settled` is what became of `some` of them and the others are kept. */
-function inOrderOf<At extends ManifestAt>(
-  all: readonly At[],
-  some: readonly At[],
+const neededBy = (
+  needed: readonly ManifestAt[],
+  reprieved: readonly { readonly events: readonly [readonly DomainEvent[]] }[],
+): Needed =>
+  new Map(needed.map((at, index) => [nameOf(at), { isOwn: (reprieved[index]?.events[0].length ?? 0) > 0 }]));
+
+/** What became of each of `all`, where `settled` is what became of the `unneeded` ones, and the others are kept. */
+function inOrderOf(
+  all: readonly ManifestAt[],
+  needed: Needed,
+  unneeded: readonly ManifestAt[],
   settled: readonly Settled[],
 ): Settled[] {
-  const byName = new Map(some.map((at, index) => [nameOf(at), settled[index]]));
-  return all.map((at) => byName.get(nameOf(at)) ?? kept);
+  const byName = new Map(unneeded.map((at, index) => [nameOf(at), settled[index]]));
+  return all.map((at) => {
+    const isOwn = needed.get(nameOf(at))?.isOwn ?? false;
+    return byName.get(nameOf(at)) ?? { outcome: 'kept', isOwn, bytes: 0 };
+  });
 }

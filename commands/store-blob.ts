@@ -1,4 +1,4 @@
-import { type StoreBlob, storing } from '../domain/blob/decider.ts';
+import { type StoreBlob, storingOnce } from '../domain/blob/decider.ts';
 import { blobStream } from '../domain/blob/events.ts';
 import type { Metadata } from '../domain/event.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
@@ -14,9 +14,10 @@ import { decision, type Recorder } from './record.ts';
 export const storeBlob =
   ({ record, store }: { readonly record: Recorder; readonly store: Pick<BlobStore, 'delete'> }) =>
   async (blob: StoreBlob, metadata: Metadata): Promise<bigint> => {
-    const stored = decision(blobStream(blob.digest), storing(blob.repository), blob);
+    // Once, since a repeated request may have recorded them meanwhile, on another gateway.
+    const stored = decision(blobStream(blob.digest), storingOnce(blob), blob);
     const { position, states } = await record(metadata, stored);
-    const [{ key, surplus }] = states;
+    const { key, surplus } = states[0].blob;
     if (key !== blob.key) await store.delete(blob.key);
     else if (surplus !== null) await store.delete(surplus);
     return position;

@@ -82,12 +82,21 @@ test('what is decided is appended in the current version, with its metadata', as
   assert.deepEqual(states, [digestOf(1)]);
 });
 
-test('several decisions are appended together, and each tells the state that it leaves behind', async (t) => {
+test('several decisions are appended together, and each tells what it did and the state that it leaves behind', async (t) => {
   const { log } = await start(t);
   const record = recorderOf(log);
-  const { position, states } = await record(metadata, createProject('library'), moveTo(2), moveTo(3, 'b'));
+  const { position, states, events } = await record(
+    metadata,
+    createProject('library'),
+    moveTo(2),
+    moveTo(3, 'b'),
+  );
 
   assert.deepEqual(states, [library, digestOf(2), digestOf(3)]);
+  assert.deepEqual(
+    events.map((each) => each.map(({ type }) => type)),
+    [['ProjectCreated'], ['TagAssigned'], ['TagAssigned']],
+  );
   assert.equal(position, await log.head());
   assert.equal((await historyOf(log)).length, 1);
   assert.equal((await historyOf(log, 'project/library')).length, 1);
@@ -99,9 +108,13 @@ test('a decision without an event has the position of the last event of its stre
   const first = await record(metadata, moveTo(1));
   const other = await record(metadata, moveTo(1, 'other'));
 
-  assert.deepEqual(await record(metadata, moveTo(1)), first);
+  assert.deepEqual(await record(metadata, moveTo(1)), { ...first, events: [[]] });
   const both = await record(metadata, moveTo(1, 'other'), moveTo(1));
-  assert.deepEqual(both, { position: other.position, states: [digestOf(1), digestOf(1)] });
+  assert.deepEqual(both, {
+    position: other.position,
+    states: [digestOf(1), digestOf(1)],
+    events: [[], []],
+  });
   assert.equal(await log.head(), other.position);
 });
 

@@ -99,6 +99,31 @@ export const storing = (repository: string): BlobDecider<StoreBlob> => ({
   },
 });
 
+interface StoredOnce {
+  readonly blob: Blob;
+  /** Whether the bytes in question have counted, whatever became of them. */
+  readonly recorded: boolean;
+}
+
+/**
+ * As `storing`, for bytes that may have been recorded already: those count once. When they have been deleted or replaced
+ * they are going, when they are damaged they stay so, and what the repository has let go of is not its again.
+ */
+export function storingOnce({ repository, key }: StoreBlob): Decider<StoredOnce, StoreBlob, BlobEvent> {
+  const { initial, decide, evolve } = storing(repository);
+  return {
+    initial: { blob: initial, recorded: false },
+    decide({ blob, recorded }, command) {
+      if (!recorded) return decide(blob, command);
+      return isSound(blob) ? reprieving(repository).decide(blob, command) : [];
+    },
+    evolve: ({ blob, recorded }, event) => ({
+      blob: evolve(blob, event),
+      recorded: recorded || (event.type === 'BlobStored' && event.data.key === key),
+    }),
+  };
+}
+
 export interface MountBlob {
   readonly digest: Digest;
   readonly repository: string;
@@ -106,11 +131,13 @@ export interface MountBlob {
   readonly from: string;
 }
 
-/** Nothing happens where `from` does not hold the blob; the state tells whether `repository` does. */
+/** Whether there are bytes, and nothing is known to be wrong with them. */
+export const isSound = ({ key, damaged }: Blob): boolean => key !== null && !damaged;
+
+/** Nothing happens where `from` does not hold sound bytes; the state tells whether `repository` does. */
 export const mounting = ({ repository, from }: MountBlob): BlobDecider<MountBlob> => ({
   ...of(repository, from),
-  decide: (blob, { digest }) =>
-    blob.key !== null && !blob.damaged && isHeld(blob, from) ? hold(blob, digest, repository) : [],
+  decide: (blob, { digest }) => (isSound(blob) && isHeld(blob, from) ? hold(blob, digest, repository) : []),
 });
 
 export interface BlobAt {

@@ -32,7 +32,7 @@ export interface UploadPorts extends MountPorts {
   readonly maxOpenUploads: number;
   readonly findBlob: BlobPorts['findBlob'];
   storeBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint>;
-  /** As `storeBlob`; undefined where the bytes were recorded before, but are not held any more. */
+  /** As `storeBlob`; undefined where the bytes were recorded before, and are not held any more or damaged. */
   recoverBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint | undefined>;
   /** Resolves when a read of blobs shows what was recorded up to the position. */
   blobsReached(position: bigint): Promise<void>;

@@ -3,18 +3,16 @@ import type { Digest } from '../../domain/digest.ts';
 import { among, hoursAgo, nextOf, type Page, type Place, pageRows, those } from '../paging.ts';
 import type { ArtifactsDatabase } from './projection.ts';
 
-export interface StoredManifestAt {
+export interface SizedManifestAt {
   readonly repository: string;
   readonly digest: Digest;
   /** Bytes. */
   readonly size: number;
-  /** The blob store's key of the bytes. */
-  readonly key: string;
 }
-export interface CondemnedManifest extends StoredManifestAt {
+export interface CondemnedManifest extends SizedManifestAt {
   readonly condemnation: string;
 }
-export interface UnneededManifest extends StoredManifestAt {
+export interface UnneededManifest extends SizedManifestAt {
   /** What it refers to, which is not there. */
   readonly subject: Digest | null;
 }
@@ -32,7 +30,7 @@ export async function findUnneededManifests(
     .with('page', (page) =>
       page
         .selectFrom('artifacts')
-        .select(['repository', 'digest', 'size', 'key', 'subject', 'pushed_at'])
+        .select(['repository', 'digest', 'size', 'subject', 'pushed_at'])
         .where(({ eb, refTuple, tuple }) =>
           eb(refTuple('repository', 'digest'), '>', tuple(after.repository, after.digest)),
         )
@@ -51,7 +49,6 @@ export async function findUnneededManifests(
       'page.repository',
       'page.digest',
       'page.size',
-      'page.key',
       'page.subject',
       and([
         eb(
@@ -90,7 +87,7 @@ export async function findUnneededManifests(
     .execute();
   const items = rows.filter(({ unneeded }) => unneeded);
   return {
-    items: items.map((row) => ({ ...storedManifest(row), subject: row.subject as Digest | null })),
+    items: items.map((row) => ({ ...sizedManifest(row), subject: row.subject as Digest | null })),
     next: nextOf(rows),
   };
 }
@@ -108,7 +105,7 @@ export async function findCondemnedManifests(
         .onRef('artifacts.repository', '=', 'condemned.repository')
         .onRef('artifacts.digest', '=', 'condemned.digest'),
     )
-    .select(['condemned.repository', 'condemned.digest', 'condemnation', 'size', 'key'])
+    .select(['condemned.repository', 'condemned.digest', 'condemnation', 'size'])
     .where(({ eb, refTuple, tuple }) =>
       eb(refTuple('condemned.repository', 'condemned.digest'), '>', tuple(after.repository, after.digest)),
     )
@@ -118,7 +115,7 @@ export async function findCondemnedManifests(
     .limit(pageRows)
     .execute();
   return {
-    items: rows.map((row) => ({ ...storedManifest(row), condemnation: row.condemnation })),
+    items: rows.map((row) => ({ ...sizedManifest(row), condemnation: row.condemnation })),
     next: nextOf(rows),
   };
 }
@@ -172,9 +169,8 @@ export async function findManifestKeys(
   return rows.map(({ key }) => key);
 }
 
-const storedManifest = (row: Place & { readonly size: string; readonly key: string }): StoredManifestAt => ({
+const sizedManifest = (row: Place & { readonly size: string }): SizedManifestAt => ({
   repository: row.repository,
   digest: row.digest as Digest,
   size: Number(row.size),
-  key: row.key,
 });

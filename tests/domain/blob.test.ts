@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { condemning, damaging, mounting, removing, reprieving, storing } from '../../domain/blob/decider.ts';
+import {
+  condemning,
+  damaging,
+  mounting,
+  removing,
+  reprieving,
+  storing,
+  storingOnce,
+} from '../../domain/blob/decider.ts';
 import type { BlobEvent } from '../../domain/blob/events.ts';
 import { digestFrom } from '../../domain/digest.ts';
 import { given } from '../given.ts';
@@ -119,6 +127,26 @@ test('an upload after the bytes are gone stores its own', () => {
   given(storing(repository), stored, linked, condemned, unlinked, deleted)
     .when({ ...upload, key: 'second' })
     .then({ type: 'BlobStored', data: { digest, size: 3, key: 'second' } }, linked);
+});
+
+test('bytes that may have been recorded already count once, whatever became of them', () => {
+  const other: BlobEvent = { type: 'BlobStored', data: { digest, size: 3, key: 'second' } };
+  given(storingOnce(upload)).when(upload).then(stored, linked);
+  given(storingOnce(upload), other, linked, { ...damaged, data: { ...damaged.data, key: 'second' } })
+    .when(upload)
+    .then(stored);
+  for (const since of [
+    [linked],
+    [linked, damaged],
+    [linked, damaged, condemned],
+    [linked, damaged, other],
+    [linked, linkedTo('library/other'), condemned, unlinked],
+    [linked, condemned, unlinked, deleted],
+  ])
+    given(storingOnce(upload), stored, ...since)
+      .when(upload)
+      .then();
+  given(storingOnce(upload), stored, linked, condemned).when(upload).then(reprieved);
 });
 
 test('damage is recorded once, and only of the bytes that count', () => {

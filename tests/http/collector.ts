@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { contentsOf, garbageOf } from '../../bin/contents.ts';
 import { garbageCollector } from '../../bin/garbage.ts';
 import { storedContents } from '../../bin/scrub.ts';
-import { type CollectGarbage, collectGarbage, type Finding } from '../../commands/collect-garbage.ts';
+import {
+  type CollectGarbage,
+  collectGarbage,
+  type Finding,
+  type Garbage,
+} from '../../commands/collect-garbage.ts';
 import type { Contents } from '../../commands/contents.ts';
 import { deleteManifest } from '../../commands/delete-manifest.ts';
 import { mountBlob } from '../../commands/mount-blob.ts';
@@ -106,7 +111,7 @@ export async function openCollector(t: Scope, server: TestServer) {
     push(
       repository: string,
       { manifest, digest }: { readonly manifest: string; readonly digest: string },
-      { tags = [], ...changed }: Changed & Partial<Pick<PushManifest, 'tags'>>,
+      { tags = [], condition, ...changed }: Changed & Partial<Pick<PushManifest, 'tags' | 'condition'>>,
     ): Promise<bigint> {
       const push = pushManifest({
         record,
@@ -117,14 +122,20 @@ export async function openCollector(t: Scope, server: TestServer) {
       const bytes = Buffer.from(manifest);
       const { mediaType } = JSON.parse(manifest) as { mediaType: string };
       const parsed = parseManifest(bytes, mediaType);
-      return push({ repository, digest: digest as Digest, bytes, manifest: parsed, tags }, metadata);
+      return push(
+        {
+          ...{ repository, digest: digest as Digest, bytes, manifest: parsed, tags },
+          ...(condition !== undefined && { condition }),
+        },
+        metadata,
+      );
     },
 
     /** A deletion on another gateway, with `changed` as for a push; resolves to whether the manifest was there. */
     deleteManifest: (repository: string, digest: string, changed: Changed) =>
       deleteManifest({
         record,
-        store,
+        store: { ...store, ...changed.store },
         contents: { ...contents, ...changed.contents },
         newCondemnation: randomUUID,
       })({ repository, digest: digest as Digest }, metadata),
@@ -139,14 +150,26 @@ export async function openCollector(t: Scope, server: TestServer) {
       return position !== undefined;
     },
 
-    /** A whole run without the lock; resolves to what it did. */
-    async collect(settings: Partial<CollectGarbage> = {}, stopping = new AbortController().signal) {
+    /** A whole run without the lock, with `changed` as for a push; resolves to what it did. */
+    async collect(
+      settings: Partial<CollectGarbage> = {},
+      changed: Changed & { readonly garbage?: Partial<Garbage>; readonly correlationId?: string } = {},
+    ) {
+      const { correlationId } = changed;
       const findings: Finding[] = [];
       const collect = collectGarbage({
-        ...{ record, store, contents, garbage, newCondemnation: randomUUID },
+        record,
+        store: { ...store, ...changed.store },
+        contents: { ...contents, ...changed.contents },
+        garbage: { ...garbage, ...changed.garbage },
+        newCondemnation: randomUUID,
         report: (finding) => findings.push(finding),
       });
-      await collect({ ...atOnceSettings, ...settings }, metadata, stopping);
+      await collect(
+        { ...atOnceSettings, ...settings },
+        { ...metadata, ...(correlationId !== undefined && { correlationId }) },
+        new AbortController().signal,
+      );
       return findings;
     },
 

@@ -5,7 +5,16 @@ import { after, test } from 'node:test';
 import type { Digest } from '../../domain/digest.ts';
 import type { Scrubbed, ScrubPlace } from '../../workers/scrub.ts';
 import { startServer } from '../server.ts';
-import { imageOf, pushBlob, pushImage, putManifest, refusalOf, send } from './client.ts';
+import {
+  digestOf,
+  imageOf,
+  pushBlob,
+  pushImage,
+  putManifest,
+  refusalOf,
+  send,
+  startUpload,
+} from './client.ts';
 import { openCollector } from './collector.ts';
 import { eventsOf } from './server-log.ts';
 
@@ -99,6 +108,41 @@ for (const [name, damage, fault] of damagesTo) {
     assert.deepEqual((await scrub()).damages, []);
   });
 }
+
+test('a damaged blob is not mounted, also where both repositories hold it, so that clients upload it again', async () => {
+  const [repository, from] = ['library/mounts-damaged', 'library/mounts-damaged-from'];
+  const bytes = 'held by two and damaged';
+  const mount = (digest: string) =>
+    send(server, 'POST', `/v2/${repository}/blobs/uploads/?mount=${digest}&from=${from}`);
+  const blob = await pushBlob(server, from, bytes);
+  assert.equal((await mount(blob.digest)).status, 201);
+  await flipByte(await fileOf(blob.digest));
+  assert.equal((await scrub()).damages.length, 1);
+
+  assert.equal((await mount(blob.digest)).status, 202);
+
+  await pushBlob(server, repository, bytes);
+  assert.equal((await mount(blob.digest)).status, 201);
+  assert.equal((await putManifest(server, repository, '1.0', imageOf(blob, [blob]))).status, 201);
+});
+
+test('a closing PUT that is sent again does not make damaged bytes sound', async () => {
+  const repository = 'library/repeated-when-damaged';
+  const bytes = 'uploaded, damaged, and closed again';
+  const digest = digestOf(bytes);
+  const location = await startUpload(server, repository);
+  const path = `${location}?digest=${digest}`;
+  assert.equal((await send(server, 'PUT', path, { body: bytes })).status, 201);
+  await flipByte(await fileOf(digest));
+  assert.equal((await scrub()).damages.length, 1);
+
+  assert.deepEqual(refusalOf(await send(server, 'PUT', path)), [404, 'BLOB_UPLOAD_UNKNOWN']);
+  assert.equal((await send(server, 'GET', blobAt(repository, digest))).status, 404);
+
+  await pushBlob(server, repository, bytes);
+  assert.equal((await send(server, 'PUT', path)).status, 201);
+  assert.equal((await send(server, 'GET', blobAt(repository, digest))).body.toString(), bytes);
+});
 
 test('a damaged manifest can be deleted', async () => {
   const repository = 'library/damaged-and-deleted';

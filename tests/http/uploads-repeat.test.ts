@@ -137,6 +137,19 @@ test('a closing PUT whose bytes are gone again is not answered as if they were t
   assert.deepEqual(refusalOf(answer), unknown);
 });
 
+test('a closing PUT that is sent again does not bring back what was deleted here, though another repository holds it', async () => {
+  const { path, digest } = await finished();
+  const mounted = await send(
+    server,
+    'POST',
+    `/v2/library/holds-it-too/blobs/uploads/?mount=${digest}&from=${repository}`,
+  );
+  assert.equal(mounted.status, 201);
+  assert.equal((await send(server, 'DELETE', `/v2/${repository}/blobs/${digest}`)).status, 202);
+  assert.deepEqual(refusalOf(await send(server, 'PUT', path)), unknown);
+  assert.equal((await send(server, 'HEAD', `/v2/${repository}/blobs/${digest}`)).status, 404);
+});
+
 test('an upload is unknown to every account but the one that opened it, and is not harmed by the others', async () => {
   const bytes = randomBytes(1000);
   const location = await startUpload(server, repository);
