@@ -82,6 +82,9 @@ test('an address has a limit of its own, which holds before credentials are look
   // Probes come from anywhere and are not counted.
   assert.equal((await from('203.0.113.1', '', '/healthz')).status, 200);
 
+  const mapped = await from('::ffff:203.0.113.1');
+  assert.equal(isRefused(mapped), true, 'an address of IPv4 in the notation of IPv6 is the same');
+
   assert.equal((await useUp(() => from('2001:db8::1'))).answered, 600);
   assert.equal(isRefused(await from('2001:db8:0:0:ffff::2')), true, 'a network of IPv6 is one client');
   assert.equal(isRefused(await from('2001:db8:0:1::1')), false);
