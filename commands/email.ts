@@ -1,12 +1,13 @@
+import { catalogue } from '../domain/catalogue.ts';
 import type { EmailCommand } from '../domain/email/decider.ts';
 import { emailDecider } from '../domain/email/decider.ts';
 import { type EmailEvent, emailStream } from '../domain/email/events.ts';
 import type { RecordedEvent } from '../domain/event.ts';
 import { userDecider } from '../domain/user/decider.ts';
-import { type UserEvent, userStream } from '../domain/user/events.ts';
+import { userStream } from '../domain/user/events.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
-import { type Decision, decision } from './record.ts';
+import { type Decision, decision, historyOf, stateOf } from './record.ts';
 
 /** The keyed hash by which an e-mail address is found and reserved; in any case of its letters. */
 export const emailKeyOf = (secrets: SecretBox, email: string): string =>
@@ -52,13 +53,10 @@ async function abandonedReservation(
   log: EventLog,
   emailKey: string,
 ): Promise<RecordedEvent<EmailEvent> | undefined> {
-  const { events } = await log.readStream(emailStream(emailKey));
-  const last = events.at(-1) as RecordedEvent<EmailEvent> | undefined;
+  const last = (await historyOf<EmailEvent>(log, catalogue, emailStream(emailKey))).at(-1);
   if (last?.type !== 'EmailReserved') return undefined;
   if (Date.now() - last.recordedAt.getTime() < abandonedAfterMs) return undefined;
   const { userId, username } = last.data;
-  const user = (await log.readStream(userStream(username))).events
-    .map((event) => event as unknown as UserEvent)
-    .reduce(userDecider.evolve, userDecider.initial);
+  const user = await stateOf(log, catalogue, userStream(username), userDecider);
   return user?.userId === userId && user.emailKey === emailKey ? undefined : last;
 }
