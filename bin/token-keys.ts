@@ -1,9 +1,7 @@
 import type { Logger } from 'pino';
 import { recorder } from '../commands/record.ts';
-import { type RotationPorts, rotateSigningKey } from '../commands/rotate-signing-key.ts';
+import { newestSigningKey, type RotationPorts, rotateSigningKey } from '../commands/rotate-signing-key.ts';
 import { catalogue } from '../domain/catalogue.ts';
-import type { RecordedEvent } from '../domain/event.ts';
-import { type TokenKeyEvent, tokenKeysStream } from '../domain/token-key/events.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
@@ -32,8 +30,7 @@ export class OtherSecretKey extends Error {
  * @throws OtherSecretKey
  */
 async function requireSameSecretKey(log: EventLog, secrets: SecretBox): Promise<void> {
-  const events = (await log.readStream(tokenKeysStream)).events as readonly RecordedEvent<TokenKeyEvent>[];
-  const newest = events.findLast((event) => event.type === 'SigningKeyCreated')?.data;
+  const { newest } = await newestSigningKey(log);
   if (newest === undefined) return;
   try {
     secrets.open(newest.sealedPrivateKey, signingKeyContext(newest.kid));

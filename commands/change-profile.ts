@@ -9,7 +9,7 @@ import { decision } from './record.ts';
 export interface ChangeProfile extends Profile {
   readonly username: string;
   readonly userId: number;
-  /** The key of the address that the user has now. */
+  /** The key of the address that the user had when this was asked. */
   readonly emailKeyBefore: string | null;
 }
 
@@ -34,11 +34,10 @@ export const changeProfile =
       emailKey,
       profile: sealed,
     });
-    // The new address first and the old one last: nobody else can have either in between.
+    // The new address first and the old one last: nobody else can have either in between. One that the user had
+    // already is reserved as well, since another change may have released it by now.
     const decisions = [
-      ...(emailKey === null || emailKey === emailKeyBefore
-        ? []
-        : [await reserveEmail(log, { emailKey, ...who })]),
+      ...(emailKey === null ? [] : [await reserveEmail(log, { emailKey, ...who })]),
       changed,
       ...(emailKeyBefore === null || emailKeyBefore === emailKey
         ? []

@@ -23,14 +23,37 @@ export const decision = <State, Command, Event extends DomainEvent>(
 ): Decision<State, Event> => ({
   stream,
   decide(history) {
-    const before = (history as readonly unknown[] as readonly Event[]).reduce(
-      decider.evolve,
-      decider.initial,
-    );
+    const before = stateAfter(decider, history);
     const events = decider.decide(before, command);
     return { events, state: events.reduce(decider.evolve, before) };
   },
 });
+
+/** `history` is that of the decider's stream, in the current versions of its events. */
+const stateAfter = <State, Command, Event extends DomainEvent>(
+  { initial, evolve }: Decider<State, Command, Event>,
+  history: readonly RecordedEvent[],
+): State => (history as readonly unknown[] as readonly Event[]).reduce(evolve, initial);
+
+/** What has happened to `stream`, whose events are of the given types; in their current versions. */
+export async function historyOf<Event extends DomainEvent>(
+  log: EventLog,
+  catalogue: Catalogue,
+  stream: string,
+): Promise<readonly RecordedEvent<Event>[]> {
+  const { events } = await log.readStream(stream);
+  return events.map((event) =>
+    upcast(catalogue, event),
+  ) as readonly unknown[] as readonly RecordedEvent<Event>[];
+}
+
+/** What `decider` would decide on, for what is no decision. */
+export const stateOf = async <State, Command, Event extends DomainEvent>(
+  log: EventLog,
+  catalogue: Catalogue,
+  stream: string,
+  decider: Decider<State, Command, Event>,
+): Promise<State> => stateAfter(decider, await historyOf(log, catalogue, stream));
 
 type States<Decisions extends readonly Decision<unknown>[]> = {
   [Index in keyof Decisions]: Decisions[Index] extends Decision<infer State> ? State : never;

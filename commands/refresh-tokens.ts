@@ -1,12 +1,9 @@
+import { catalogue } from '../domain/catalogue.ts';
 import type { Metadata } from '../domain/event.ts';
 import { type RefreshTokenCommand, refreshTokenDecider } from '../domain/refresh-token/decider.ts';
-import {
-  type RefreshToken,
-  type RefreshTokenEvent,
-  refreshTokenStream,
-} from '../domain/refresh-token/events.ts';
+import { type RefreshToken, refreshTokenStream } from '../domain/refresh-token/events.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
-import { decision, type Recorder } from './record.ts';
+import { decision, type Recorder, stateOf } from './record.ts';
 
 export interface RefreshTokens {
   issue(token: RefreshToken, metadata: Metadata): Promise<void>;
@@ -39,11 +36,7 @@ export function refreshTokens({
     revoke: (tokenHash, metadata) => decide(tokenHash, { kind: 'revoke' }, metadata),
 
     async find(tokenHash, now) {
-      const { events } = await log.readStream(refreshTokenStream(tokenHash));
-      const token = (events as readonly object[] as readonly RefreshTokenEvent[]).reduce(
-        refreshTokenDecider.evolve,
-        refreshTokenDecider.initial,
-      );
+      const token = await stateOf(log, catalogue, refreshTokenStream(tokenHash), refreshTokenDecider);
       return token !== null && Date.parse(token.expiresAt) > now.getTime() ? token : undefined;
     },
   };

@@ -1,10 +1,11 @@
+import { catalogue } from '../domain/catalogue.ts';
 import type { Metadata } from '../domain/event.ts';
 import { tokenKeyDecider } from '../domain/token-key/decider.ts';
-import { type TokenKeyEvent, tokenKeysStream } from '../domain/token-key/events.ts';
+import { type SigningKey, type TokenKeyEvent, tokenKeysStream } from '../domain/token-key/events.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import { type NewSigningKey, signingKeyContext } from '../infra/signing-key/port.ts';
-import { decision, type Recorder } from './record.ts';
+import { decision, historyOf, type Recorder } from './record.ts';
 
 /** Every process has read the keys again by then; see the gateway's key ring. Milliseconds. */
 export const leadMs = 60_000;
@@ -31,6 +32,15 @@ export interface Rotation {
   readonly revoke?: boolean;
 }
 
+/** Undefined where there is none yet; and the position of the last event about any key. */
+export async function newestSigningKey(
+  log: EventLog,
+): Promise<{ readonly newest: SigningKey | undefined; readonly position: bigint }> {
+  const history = await historyOf<TokenKeyEvent>(log, catalogue, tokenKeysStream);
+  const newest = history.findLast((event) => event.type === 'SigningKeyCreated')?.data;
+  return { newest, position: history.at(-1)?.position ?? 0n };
+}
+
 /**
  * Puts a new key in the place of the newest one. It is published before it signs, and the old one verifies until its
  * last token has expired, so that no client notices. Of several processes that do so at once, one adds a key.
@@ -43,13 +53,9 @@ export const rotateSigningKey =
     { now, tokenLifetimeMs, olderThanMs = 0, revoke = false }: Rotation,
     metadata: Metadata,
   ): Promise<{ readonly position: bigint; readonly rotated: boolean }> => {
-    const { events } = await log.readStream(tokenKeysStream);
-    const newest = (events as readonly { type: string; data: object; position: bigint }[])
-      .map(({ type, data }) => ({ type, data }) as TokenKeyEvent)
-      .findLast((event) => event.type === 'SigningKeyCreated')?.data;
+    const { newest, position: before } = await newestSigningKey(log);
     const age = now.getTime() - Date.parse(newest?.signsFrom ?? '');
-    if (!revoke && newest !== undefined && age < olderThanMs)
-      return { position: events.at(-1)?.position ?? 0n, rotated: false };
+    if (!revoke && newest !== undefined && age < olderThanMs) return { position: before, rotated: false };
 
     const { privateKey, ...key } = await newSigningKey();
     // The first one has nobody to wait for, and after a revocation there is nobody else.

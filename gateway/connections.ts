@@ -29,7 +29,7 @@ export function guardConnections(server: Server, handle: Handler, ports: Guarded
   server.maxConnections = limits.maxConnections;
   // Node drops the headers beyond a number without a word; their size is limited in any case.
   server.maxHeadersCount = 0;
-  limitAddresses(server, ports);
+  limitConnections(server, ports);
 
   const answering = new WeakMap<Socket, ServerResponse>();
   server.timeout = limits.sendTimeoutMs;
@@ -153,7 +153,7 @@ function continueWhenRead(request: IncomingMessage, response: ServerResponse): v
 /** How often it is said that connections were turned away, in milliseconds. */
 const reportMs = 60_000;
 
-function limitAddresses(server: Server, { logger, limits, isTrustedProxy }: Guarded): void {
+function limitConnections(server: Server, { logger, limits, isTrustedProxy }: Guarded): void {
   const open = new Map<string, number>();
   let refused = 0;
   let reportedAt = Number.NEGATIVE_INFINITY;

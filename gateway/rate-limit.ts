@@ -1,8 +1,8 @@
-import { isIP } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { actorOf, type Principal } from '../domain/access/principal.ts';
 import type { RateLimit } from '../infra/rate-limit/port.ts';
 import { RequestRefused } from './errors.ts';
+import { networkOf } from './network.ts';
 
 /** Counts one request of `principal`. @throws RequestRefused 429 when there were too many. */
 export type Limit = (principal: Principal, address: string) => Promise<void>;
@@ -40,11 +40,4 @@ function refuseAfter(waitMs: number | undefined): void {
 }
 
 /** Who has IPv6 has a whole network of addresses, and is counted by that. */
-function keyOfAddress(address: string): string {
-  if (isIP(address) !== 6 || address.includes('.')) return `address:${address}`;
-  const [before = '', after] = address.split('::');
-  const groups = before === '' ? [] : before.split(':');
-  const last = after === undefined || after === '' ? [] : after.split(':');
-  const zeros = Array.from({ length: after === undefined ? 0 : 8 - groups.length - last.length }, () => '0');
-  return `address:${[...groups, ...zeros, ...last].slice(0, 4).join(':')}::/64`;
-}
+const keyOfAddress = (address: string): string => `address:${networkOf(address)}`;

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { loginThrottle, networkOf } from '../gateway/auth/login-throttle.ts';
+import { loginThrottle } from '../gateway/auth/login-throttle.ts';
+import { RequestRefused } from '../gateway/errors.ts';
+import { until } from './until.ts';
 
 /** A throttle on a clock of the test's; `pauses` are those that it made, in milliseconds. */
 function throttleAt(start = 0) {
@@ -20,10 +22,17 @@ function throttleAt(start = 0) {
     },
     /** The seconds to wait; 0 for an attempt that was made and failed. */
     async fail(account: string, address: string): Promise<number> {
-      const seconds = throttle.admit(account, address);
-      if (seconds === 0) await throttle.failed(account, address);
-      return seconds;
+      try {
+        assert.equal(await throttle.attempt(account, address, async () => false), false);
+        await throttle.pauseAfterFailure(account, address);
+        return 0;
+      } catch (error) {
+        if (error instanceof RequestRefused) return Number(error.answer.headers?.['retry-after']);
+        throw error;
+      }
     },
+    succeed: async (account: string, address: string): Promise<void> =>
+      assert.equal(await throttle.attempt(account, address, async () => true), true),
   };
 }
 
@@ -60,10 +69,9 @@ test('who is refused does not have to wait longer because he tries', async () =>
 });
 
 test('a stranger elsewhere locks nobody out of an account, and makes only failures slow', async () => {
-  const { fail, throttle, pauses } = throttleAt();
+  const { fail, succeed, pauses } = throttleAt();
   for (let n = 0; n < 500; n += 1) await fail('jane', `192.0.2.${n % 250}`);
-  assert.equal(throttle.admit('jane', '198.51.100.7'), 0);
-  throttle.succeeded('jane', '198.51.100.7');
+  await succeed('jane', '198.51.100.7');
   pauses.length = 0;
   await fail('jane', '198.51.100.7');
   assert.deepEqual(pauses, [1500]);
@@ -87,28 +95,54 @@ test('the addresses of one IPv6 network count as one', async () => {
 });
 
 test('right passwords are not counted, however many', async () => {
-  const { throttle, fail } = throttleAt();
-  for (let n = 0; n < 1000; n += 1) {
-    assert.equal(throttle.admit('jane', '192.0.2.1'), 0);
-    throttle.succeeded('jane', '192.0.2.1');
-  }
+  const { succeed, fail, pauses } = throttleAt();
+  for (let n = 0; n < 1000; n += 1) await succeed('jane', '192.0.2.1');
   assert.equal(await fail('jane', '192.0.2.1'), 0);
+  assert.deepEqual(pauses, []);
 });
 
-test('attempts count from when they begin, so that none slips through while others are checked', () => {
+test('a password that could not be checked is not counted, and keeps nobody waiting', async () => {
+  const { throttle, fail } = throttleAt();
+  const broken = async () => {
+    throw new Error('made by the test');
+  };
+  const attempts = Array.from({ length: 1000 }, () => throttle.attempt('jane', '192.0.2.1', broken));
+  for (const attempt of attempts) await assert.rejects(attempt, /made by the test/);
+  assert.equal(await failuresUntilRefused(() => fail('jane', '192.0.2.1'), 100), 20);
+});
+
+test('attempts begin in the order in which they came, as far as those under way may still fail', async () => {
   const { throttle } = throttleAt();
-  const admitted = Array.from({ length: 100 }, () => throttle.admit('jane', '192.0.2.1'));
-  assert.equal(admitted.filter((seconds) => seconds === 0).length, 20);
+  const begun: number[] = [];
+  const gates = Array.from({ length: 30 }, () => Promise.withResolvers<boolean>());
+  const attempts = gates.map(({ promise }, number) =>
+    throttle.attempt('jane', '192.0.2.1', () => {
+      begun.push(number);
+      return promise;
+    }),
+  );
+  const first = Array.from({ length: 20 }, (_, number) => number);
+  const outcomes = Promise.allSettled(attempts);
+  gates[3]?.resolve(false);
+  assert.equal(await attempts[3], false);
+  assert.deepEqual(begun, first);
+  gates[7]?.resolve(true);
+  assert.equal(await attempts[7], true);
+  await until('the next one begins', () => begun.length > 20);
+  for (const { resolve } of gates) resolve(false);
+  const settled = (await outcomes).map(({ status }) => status);
+  assert.deepEqual(begun, [...first, 20]);
+  assert.deepEqual(settled.slice(20), ['fulfilled', ...Array.from({ length: 9 }, () => 'rejected')]);
 });
 
-const networks: Readonly<Record<string, string>> = {
-  '192.0.2.1': '192.0.2.1',
-  '::ffff:192.0.2.1': '192.0.2.1',
-  '2001:db8:1:2:3:4:5:6': '2001:db8:1:2',
-  '2001:db8:1:2::6': '2001:db8:1:2',
-  '2001:db8::6': '2001:db8:0:0',
-  '::1': '0:0:0:0',
-};
-for (const [address, network] of Object.entries(networks)) {
-  test(`the network of ${address} is ${network}`, () => assert.equal(networkOf(address), network));
-}
+test('who has an account of his own does not wait for those who guess another one beside him', async () => {
+  const { throttle, succeed } = throttleAt();
+  const gate = Promise.withResolvers<boolean>();
+  const guesses = Array.from({ length: 100 }, () =>
+    throttle.attempt('jane', '192.0.2.1', () => gate.promise),
+  );
+  const ended = Promise.allSettled(guesses);
+  await succeed('john', '192.0.2.1');
+  gate.resolve(false);
+  await ended;
+});

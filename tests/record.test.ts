@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { z } from 'zod';
-import { decision, recorder } from '../commands/record.ts';
+import { decision, recorder, stateOf } from '../commands/record.ts';
 import { type Catalogue, catalogue } from '../domain/catalogue.ts';
 import type { Decider } from '../domain/decider.ts';
 import { digestFrom } from '../domain/digest.ts';
@@ -274,6 +274,7 @@ test('a decider sees stored events in the current version only', async (t) => {
   const { states } = await record(metadata, decision('counter/1', counter, 3));
 
   assert.deepEqual(states, [5]);
+  assert.equal(await stateOf(log, versions, 'counter/1', counter), 5);
   const { events } = await log.readStream('counter/1');
   assert.deepEqual(
     events.map(({ version, data }) => ({ version, data })),

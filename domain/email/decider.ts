@@ -23,8 +23,9 @@ export const emailDecider: Decider<number | null, EmailCommand, EmailEvent> = {
 
   decide(holder, { do: what, abandonedBy, ...data }) {
     if (what === 'release') return holder === data.userId ? [{ type: 'EmailReleased', data }] : [];
-    if (holder === data.userId) return [];
-    if (holder !== null && holder !== abandonedBy) throw new Refusal({ kind: 'email-taken' });
+    const isFree = holder === null || holder === data.userId || holder === abandonedBy;
+    if (!isFree) throw new Refusal({ kind: 'email-taken' });
+    // Also for who has it: a release that was decided before must not come after it.
     return [{ type: 'EmailReserved', data }];
   },
 

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { bodyStream } from '../oci/body.ts';
+import { readBytes } from '../oci/body.ts';
 import { tooLarge, unprocessable, unsupportedMediaType } from './faults.ts';
 
 const maxBodyBytes = 1024 * 1024;
@@ -29,15 +29,11 @@ async function readText(request: FastifyRequest): Promise<string> {
   const type = request.headers['content-type'];
   if (type !== undefined && !/^application\/([\w.+-]+\+)?json\s*(;|$)/i.test(type.trim()))
     throw unsupportedMediaType();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of bodyStream(request)) {
-    size += chunk.length;
-    if (size > maxBodyBytes) throw tooLarge(`a body has at most ${maxBodyBytes} bytes`);
-    chunks.push(chunk);
-  }
+  const bytes = await readBytes(request, maxBodyBytes, () =>
+    tooLarge(`a body has at most ${maxBodyBytes} bytes`),
+  );
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks)).trim();
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).trim();
   } catch (error) {
     if (error instanceof TypeError) throw unprocessable('body in body is not UTF-8');
     throw error;

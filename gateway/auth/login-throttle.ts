@@ -1,13 +1,18 @@
 import { LRUCache } from 'lru-cache';
+import { RequestRefused } from '../errors.ts';
+import { networkOf } from '../network.ts';
 
 /** Slows down who guesses passwords, in this process. */
 export interface LoginThrottle {
-  /** Counts an attempt. How many seconds to wait before the next one where there were too many; else 0. */
-  admit(account: string, address: string): number;
-  /** Takes back an attempt whose password was right. */
-  succeeded(account: string, address: string): void;
+  /**
+   * Resolves to what `check` resolves to: whether the password is right. While those under way could use up what may
+   * still fail, it waits for them, so that nobody is refused for the failures of others that never come. A check that
+   * rejects has not failed.
+   * @throws RequestRefused 429 after too many failures.
+   */
+  attempt(account: string, address: string, check: () => Promise<boolean>): Promise<boolean>;
   /** Resolves when the answer to a wrong password may be sent. */
-  failed(account: string, address: string): Promise<void>;
+  pauseAfterFailure(account: string, address: string): Promise<void>;
 }
 
 export interface ThrottlePorts {
@@ -34,6 +39,8 @@ const perAddress: Limit = { burst: 200, everyMs: 1000 };
 const perAccount: Limit = { burst: Number.POSITIVE_INFINITY, everyMs: 10_000 };
 
 const maxRemembered = 10_000;
+/** Attempts that may wait for others at a time. */
+const maxWaiting = 1000;
 /** Failures that are taken for slips of the finger. */
 const forgiven = 3;
 const firstPauseMs = 100;
@@ -42,35 +49,73 @@ const longestPauseMs = 1500;
 /** Answers that may wait at a time; each holds a connection. */
 const maxPausing = 500;
 
+/** What an attempt is counted under. */
+type Counted = readonly (readonly [counts: FailureCounts, key: string])[];
+
+interface Waiting {
+  readonly counted: Counted;
+  /** Is told how many seconds it is refused for; 0 when it may begin. */
+  readonly decide: (waitSeconds: number) => void;
+}
+
 export function loginThrottle({ now, pause }: ThrottlePorts): LoginThrottle {
-  const together = leakyCounts(perAccountAndAddress, now);
-  const addresses = leakyCounts(perAddress, now);
-  const accounts = leakyCounts(perAccount, now);
-  const countsOf = (account: string, address: string) =>
-    [
-      [together, `${account}\0${networkOf(address)}`],
-      [addresses, networkOf(address)],
-      [accounts, account],
-    ] as const;
+  const together = failureCounts(perAccountAndAddress, now);
+  const addresses = failureCounts(perAddress, now);
+  const accounts = failureCounts(perAccount, now);
+  const togetherKey = (account: string, network: string): string => `${account}\0${network}`;
+  /** In the order in which they came, by network: whatever an attempt waits for comes from the same one. */
+  const lines = new Map<string, readonly Waiting[]>();
+  let waiting = 0;
   let pausing = 0;
 
+  async function mayBegin(counted: Counted, network: string): Promise<number> {
+    const waitSeconds = begin(counted);
+    if (waitSeconds !== undefined) return waitSeconds;
+    if (waiting >= maxWaiting) throw tooMany('too many logins at once', 1);
+    waiting += 1;
+    return new Promise((decide) => {
+      lines.set(network, [...(lines.get(network) ?? []), { counted, decide }]);
+    });
+  }
+
+  function letIn(network: string): void {
+    const line = lines.get(network) ?? [];
+    const left = line.filter(({ counted, decide }) => {
+      const waitSeconds = begin(counted);
+      if (waitSeconds !== undefined) decide(waitSeconds);
+      return waitSeconds === undefined;
+    });
+    waiting -= line.length - left.length;
+    if (left.length === 0) lines.delete(network);
+    else lines.set(network, left);
+  }
+
   return {
-    admit(account, address) {
-      const counts = countsOf(account, address);
-      const waitMs = Math.max(...counts.map(([of, key]) => of.waitMs(key)));
-      // Who is refused is not counted, or else he would never be let in again while he tries.
-      if (waitMs > 0) return Math.ceil(waitMs / 1000);
-      for (const [of, key] of counts) of.add(key, 1);
-      return 0;
+    async attempt(account, address, check) {
+      const network = networkOf(address);
+      const counted: Counted = [
+        [together, togetherKey(account, network)],
+        [addresses, network],
+        [accounts, account],
+      ];
+      const waitSeconds = await mayBegin(counted, network);
+      if (waitSeconds > 0) throw tooMany('too many failed logins', waitSeconds);
+      let failed = false;
+      try {
+        const matches = await check();
+        failed = !matches;
+        return matches;
+      } finally {
+        for (const [counts, key] of counted) counts.end(key, failed);
+        letIn(network);
+      }
     },
 
-    succeeded(account, address) {
-      for (const [of, key] of countsOf(account, address)) of.add(key, -1);
-    },
-
-    async failed(account, address) {
-      const [[, key]] = countsOf(account, address);
-      const failures = Math.max(together.level(key), accounts.level(account));
+    async pauseAfterFailure(account, address) {
+      const failures = Math.max(
+        together.level(togetherKey(account, networkOf(address))),
+        accounts.level(account),
+      );
       if (failures <= forgiven || pausing >= maxPausing) return;
       pausing += 1;
       await pause(Math.min(longestPauseMs, firstPauseMs * 2 ** (failures - forgiven - 1)));
@@ -79,31 +124,49 @@ export function loginThrottle({ now, pause }: ThrottlePorts): LoginThrottle {
   };
 }
 
-/** Counts by key that go down by one after each `everyMs`; those not used for the longest time are forgotten. */
-function leakyCounts({ burst, everyMs }: Limit, now: () => number) {
-  const counts = new LRUCache<string, { readonly level: number; readonly at: number }>({
+/** The seconds to wait after too many failures, 0 where it has begun, undefined where that hangs on those under way. */
+function begin(counted: Counted): number | undefined {
+  const waitMs = Math.max(...counted.map(([counts, key]) => counts.waitMs(key)));
+  // Who is refused is not counted, or else he would never be let in again while he tries.
+  if (waitMs > 0) return Math.ceil(waitMs / 1000);
+  if (!counted.every(([counts, key]) => counts.hasRoom(key))) return undefined;
+  for (const [counts, key] of counted) counts.begin(key);
+  return 0;
+}
+
+type FailureCounts = ReturnType<typeof failureCounts>;
+
+/** Failures by key, of which one is forgiven after each `everyMs`; those not used for the longest time are forgotten. */
+function failureCounts({ burst, everyMs }: Limit, now: () => number) {
+  const failures = new LRUCache<string, { readonly level: number; readonly at: number }>({
     max: maxRemembered,
   });
+  const underWay = new Map<string, number>();
   const level = (key: string): number => {
-    const count = counts.get(key);
+    const count = failures.get(key);
     return count === undefined ? 0 : Math.max(0, count.level - (now() - count.at) / everyMs);
   };
   return {
     level,
     waitMs: (key: string): number => Math.max(0, (level(key) + 1 - burst) * everyMs),
-    add(key: string, by: number): void {
-      counts.set(key, { level: Math.max(0, level(key) + by), at: now() });
+    /** Whether one more may begin, also if everything under way fails. */
+    hasRoom: (key: string): boolean => level(key) + (underWay.get(key) ?? 0) + 1 <= burst,
+    begin(key: string): void {
+      underWay.set(key, (underWay.get(key) ?? 0) + 1);
+    },
+    end(key: string, failed: boolean): void {
+      const left = (underWay.get(key) ?? 1) - 1;
+      if (left === 0) underWay.delete(key);
+      else underWay.set(key, left);
+      if (failed) failures.set(key, { level: level(key) + 1, at: now() });
     },
   };
 }
 
-/** The address itself, or the 64 bits of an IPv6 address that are one subscriber's. */
-export function networkOf(address: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined || !address.includes(':')) return mapped ?? address;
-  const [head = '', tail] = address.split('::');
-  const before = head.split(':').filter((group) => group !== '');
-  const after = tail?.split(':').filter((group) => group !== '') ?? [];
-  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => '0');
-  return [...before, ...zeros, ...after].slice(0, 4).join(':');
-}
+export const tooMany = (message: string, waitSeconds: number): RequestRefused =>
+  new RequestRefused({
+    status: 429,
+    code: 'TOOMANYREQUESTS',
+    message,
+    headers: { 'retry-after': String(waitSeconds) },
+  });

@@ -4,9 +4,8 @@ import type { Principal, RobotPermission } from '../../domain/access/principal.t
 import type { TokenSubject } from '../../domain/access/subject.ts';
 import type { Metadata } from '../../domain/event.ts';
 import { type LoginEvent, recordedName } from '../../domain/login/events.ts';
-import { RequestRefused } from '../errors.ts';
 import type { Credentials } from './basic.ts';
-import type { LoginThrottle } from './login-throttle.ts';
+import { type LoginThrottle, tooMany } from './login-throttle.ts';
 
 export interface LoginUser {
   readonly username: string;
@@ -84,7 +83,7 @@ export function loginWith(ports: LoginPorts): Login {
   }
 
   return async (credentials, metadata) => {
-    const { username, password } = credentials;
+    const { username } = credentials;
     const account = await findAccount(username);
     const hash = account?.hash ?? nobodysHash;
     const { principal, subject } = account ?? {};
@@ -93,40 +92,29 @@ export function loginWith(ports: LoginPorts): Login {
 
     const { clientIp = '' } = metadata;
     const key = createHash('sha256').update(username).digest('base64');
-    // Of all who come with the same at the same time, as the jobs of a pipeline do, only the first is an attempt.
-    const isAttempt = !check.isRunning(hash, credentials);
-    const waitSeconds = isAttempt ? throttle.admit(key, clientIp) : 0;
-    if (waitSeconds > 0) throw tooMany('too many failed logins', waitSeconds);
-    const matches = await check.matches(hash, { username, password });
+    const matches = await check.matches(hash, credentials, clientIp, (verify) =>
+      throttle.attempt(key, clientIp, verify),
+    );
     const kind = subject?.kind ?? (username.startsWith(robotPrefix) ? 'robot' : 'user');
     const data = { kind, username: subject?.name ?? recordedName(username) } as const;
     if (principal === undefined || subject === undefined || !matches) {
       ports.recordLogin({ type: 'LoginFailed', data }, metadata);
-      await throttle.failed(key, clientIp);
+      await throttle.pauseAfterFailure(key, clientIp);
       return undefined;
     }
-    if (isAttempt) throttle.succeeded(key, clientIp);
     const actor = `${subject.kind}:${subject.name}`;
     ports.recordLogin({ type: 'LoginSucceeded', data }, { ...metadata, actor });
     return { principal, subject };
   };
 }
 
-const tooMany = (message: string, waitSeconds: number): RequestRefused =>
-  new RequestRefused({
-    status: 429,
-    code: 'TOOMANYREQUESTS',
-    message,
-    headers: { 'retry-after': String(waitSeconds) },
-  });
-
 /** Checks passwords, and remembers those that were right. */
 function rememberingCheck(passwordMatches: LoginPorts['passwordMatches']) {
   const secret = randomBytes(32);
   /** By a keyed hash of name, password and stored hash: a changed password is another key. */
   const verified = new LRUCache<string, true>({ max: maxRemembered });
-  /** Many requests of one client begin with the same password at the same time. */
-  const running = new Map<string, Promise<boolean>>();
+  const attempts = shared<boolean>();
+  const checks = shared<boolean>();
   const keyOf = (hash: string, { username, password }: Credentials): string =>
     createHmac('sha256', secret)
       .update(JSON.stringify([username, password, hash]))
@@ -136,18 +124,36 @@ function rememberingCheck(passwordMatches: LoginPorts['passwordMatches']) {
     isRemembered: (hash: string, credentials: Credentials): boolean =>
       verified.get(keyOf(hash, credentials)) === true,
 
-    isRunning: (hash: string, credentials: Credentials): boolean => running.has(keyOf(hash, credentials)),
-
-    async matches(hash: string, credentials: Credentials): Promise<boolean> {
+    /** Of all who come from one address with the same at the same time, as the jobs of a pipeline do, one attempts. */
+    matches(
+      hash: string,
+      credentials: Credentials,
+      address: string,
+      attempt: (verify: () => Promise<boolean>) => Promise<boolean>,
+    ): Promise<boolean> {
       const key = keyOf(hash, credentials);
+      async function verify(): Promise<boolean> {
+        if (checks.size() >= maxChecks) throw tooMany('too many logins at once', 1);
+        const matches = await passwordMatches(hash, credentials.password);
+        if (matches) verified.set(key, true);
+        return matches;
+      }
+      return attempts.once(`${key}\0${address}`, () => attempt(() => checks.once(key, verify)));
+    },
+  };
+}
+
+/** Work that is done once for all who ask for it under the same key while it is under way. */
+function shared<Result>() {
+  const running = new Map<string, Promise<Result>>();
+  return {
+    size: () => running.size,
+    once(key: string, work: () => Promise<Result>): Promise<Result> {
       const others = running.get(key);
       if (others !== undefined) return others;
-      if (running.size >= maxChecks) throw tooMany('too many logins at once', 1);
-      const check = passwordMatches(hash, credentials.password).finally(() => running.delete(key));
-      running.set(key, check);
-      const matches = await check;
-      if (matches) verified.set(key, true);
-      return matches;
+      const own = work().finally(() => running.delete(key));
+      running.set(key, own);
+      return own;
     },
   };
 }

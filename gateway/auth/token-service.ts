@@ -39,14 +39,16 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
   }
 
   async function answer(
-    { ip }: FastifyRequest,
+    request: FastifyRequest,
     loggedIn: LoggedIn | undefined,
     scopes: readonly string[],
-    refreshToken?: string,
+    refreshTokenOf: (loggedIn: LoggedIn) => Promise<string | undefined>,
   ) {
     const principal: Principal = loggedIn?.principal ?? anonymous;
-    await limit(principal, ip);
+    // Before anything is recorded for it.
+    await limit(principal, request.ip);
     const { access, refused } = await grant(ports, principal, readScopes(scopes));
+    const refreshToken = loggedIn && (await refreshTokenOf(loggedIn));
     const { token, issuedAt } = await issueToken({ subject: loggedIn?.subject ?? null, access, refused });
     return {
       scope: writeScopes(access),
@@ -60,8 +62,10 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
     };
   }
 
-  const issueRefreshToken = (request: FastifyRequest, loggedIn: LoggedIn): Promise<string> =>
-    refresh.issue(loggedIn, metadataOf(request, loggedIn.principal));
+  const newRefreshToken =
+    (request: FastifyRequest, isWanted: boolean) =>
+    async (loggedIn: LoggedIn): Promise<string | undefined> =>
+      isWanted ? refresh.issue(loggedIn, metadataOf(request, loggedIn.principal)) : undefined;
 
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache' });
@@ -76,8 +80,7 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
       throw unauthorized('the token service takes a user name and a password');
     const loggedIn =
       authorization.scheme === 'basic' ? await requireLogin(request, authorization.credentials) : undefined;
-    const wantsRefresh = query.get('offline_token') === 'true' && loggedIn !== undefined;
-    const refreshToken = wantsRefresh ? await issueRefreshToken(request, loggedIn) : undefined;
+    const refreshToken = newRefreshToken(request, query.get('offline_token') === 'true');
     return (await answer(request, loggedIn, query.getAll('scope'), refreshToken)).body;
   });
 
@@ -93,8 +96,7 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
           return refuse(reply, 'invalid_request', 'username and password are missing');
         const loggedIn = await login({ username, password }, metadataOf(request, anonymous));
         if (loggedIn === undefined) return refuse(reply, 'invalid_grant', wrongPassword, 401);
-        const wantsRefresh = form.get('access_type') === 'offline';
-        const refreshToken = wantsRefresh ? await issueRefreshToken(request, loggedIn) : undefined;
+        const refreshToken = newRefreshToken(request, form.get('access_type') === 'offline');
         const { body, scope } = await answer(request, loggedIn, form.getAll('scope'), refreshToken);
         return { ...body, scope };
       }
@@ -103,7 +105,8 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
         const loggedIn = await refresh.use(refreshToken);
         if (loggedIn === undefined)
           return refuse(reply, 'invalid_grant', 'the refresh token is not valid any more');
-        const { body, scope } = await answer(request, loggedIn, form.getAll('scope'), refreshToken);
+        const sameAgain = async () => refreshToken;
+        const { body, scope } = await answer(request, loggedIn, form.getAll('scope'), sameAgain);
         return { ...body, scope };
       }
       default:

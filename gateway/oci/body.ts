@@ -25,6 +25,27 @@ export const bodyStream = ({ raw, server }: FastifyRequest): AsyncIterable<Uint8
   [Symbol.asyncIterator]: () => readBody(raw, server.bodyPatience),
 });
 
+/**
+ * The whole body.
+ * @throws RequestRefused 408 as `bodyStream` does. @throws `tooLarge` as soon as it is certain that it has more than
+ * `maxBytes`.
+ */
+export async function readBytes(
+  request: FastifyRequest,
+  maxBytes: number,
+  tooLarge: () => RequestRefused,
+): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of bodyStream(request)) {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
 /** Like Node's own iterator of a stream, but for the watch over the time. */
 async function* readBody(
   raw: IncomingMessage,

@@ -10,7 +10,7 @@ import { BlobNotFound, type BlobStore } from '../../infra/blob-store/port.ts';
 import type { ManifestCache } from '../../infra/manifest-cache/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit } from './access.ts';
-import { bodyStream } from './body.ts';
+import { readBytes } from './body.ts';
 import { isUnchanged, readTagCondition } from './conditions.ts';
 import { type Reference, readReference, readTag } from './paths.ts';
 import { storedReader } from './stored-bytes.ts';
@@ -111,7 +111,7 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
     const reference = readReference(request.params.reference);
     const tags = readTags(reference, request.query.tag);
     const condition = readTagCondition(request.headers);
-    const bytes = await readManifest(request);
+    const bytes = await readBytes(request, maxManifestBytes, tooLarge);
     const manifest = parseManifest(bytes, request.headers['content-type']);
     const digest = digestOf(bytes, reference);
     if (condition !== undefined && tags.length === 0) await requireOf({ repository, digest }, condition);
@@ -186,20 +186,9 @@ function digestOf(bytes: Uint8Array, reference: Reference): Digest {
   throw new RequestRefused({ status: 400, code: 'DIGEST_INVALID', message });
 }
 
-/** @throws RequestRefused 413 as soon as it is certain that the body is too large. */
-async function readManifest(request: FastifyRequest): Promise<Uint8Array> {
-  const tooLarge = new RequestRefused({
+const tooLarge = () =>
+  new RequestRefused({
     status: 413,
     code: 'SIZE_INVALID',
     message: `a manifest has at most ${maxManifestBytes} bytes`,
   });
-  if (Number(request.headers['content-length'] ?? 0) > maxManifestBytes) throw tooLarge;
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of bodyStream(request)) {
-    size += chunk.length;
-    if (size > maxManifestBytes) throw tooLarge;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
-}

@@ -5,6 +5,8 @@ import { startServer } from '../server.ts';
 import { requireTool } from '../tool.ts';
 import { until } from '../until.ts';
 import { type Answer, refusalOf, send } from './client.ts';
+import { openLogOf } from './server-log.ts';
+import { postForm } from './token-client.ts';
 
 /** Few enough to be used up at once, in a window that no test sees the end of. */
 const few = { SHIPLOG_RATE_LIMIT_REQUESTS_PER_SECOND: '1', SHIPLOG_RATE_LIMIT_BURST: '600' };
@@ -41,6 +43,28 @@ test('who asks too often is refused and told when to come back, and nobody else 
   assert.equal((await send(server, 'GET', '/readyz', { as: '' })).status, 200);
 });
 
+test('who asks too often for a refresh token is refused before one is recorded', async (t) => {
+  const server = await startServer(t, { environment: few });
+  const log = await openLogOf(t, server);
+  const byGet = () => send(server, 'GET', '/service/token?service=harbor-registry&offline_token=true');
+  const byForm = () =>
+    postForm(server, {
+      grant_type: 'password',
+      username: 'admin',
+      password: server.password,
+      access_type: 'offline',
+    });
+  assert.equal((await byGet()).status, 200);
+  const { answered } = await useUp(() => send(server, 'GET', '/v2/library/x/tags/list'));
+  assert.equal(answered, 599);
+  for (const ask of [byGet, byForm]) assert.deepEqual(refusalOf(await ask()), [429, 'TOOMANYREQUESTS']);
+
+  const issued: string[] = [];
+  for await (const events of log.readAll(0n))
+    issued.push(...events.map(({ type }) => type).filter((type) => type === 'RefreshTokenIssued'));
+  assert.equal(issued.length, 1);
+});
+
 test('an address has a limit of its own, which holds before credentials are looked at', async (t) => {
   const server = await startServer(t, {
     environment: {
@@ -57,6 +81,9 @@ test('an address has a limit of its own, which holds before credentials are look
   assert.equal((await from('203.0.113.2')).status, 404);
   // Probes come from anywhere and are not counted.
   assert.equal((await from('203.0.113.1', '', '/healthz')).status, 200);
+
+  const mapped = await from('::ffff:203.0.113.1');
+  assert.equal(isRefused(mapped), true, 'an address of IPv4 in the notation of IPv6 is the same');
 
   assert.equal((await useUp(() => from('2001:db8::1'))).answered, 600);
   assert.equal(isRefused(await from('2001:db8:0:0:ffff::2')), true, 'a network of IPv6 is one client');
