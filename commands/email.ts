@@ -46,8 +46,8 @@ export const releaseEmail = (holder: Holder): Decision<number | null> =>
   decision(emailStream(holder.emailKey), emailDecider, { do: 'release', ...holder });
 
 /**
- * The reservation of somebody who never came to have the address, or has it no more. Where the engine cannot append to two streams as one, a
- * crash may come between the address and its user.
+ * The reservation of somebody who never came to have the address, or has it no more. Where the engine cannot append to
+ * two streams as one, a crash may come between the address and its user.
  */
 async function abandonedReservation(
   log: EventLog,
