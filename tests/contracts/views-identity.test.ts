@@ -155,12 +155,12 @@ test('members: the role of each in each project, until the membership, the user 
     event('ProjectDeleted', { name: 'project-3', projectId: 3 }),
   ]);
   assert.deepEqual(plain(rows), [
-    { member_id: 3, project_id: 2, project: 'project-2', user_id: 3, username: 'user-3', role: 'maintainer' },
+    { member_id: 3, project_id: 2, user_id: 3, username: 'user-3', role: 'maintainer' },
   ]);
   const db = await tablesOf<MembersDatabase>(setting, members);
-  assert.deepEqual(await rolesOf(db, 'project-2', 3), ['maintainer']);
-  assert.deepEqual(await rolesOf(db, 'project-1', 3), []);
-  assert.deepEqual(await rolesOf(db, 'project-2', 4), []);
+  assert.deepEqual(await rolesOf(db, 2, 3), ['maintainer']);
+  assert.deepEqual(await rolesOf(db, 1, 3), []);
+  assert.deepEqual(await rolesOf(db, 2, 4), []);
 });
 
 const pullFrom = (project: string) => ({ scope: { kind: 'project', project }, access: ['repository:pull'] });
