@@ -7,7 +7,7 @@ import { type MembersDatabase, members } from '../../projections/members/project
 import { rolesOf } from '../../projections/members/queries.ts';
 import { projects } from '../../projections/projects/projection.ts';
 import { type RobotsDatabase, robots } from '../../projections/robots/projection.ts';
-import { findRobot } from '../../projections/robots/queries.ts';
+import { findRobot, findRobotById, listRobots } from '../../projections/robots/queries.ts';
 import { type UsersDatabase, users } from '../../projections/users/projection.ts';
 import { findLoginUser } from '../../projections/users/queries.ts';
 import { rowsAfter } from './views-rows.ts';
@@ -187,7 +187,11 @@ const createdRobot = (name: string, robotId: number, projectId: number | null, .
 
 test('robots: what each may do now, and that a project takes its robots and what was given for it along', async (t) => {
   const setting = await startSetting(t);
+  const project = (projectId: number) =>
+    event('ProjectCreated', { name: `project-${projectId}`, projectId, public: false, owner: 'admin' });
   await rowsAfter(setting, robots, [
+    project(2),
+    project(3),
     createdRobot('ci', 1, null, pullFrom('project-2'), pullFrom('project-3'), everything),
     createdRobot('project-2+ci', 2, 2, pullFrom('project-2')),
     createdRobot('project-3+ci', 3, 3, pullFrom('project-3')),
@@ -234,4 +238,29 @@ test('robots: what each may do now, and that a project takes its robots and what
   });
   assert.deepEqual((await found('again'))?.permissions, [pullFrom('*')]);
   for (const nobody of ['project-2+ci', 'gone', 'CI', '']) assert.equal(await found(nobody), undefined);
+});
+
+test('robots: what is recorded for a project after it is gone does not fall to the next one of its name', async (t) => {
+  const setting = await startSetting(t);
+  const which = (projectId: number) => ({ name: 'project-2', projectId });
+  const made = (projectId: number) =>
+    event('ProjectCreated', { ...which(projectId), public: false, owner: 'admin' });
+  await rowsAfter(setting, robots, [
+    made(2),
+    createdRobot('changed', 1, null, everything),
+    event('ProjectDeleted', which(2)),
+    createdRobot('project-2+late', 2, 2, pullFrom('project-2')),
+    createdRobot('late', 3, null, pullFrom('project-2'), everything),
+    event('RobotChanged', { name: 'changed', robotId: 1, ...settings([pullFrom('project-2')]) }),
+    made(5),
+    createdRobot('early', 4, null, pullFrom('project-2')),
+  ]);
+  const db = await tablesOf<RobotsDatabase>(setting, robots);
+  const given = async (name: string) => (await findRobot(db, name))?.permissions;
+  assert.equal(await given('project-2+late'), undefined);
+  assert.equal(await findRobotById(db, 2), undefined);
+  assert.equal((await listRobots(db, 2, { filters: [], sort: [], offset: 0, limit: 10 })).total, 0);
+  assert.deepEqual(await given('late'), [everything]);
+  assert.deepEqual(await given('changed'), []);
+  assert.deepEqual(await given('early'), [pullFrom('project-2')]);
 });

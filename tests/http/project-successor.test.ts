@@ -3,6 +3,8 @@ import { after, test } from 'node:test';
 import { decision } from '../../commands/record.ts';
 import { memberDecider } from '../../domain/member/decider.ts';
 import { memberStream } from '../../domain/member/events.ts';
+import { robotDecider } from '../../domain/robot/decider.ts';
+import { robotStream } from '../../domain/robot/events.ts';
 import { startServer } from '../server.ts';
 import { addMember, api, ask, createProject, createUser, password } from './api-client.ts';
 import { send } from './client.ts';
@@ -67,4 +69,46 @@ test('a role that is recorded after the project was deleted gives nothing in the
   assert.equal((await send(server, 'POST', '/v2/late-role/app/blobs/uploads/', { as })).status, 403);
   await addMember(server, 'late-role', 'mallory', 'guest');
   assert.equal(await statusFor('mallory', 'late-role'), 200);
+});
+
+test('a robot that is recorded after its project was deleted logs in nowhere, nor in the next one of its name', async () => {
+  const projectId = await createProject(server, 'late-robot');
+  assert.equal((await remove('late-robot')).status, 200);
+  const { record, metadata, allocateId, hashPassword } = people;
+  const secret = 'Secret-of-a-robot-1';
+  const late = async (name: string, project: { name: string; projectId: number } | null) => {
+    const permissions = [
+      { scope: { kind: 'project', project: 'late-robot' }, access: ['repository:pull'] },
+    ] as const;
+    const settings = { description: '', disabled: false, durationDays: -1, permissions };
+    const creator = { creatorType: 'local', creatorRef: 1 } as const;
+    const made = { robotId: await allocateId('robot', metadata), secretHash: await hashPassword(secret) };
+    const command = {
+      do: 'create',
+      name,
+      project,
+      ...settings,
+      ...creator,
+      ...made,
+      now: new Date(),
+    } as const;
+    await record(metadata, decision(robotStream(name), robotDecider, command));
+    return `robot$${name}:${secret}`;
+  };
+  const own = await late('late-robot+ci', { name: 'late-robot', projectId });
+  const everywhere = await late('everywhere', null);
+  await createProject(server, 'late-robot');
+  const list = async (as: string) =>
+    (await send(server, 'GET', '/v2/late-robot/app/tags/list', { as })).status;
+  assert.deepEqual([await list(own), await list(everywhere)], [401, 403]);
+});
+
+test('a robot is made only in the project that its maker may make robots in', async () => {
+  const projectId = await createProject(server, 'robots');
+  const { robot } = people;
+  assert.equal((await remove('robots')).status, 200);
+  const project = { name: 'robots', projectId };
+  await assert.rejects(robot('robots+ci', 'Secret-of-a-robot-1', [], { project }), {
+    reason: { kind: 'project-unknown', project: 'robots' },
+  });
 });
