@@ -7,9 +7,9 @@ import { robotDecider } from '../../domain/robot/decider.ts';
 import { robotStream } from '../../domain/robot/events.ts';
 import { startServer } from '../server.ts';
 import { addMember, api, ask, createProject, createUser, password } from './api-client.ts';
-import { send } from './client.ts';
+import { digestOf, header, mediaTypes, refusalOf, send } from './client.ts';
 import { peopleOf } from './people.ts';
-import { head, openRaw, type RawConnection } from './raw.ts';
+import { head, openRaw, type RawConnection, refusal } from './raw.ts';
 
 const server = await startServer({ after });
 const people = await peopleOf({ after }, server);
@@ -111,4 +111,75 @@ test('a robot is made only in the project that its maker may make robots in', as
   await assert.rejects(robot('robots+ci', 'Secret-of-a-robot-1', [], { project }), {
     reason: { kind: 'project-unknown', project: 'robots' },
   });
+});
+
+const anIndex = JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] });
+const asAlice = `alice:${password}`;
+
+for (const [what, method, path, body, type] of [
+  ['a manifest', 'PUT', 'manifests/1.0', anIndex, mediaTypes.index],
+  ['a blob', 'POST', `blobs/uploads/?digest=${digestOf('a blob')}`, 'a blob', 'application/octet-stream'],
+] as const) {
+  const pushed = (name: string) => (what === 'a blob' ? `blobs/${digestOf('a blob')}` : `manifests/${name}`);
+
+  test(`who is no member any more when the body of ${what} is there does not push it`, async (t) => {
+    const name = what === 'a blob' ? 'left-blob' : 'left-manifest';
+    await createProject(server, name);
+    const member = await addMember(server, name, 'alice', 'developer');
+    const pushing = await begun(t, method, `/v2/${name}/app/${path}`, { as: 'alice', body, type });
+    assert.equal((await ask(server, 'DELETE', `/projects/${name}/members/${member}`)).status, 200);
+    pushing.write(body);
+    assert.deepEqual(refusal(await pushing.answer()), [403, 'DENIED']);
+    assert.equal((await send(server, 'GET', `/v2/${name}/app/${pushed('1.0')}`)).status, 404);
+  });
+
+  test(`${what} of a deleted project does not get into the next one of its name`, async (t) => {
+    const name = what === 'a blob' ? 'gone-blob' : 'gone-manifest';
+    await createProject(server, name);
+    await addMember(server, name, 'alice', 'developer');
+    const pushing = await begun(t, method, `/v2/${name}/app/${path}`, { as: 'alice', body, type });
+    assert.equal((await remove(name)).status, 200);
+    await createProject(server, name);
+    await addMember(server, name, 'alice', 'developer');
+    pushing.write(body);
+    assert.deepEqual(refusal(await pushing.answer()), [404, 'NAME_UNKNOWN']);
+    assert.equal((await send(server, 'GET', `/v2/${name}/app/${pushed('1.0')}`)).status, 404);
+    // Nothing is wrong with the push itself.
+    const headers = { 'content-type': type };
+    const again = await send(server, method, `/v2/${name}/app/${path}`, { as: asAlice, body, headers });
+    assert.equal(again.status, 201);
+  });
+}
+
+test('who is deleted while the body of a manifest comes does not push it', async (t) => {
+  const id = await createUser(server, 'leaving');
+  await createProject(server, 'abandoned');
+  await addMember(server, 'abandoned', 'leaving', 'developer');
+  const path = '/v2/abandoned/app/manifests/1.0';
+  const pushing = await begun(t, 'PUT', path, { as: 'leaving', body: anIndex, type: mediaTypes.index });
+  assert.equal((await ask(server, 'DELETE', `/users/${id}`)).status, 200);
+  pushing.write(anIndex);
+  assert.deepEqual(refusal(await pushing.answer()), [401, 'UNAUTHORIZED']);
+  assert.equal((await send(server, 'GET', path)).status, 404);
+});
+
+test('an upload of a deleted project is unknown in the next one of its name', async () => {
+  const digest = digestOf('finished in time');
+  const asMember = async () => {
+    await createProject(server, 'uploads');
+    await addMember(server, 'uploads', 'alice', 'developer');
+  };
+  const start = async () =>
+    header(await send(server, 'POST', '/v2/uploads/app/blobs/uploads/', { as: asAlice }), 'location');
+  await asMember();
+  const [open, finished] = [await start(), await start()];
+  await send(server, 'PATCH', open, { as: asAlice, body: 'half' });
+  const close = () =>
+    send(server, 'PUT', `${finished}?digest=${digest}`, { as: asAlice, body: 'finished in time' });
+  assert.equal((await close()).status, 201);
+  assert.equal((await remove('uploads')).status, 200);
+  await asMember();
+  assert.deepEqual(refusalOf(await close()), [404, 'BLOB_UPLOAD_UNKNOWN']);
+  const put = await send(server, 'PUT', `${open}?digest=${digestOf('half')}`, { as: asAlice });
+  assert.deepEqual(refusalOf(put), [404, 'BLOB_UPLOAD_UNKNOWN']);
 });
