@@ -99,8 +99,8 @@ export function appPorts({
     }),
 
     findProject: openedBy(auth.anonymousWrite, reads.findProject),
-    rolesOf: async (principal, project) =>
-      principal.kind === 'user' ? reads.rolesOf(project, principal.userId) : [],
+    rolesOf: async (principal, projectId) =>
+      principal.kind === 'user' ? reads.rolesOf(projectId, principal.userId) : [],
     findBlob: reads.findBlob,
     findHolders: current(findHolders.bind(undefined, inBlobs)),
     findManifest: reads.findManifest,

@@ -2,6 +2,8 @@ import type { Role } from '../domain/access/role.ts';
 import type { Metadata } from '../domain/event.ts';
 import { memberDecider } from '../domain/member/decider.ts';
 import { memberStream } from '../domain/member/events.ts';
+import { requiringProject } from '../domain/project/decider.ts';
+import { projectStream } from '../domain/project/events.ts';
 import type { AllocateId } from './allocate-id.ts';
 import { decision, type Recorder } from './record.ts';
 
@@ -13,7 +15,7 @@ export interface AddMember {
   readonly role: Role;
 }
 
-/** @throws Refusal `member-exists` */
+/** @throws Refusal `member-exists`, `project-unknown` */
 export const addMember =
   ({ record, allocateId }: { readonly record: Recorder; readonly allocateId: AllocateId }) =>
   async (
@@ -23,6 +25,11 @@ export const addMember =
     const memberId = await allocateId('member', metadata);
     const stream = memberStream(member.projectId, member.userId);
     const command = { do: 'add', memberId, ...member } as const;
-    const { position } = await record(metadata, decision(stream, memberDecider, command));
+    const { projectId, project: name } = member;
+    const { position } = await record(
+      metadata,
+      decision(projectStream(name), requiringProject, { name, projectId }),
+      decision(stream, memberDecider, command),
+    );
     return { memberId, position };
   };

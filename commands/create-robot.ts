@@ -1,4 +1,6 @@
 import type { Metadata } from '../domain/event.ts';
+import { requiringProject } from '../domain/project/decider.ts';
+import { projectStream } from '../domain/project/events.ts';
 import { type CreateRobot as Decided, robotDecider } from '../domain/robot/decider.ts';
 import { robotStream } from '../domain/robot/events.ts';
 import type { AllocateId } from './allocate-id.ts';
@@ -15,7 +17,7 @@ export interface CreateRobotPorts {
   hashPassword(password: string): Promise<string>;
 }
 
-/** @throws Refusal `robot-exists` */
+/** @throws Refusal `robot-exists`, `project-unknown` */
 export const createRobot =
   ({ record, allocateId, hashPassword }: CreateRobotPorts) =>
   async (
@@ -25,6 +27,10 @@ export const createRobot =
     const secretHash = await hashPassword(secret);
     const robotId = await allocateId('robot', metadata);
     const command = { do: 'create', ...robot, robotId, secretHash, now: new Date() } as const;
-    const { position } = await record(metadata, decision(robotStream(robot.name), robotDecider, command));
+    const created = decision(robotStream(robot.name), robotDecider, command);
+    const { project } = robot;
+    const { position } = await (project === null
+      ? record(metadata, created)
+      : record(metadata, decision(projectStream(project.name), requiringProject, project), created));
     return { robotId, position };
   };

@@ -75,6 +75,19 @@ export const projectDecider: Decider<Project | null, ProjectCommand, ProjectEven
   },
 };
 
+/** What is about to happen in a project has to happen in that one, and not in a later one of its name. */
+export const requiringProject: Decider<
+  Project | null,
+  { readonly name: string; readonly projectId: number },
+  ProjectEvent
+> = {
+  ...projectDecider,
+  decide(project, { name, projectId }) {
+    if (project?.projectId !== projectId) throw new Refusal({ kind: 'project-unknown', project: name });
+    return [];
+  },
+};
+
 /** In the order of the keys, so that the same settings are written the same way. */
 function merged(
   before: Readonly<Record<string, string>>,

@@ -45,6 +45,9 @@ export const robotDecider: Decider<Robot | null, RobotCommand, RobotEvent> = {
     if (command.do === 'create') {
       const { do: _, project, now, ...rest } = command;
       const projectId = project?.projectId ?? null;
+      // Numbers grow: the project is one that is gone, and its name is that of another by now.
+      if (project !== null && robot?.projectId != null && robot.projectId > project.projectId)
+        throw new Refusal({ kind: 'project-unknown', project: project.name });
       // One of an earlier project of the same name is gone with that project.
       if (robot !== null && robot.projectId === projectId)
         throw new Refusal({ kind: 'robot-exists', robot: command.name });

@@ -57,7 +57,7 @@ export function accessTo(ports: ApiPorts): Access {
   ): Promise<InProject> {
     const { principal } = asker;
     const project = found ?? null;
-    const roles = project === null ? [] : await rolesOf(principal, project.name);
+    const roles = project === null ? [] : await rolesOf(principal, project.projectId);
     if (!authorize(principal, permission, { kind: 'project', project, roles })) throw refusalTo(principal);
     // Only for who may know; to others it is like one that they may not see.
     if (project === null) throw notFound(`project ${named} not found`);

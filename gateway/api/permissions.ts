@@ -41,7 +41,7 @@ export function permissionRoutes(api: FastifyInstance, ports: ApiPorts, access: 
     const [, id] = /^\/project\/(\d{1,15})\/?$/.exec(written) ?? [];
     const project = id === undefined ? undefined : await queries.findProjectById(storable(Number(id)));
     if (project === undefined) return [];
-    const roles = await rolesOf(principal, project.name);
+    const roles = await rolesOf(principal, project.projectId);
     return held(everyProjectPermission, { kind: 'project', project, roles });
 
     /** There is no resource that is the system itself; `project` is the list of projects. */

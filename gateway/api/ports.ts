@@ -102,6 +102,7 @@ export interface ApiParts {
 export interface ApiPorts extends ApiParts {
   /** Who sends the request; who shows wrong credentials is anybody. */
   identify(request: FastifyRequest): Promise<Principal>;
-  rolesOf(principal: Principal, project: string): Promise<readonly Role[]>;
+  /** The roles that the principal has in the project of this number. */
+  rolesOf(principal: Principal, projectId: number): Promise<readonly Role[]>;
   currentTraceparent(): string | undefined;
 }

@@ -12,6 +12,8 @@ export interface Caller {
   readonly principal: Principal;
   /** Undefined for who came with a password or with nothing. */
   readonly token?: TokenContent;
+  /** Who that is by now; undefined once the account is gone or disabled, or has another password. */
+  again(): Promise<Principal | undefined>;
 }
 
 export const anonymous: Principal = { kind: 'anonymous' };
@@ -43,18 +45,22 @@ export function authenticator({
     const authorization = readAuthorization(request);
     switch (authorization.scheme) {
       case 'none':
-        return { principal: anonymous };
+        return { principal: anonymous, again: async () => anonymous };
       case 'malformed':
         throw challenge(request, { message: authorization.fault, scope });
       case 'basic': {
         const loggedIn = await login(authorization.credentials, metadataOf(request, anonymous));
-        if (loggedIn !== undefined) return { principal: loggedIn.principal };
+        if (loggedIn !== undefined) {
+          const { principal, subject } = loggedIn;
+          return { principal, again: async () => (await findSubject(subject))?.principal };
+        }
         throw challenge(request, { message: 'wrong user name or password', scope });
       }
       case 'bearer': {
         const token = await verifyToken(authorization.token);
         const principal = token && (await bearerOf(token));
-        if (token !== undefined && principal !== undefined) return { principal, token };
+        if (token !== undefined && principal !== undefined)
+          return { principal, token, again: () => bearerOf(token) };
         throw challenge(request, { message: 'the token is not valid', scope, error: 'invalid_token' });
       }
     }

@@ -6,6 +6,8 @@ import type { ResourceActions } from './scopes.ts';
 
 export interface KnownProject {
   readonly name: string;
+  /** Tells it from an earlier project of the same name. */
+  readonly projectId: number;
   readonly public: boolean;
   /** Whether the operator lets everybody write to it. */
   readonly anonymousWrite?: boolean;
@@ -13,8 +15,8 @@ export interface KnownProject {
 
 export interface PermissionPorts {
   findProject(name: string): Promise<KnownProject | undefined>;
-  /** The roles that the principal has in the project. */
-  rolesOf(principal: Principal, project: string): Promise<readonly Role[]>;
+  /** The roles that the principal has in the project of this number. */
+  rolesOf(principal: Principal, projectId: number): Promise<readonly Role[]>;
 }
 
 /** What a route needs, in the words of the token specification. */
@@ -32,9 +34,8 @@ export async function standingIn(
   principal: Principal,
   repository: string,
 ): Promise<Standing> {
-  const name = projectOf(repository);
-  const project = (await findProject(name)) ?? null;
-  const roles = project === null ? [] : await rolesOf(principal, name);
+  const project = (await findProject(projectOf(repository))) ?? null;
+  const roles = project === null ? [] : await rolesOf(principal, project.projectId);
   const scope = { kind: 'project', project, roles } as const;
   return { project, may: (action) => authorize(principal, `repository:${action}`, scope) };
 }

@@ -16,6 +16,8 @@ export interface AccessPorts extends PermissionPorts {
   readonly authenticate: Authenticate;
   readonly challenge: Challenge;
   readonly limit: Limit;
+  /** Reads within `work` show what was recorded before this call. */
+  asOfNow<Result>(work: () => Result): Result;
   /** The trace that the request belongs to (W3C Trace Context), while tracing is on. */
   currentTraceparent(): string | undefined;
 }
@@ -23,8 +25,16 @@ export interface AccessPorts extends PermissionPorts {
 /** What a permitted request may do, and how its events are signed. */
 export interface Permitted {
   readonly repository: string;
+  /** The number of its project; 0 where there is none. */
+  readonly projectId: number;
   readonly principal: Principal;
   readonly metadata: Metadata;
+  /**
+   * Resolves where the same may still do the same in the same project. A body takes the time that its client likes, so
+   * it is asked when that is there and nothing is recorded yet.
+   * @throws RequestRefused 401 or 403. @throws Refusal `project-unknown`, also where another project has the name by now
+   */
+  confirm(): Promise<void>;
 }
 
 /** Every `/v2/<name>/…` route passes through here before it does anything else. */
@@ -63,15 +73,33 @@ export const permitter =
     const caller = await ports.authenticate(request, need.scope);
     const { principal } = caller;
     await ports.limit(principal, request.ip);
-    const { project, may } = await standingIn(ports, principal, repository);
-    requirePermission(ports, request, caller, need, may(action));
-    if (project === null && needs === 'project')
-      throw new Refusal({ kind: 'project-unknown', project: projectOf(repository) });
+    const projectId = await projectFor(principal);
     return {
       repository,
+      projectId,
       principal,
       metadata: metadataOf(request, principal, ports.currentTraceparent()),
+      confirm: () => ports.asOfNow(confirm),
     };
+
+    /** The number of the project in which he may do it. */
+    async function projectFor(principal: Principal): Promise<number> {
+      const { project, may } = await standingIn(ports, principal, repository);
+      requirePermission(ports, request, { ...caller, principal }, need, may(action));
+      if (project === null && needs === 'project') throw unknownProject();
+      return project?.projectId ?? 0;
+    }
+
+    async function confirm(): Promise<void> {
+      const now = await caller.again();
+      if (now === undefined)
+        throw ports.challenge(request, { message: 'the account has changed meanwhile', scope: need.scope });
+      if ((await projectFor(now)) !== projectId) throw unknownProject();
+    }
+
+    function unknownProject(): Refusal {
+      return new Refusal({ kind: 'project-unknown', project: projectOf(repository) });
+    }
   };
 
 /**

@@ -107,13 +107,14 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
   });
 
   app.put<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
-    const { repository, metadata } = await permit(request, 'push');
+    const { repository, metadata, confirm } = await permit(request, 'push');
     const reference = readReference(request.params.reference);
     const tags = readTags(reference, request.query.tag);
     const condition = readTagCondition(request.headers);
     const bytes = await readBytes(request, maxManifestBytes, tooLarge);
     const manifest = parseManifest(bytes, request.headers['content-type']);
     const digest = digestOf(bytes, reference);
+    await confirm();
     if (condition !== undefined && tags.length === 0) await requireOf({ repository, digest }, condition);
     await pushManifest(
       { repository, digest, bytes, manifest, tags, ...(condition !== undefined && { condition }) },

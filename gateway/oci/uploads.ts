@@ -94,12 +94,14 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
       throw error;
     }
     slots.release(upload.id);
-    const { id, repository, startedBy } = upload;
-    const remembered = store.rememberFinished({ id, repository, startedBy, blob }).catch((error: unknown) => {
-      // The blob is there all the same; only a repeated request will not be known.
-      if (!(error instanceof StoreUnavailable || error instanceof StoreFull)) throw error;
-      request.log.warn({ err: error }, 'a finished upload cannot be kept in mind');
-    });
+    const { id, repository, projectId, startedBy } = upload;
+    const remembered = store
+      .rememberFinished({ id, repository, projectId, startedBy, blob })
+      .catch((error: unknown) => {
+        // The blob is there all the same; only a repeated request will not be known.
+        if (!(error instanceof StoreUnavailable || error instanceof StoreFull)) throw error;
+        request.log.warn({ err: error }, 'a finished upload cannot be kept in mind');
+      });
     await Promise.all([record(permitted, blob), remembered]);
   }
 
@@ -143,9 +145,9 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
       reply.headers(placeHeaders(repository, id, (await store.findUpload(id)).size));
   }
 
-  async function open(reply: FastifyReply, { repository, metadata }: Permitted) {
+  async function open(reply: FastifyReply, { repository, projectId, metadata }: Permitted) {
     const id = randomUUID();
-    const attributes = { repository, startedBy: metadata.actor };
+    const attributes = { repository, projectId, startedBy: metadata.actor };
     await slots.open(metadata.actor, id, () => store.createUpload(id, attributes));
     return answer(reply, 202, repository, id, 0);
   }
@@ -165,7 +167,12 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     }
     if (digest === undefined) return open(reply, permitted);
     const claimed = readDigest(digest);
-    await record(permitted, await store.put(claimed, bodyStream(request)));
+    const stored = await store.put(claimed, bodyStream(request));
+    await permitted.confirm().catch(async (error) => {
+      await store.delete(stored.key);
+      throw error;
+    });
+    await record(permitted, stored);
     return created(reply, repository, claimed);
   }
   app.post<StartPath>('/v2/:name/blobs/uploads/', start);
@@ -203,6 +210,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const { id } = upload;
     try {
       await append(request, upload);
+      await permitted.confirm();
       const closed = close(request, permitted, upload, digest);
       // The first one keeps its place: the others fail at once.
       if (!closing.has(id)) closing.set(id, closed);
@@ -233,9 +241,12 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
   });
 }
 
-/** An upload of another repository or of another account is as unknown here as one that never was. */
-const isOwn = (upload: UploadAttributes, { repository, metadata }: Permitted): boolean =>
-  upload.repository === repository && upload.startedBy === metadata.actor;
+/**
+ * An upload of another repository or of another account is as unknown here as one that never was, and so is one of an
+ * earlier project of the name.
+ */
+const isOwn = (upload: UploadAttributes, { repository, projectId, metadata }: Permitted): boolean =>
+  upload.repository === repository && upload.projectId === projectId && upload.startedBy === metadata.actor;
 
 /**
  * distribution-spec, "Pushing a blob" (end-4c): the algorithm of the digest that will close the upload. It only has to

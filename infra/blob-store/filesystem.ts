@@ -45,7 +45,7 @@ export interface FilesystemSettings {
 
 const attributesName = 'upload.json';
 /** Of what a crashed put leaves behind, and of an upload that died before it was announced. */
-const unknownAttributes: UploadAttributes = { repository: '', startedBy: 'system' };
+const unknownAttributes: UploadAttributes = { repository: '', projectId: 0, startedBy: 'system' };
 
 /**
  * Blobs in `blobs/<key>`, uploads in `uploads/<id>/`. The bytes of an upload are in `data-<store>` while only one

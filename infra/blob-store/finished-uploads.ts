@@ -24,8 +24,8 @@ export const encodeFinished = (upload: FinishedUpload): Buffer => Buffer.from(JS
 /** Undefined for what a crash cut short: then nothing is remembered. */
 export function decodeFinished(text: string): FinishedUpload | undefined {
   try {
-    const { id, repository, startedBy, blob } = JSON.parse(text) as FinishedUpload;
-    return parseDigest(blob.digest) && { id, repository, startedBy, blob };
+    const { id, repository, projectId, startedBy, blob } = JSON.parse(text) as FinishedUpload;
+    return parseDigest(blob.digest) && { id, repository, projectId, startedBy, blob };
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -17,6 +17,8 @@ export interface StoredBlob {
 export interface UploadAttributes {
   /** The repository that the upload was opened in. */
   readonly repository: string;
+  /** The number of the project that had the repository then; another one may have its name by now. */
+  readonly projectId: number;
   /** The actor who opened it, as in an event's metadata. */
   readonly startedBy: string;
 }

@@ -51,15 +51,25 @@ export const apart = 'p';
 const maxParts = 9_999;
 const nothing = Buffer.alloc(0);
 
-export const newUpload = (id: string, { repository, startedBy }: UploadAttributes): UploadState => ({
-  ...{ id, repository, startedBy },
+export const newUpload = (
+  id: string,
+  { repository, projectId, startedBy }: UploadAttributes,
+): UploadState => ({
+  ...{ id, repository, projectId, startedBy },
   ...{ revision: randomUUID(), data: randomName() },
   ...{ begun: false, multipart: null, parts: [], tail: null, size: 0 },
   lastActivityAt: new Date().toISOString(),
 });
 
-export const uploadOf = ({ id, repository, startedBy, size, lastActivityAt }: UploadState): Upload => ({
-  ...{ id, repository, startedBy, size },
+export const uploadOf = ({
+  id,
+  repository,
+  projectId,
+  startedBy,
+  size,
+  lastActivityAt,
+}: UploadState): Upload => ({
+  ...{ id, repository, projectId, startedBy, size },
   lastActivityAt: new Date(lastActivityAt),
 });
 

@@ -91,7 +91,9 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
   /** Where nothing is known of an upload but its id it is told all the same, so that its remains are swept. */
   async function describe(id: string, lastWritten: Date): Promise<Upload> {
     const state = (await readState(objects, stateName(id))) ?? (await readState(objects, cancelledName(id)));
-    const upload = state ? uploadOf(state) : { id, repository: '', startedBy: 'system', size: 0 };
+    const upload = state
+      ? uploadOf(state)
+      : { id, repository: '', projectId: 0, startedBy: 'system', size: 0 };
     const stated = state ? new Date(state.lastActivityAt) : lastWritten;
     return { ...upload, lastActivityAt: stated > lastWritten ? stated : lastWritten };
   }
@@ -137,7 +139,7 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
     // An upload without a name: after a crash it is swept as one.
     const id = randomUUID();
     return alone(id, async () => {
-      const begun = await begin(id, { repository: '', startedBy: 'system' });
+      const begun = await begin(id, { repository: '', projectId: 0, startedBy: 'system' });
       let newest = begun;
       try {
         const { state, failure } = await whileBeating(

@@ -28,11 +28,11 @@ export async function digestOf(handle: FileHandle, size: number, like: Digest): 
 
 export async function writeAttributes(
   path: string,
-  { repository, startedBy }: UploadAttributes,
+  { repository, projectId, startedBy }: UploadAttributes,
 ): Promise<void> {
   const handle = await open(path, createNew, fileMode);
   try {
-    await handle.writeFile(JSON.stringify({ repository, startedBy }));
+    await handle.writeFile(JSON.stringify({ repository, projectId, startedBy }));
     await handle.sync();
   } finally {
     await handle.close();
@@ -44,8 +44,10 @@ export async function readAttributes(path: string): Promise<UploadAttributes | u
   const handle = await ifThere(open(path, readOnly));
   if (handle === undefined) return undefined;
   try {
-    const { repository, startedBy } = JSON.parse(await handle.readFile('utf8')) as UploadAttributes;
-    return { repository, startedBy };
+    const { repository, projectId, startedBy } = JSON.parse(
+      await handle.readFile('utf8'),
+    ) as UploadAttributes;
+    return { repository, projectId, startedBy };
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

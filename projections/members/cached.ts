@@ -2,17 +2,16 @@ import { type CachedQuestion, everything } from '../../infra/database/cached-que
 import { type MembersEvent, members } from './projection.ts';
 
 /** `rolesOf` */
-export const rolesQuestion: CachedQuestion<MembersEvent, [projectName: string, userId: number]> = {
+export const rolesQuestion: CachedQuestion<MembersEvent, [projectId: number, userId: number]> = {
   view: members,
-  subjectOf: (projectName) => projectName,
+  subjectOf: (projectId) => String(projectId),
   touchedBy(event) {
     switch (event.type) {
       case 'MemberAdded':
       case 'MemberRoleChanged':
       case 'MemberRemoved':
-        return [event.data.project];
       case 'ProjectDeleted':
-        return [event.data.name];
+        return [String(event.data.projectId)];
       // Of whatever projects the user was a member.
       case 'UserDeleted':
         return everything;

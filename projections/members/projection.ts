@@ -11,7 +11,6 @@ export interface MembersDatabase {
   members: {
     member_id: number;
     project_id: number;
-    project: string;
     user_id: number;
     username: string;
     role: Role;
@@ -28,7 +27,7 @@ export type MembersEvent =
 /** Who has which role in which project. */
 export const members: Projection<MembersEvent> = {
   name: 'members',
-  version: 1,
+  version: 2,
   handles: ['MemberAdded', 'MemberRoleChanged', 'MemberRemoved', 'ProjectDeleted', 'UserDeleted'],
 
   async create(db) {
@@ -36,14 +35,13 @@ export const members: Projection<MembersEvent> = {
       .createTable('members')
       .addColumn('member_id', 'integer', (column) => column.primaryKey())
       .addColumn('project_id', 'integer', (column) => column.notNull())
-      .addColumn('project', sql`text COLLATE "C"`, (column) => column.notNull())
       .addColumn('user_id', 'integer', (column) => column.notNull())
       .addColumn('username', sql`text COLLATE "C"`, (column) => column.notNull())
       .addColumn('role', 'text', (column) => column.notNull())
       .addColumn('created_at', 'timestamptz', (column) => column.notNull())
       .addColumn('updated_at', 'timestamptz', (column) => column.notNull())
       .execute();
-    for (const columns of [['user_id', 'project'], ['project_id', 'username'], ['project']])
+    for (const columns of [['user_id'], ['project_id', 'user_id'], ['project_id', 'username']])
       await db.schema
         .createIndex(`members_by_${columns.join('_and_')}`)
         .on('members')
@@ -58,11 +56,10 @@ function stepOf(event: RecordedEvent<MembersEvent>): Step {
   const table = 'members';
   switch (event.type) {
     case 'MemberAdded': {
-      const { memberId, projectId, project, userId, username, role } = event.data;
+      const { memberId, projectId, userId, username, role } = event.data;
       const row = {
         member_id: memberId,
         project_id: projectId,
-        project,
         user_id: userId,
         username,
         role,

@@ -3,17 +3,17 @@ import type { Role } from '../../domain/access/role.ts';
 import type { Listing, Page } from '../listing.ts';
 import type { MembersDatabase } from './projection.ts';
 
-/** The roles that the user has in the project of this name. */
+/** The roles that the user has in the project of this number: a name may have been that of another project before. */
 export async function rolesOf(
   db: Kysely<MembersDatabase>,
-  projectName: string,
+  projectId: number,
   userId: number,
 ): Promise<Role[]> {
   const rows = await db
     .selectFrom('members')
     .select('role')
     .where('user_id', '=', userId)
-    .where('project', '=', projectName)
+    .where('project_id', '=', projectId)
     .execute();
   return rows.map(({ role }) => role);
 }

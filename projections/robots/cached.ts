@@ -12,6 +12,9 @@ export const robotQuestion: CachedQuestion<RobotsEvent, [storedName: string]> = 
       case 'RobotSecretChanged':
       case 'RobotDeleted':
         return [event.data.name];
+      // Nothing that was given before it counts in it.
+      case 'ProjectCreated':
+        return [];
       // Takes its robots with it, and what any robot may do there.
       case 'ProjectDeleted':
         return everything;

@@ -24,17 +24,35 @@ export interface RobotsDatabase {
     created_at: Date;
     updated_at: Date;
   };
-  /** By themselves, so that what was given for a project goes with it and does not fall to its successor. */
-  grants: { robot: string; number: number; project: string | null; permission: RobotPermission };
+  /**
+   * By themselves, so that what was given for a project goes with it. What was still given after that, by a request
+   * that had begun before, must not fall to its successor: `given_at`, a position of the log, tells.
+   */
+  grants: {
+    robot: string;
+    number: number;
+    project: string | null;
+    given_at: string;
+    permission: RobotPermission;
+  };
+  /** The projects that there are, each with the position at which it began. */
+  projects: { name: string; project_id: number; created_at: string };
 }
 
-export type RobotsEvent = RobotEvent | Extract<ProjectEvent, { type: 'ProjectDeleted' }>;
+export type RobotsEvent = RobotEvent | Extract<ProjectEvent, { type: 'ProjectCreated' | 'ProjectDeleted' }>;
 
 /** The robot accounts, what they may do, and what their secrets are checked against. */
 export const robots: Projection<RobotsEvent> = {
   name: 'robots',
-  version: 1,
-  handles: ['RobotCreated', 'RobotChanged', 'RobotSecretChanged', 'RobotDeleted', 'ProjectDeleted'],
+  version: 2,
+  handles: [
+    'RobotCreated',
+    'RobotChanged',
+    'RobotSecretChanged',
+    'RobotDeleted',
+    'ProjectCreated',
+    'ProjectDeleted',
+  ],
 
   async create(db) {
     await db.schema
@@ -59,11 +77,18 @@ export const robots: Projection<RobotsEvent> = {
       .createTable('grants')
       .addColumn('robot', sql`text COLLATE "C"`, (column) => column.notNull())
       .addColumn('number', 'integer', (column) => column.notNull())
-      .addColumn('project', 'text')
+      .addColumn('project', sql`text COLLATE "C"`)
+      .addColumn('given_at', 'bigint', (column) => column.notNull())
       .addColumn('permission', 'jsonb', (column) => column.notNull())
       .addPrimaryKeyConstraint('grants_key', ['robot', 'number'])
       .execute();
     await db.schema.createIndex('grants_by_project').on('grants').column('project').execute();
+    await db.schema
+      .createTable('projects')
+      .addColumn('name', sql`text COLLATE "C"`, (column) => column.primaryKey())
+      .addColumn('project_id', 'integer', (column) => column.notNull().unique())
+      .addColumn('created_at', 'bigint', (column) => column.notNull())
+      .execute();
   },
 
   apply: (tables, events) => takeSteps(tables, events, stepsOf),
@@ -102,9 +127,15 @@ function stepsOf(event: RecordedEvent<RobotsEvent>): Step[] {
       const { name } = event.data;
       return [{ by: 'remove', table: 'robots', key: ['name'], row: { name } }, noGrants(name)];
     }
+    case 'ProjectCreated': {
+      const { name, projectId } = event.data;
+      const row = { name, project_id: projectId, created_at: String(event.position) };
+      return [{ by: 'write', table: 'projects', key: ['name'], row }];
+    }
     case 'ProjectDeleted': {
       const { name, projectId } = event.data;
       return [
+        { by: 'remove', table: 'projects', key: ['project_id'], row: { project_id: projectId } },
         { by: 'remove', table: 'robots', key: ['project_id'], row: { project_id: projectId }, spans: true },
         { by: 'remove', table: 'grants', key: ['project'], row: { project: name }, spans: true },
       ];
@@ -129,7 +160,7 @@ const storableTime = (instant: string | null): string | null =>
 
 const noGrants = (robot: string): Step => ({ by: 'remove', table: 'grants', key: ['robot'], row: { robot } });
 
-const grantsOf = ({ data: { name, permissions } }: Configured): Step[] => [
+const grantsOf = ({ data: { name, permissions }, position }: Configured): Step[] => [
   noGrants(name),
   ...permissions.map((permission, number): Step => {
     const project = permission.scope.kind === 'project' ? permission.scope.project : null;
@@ -137,7 +168,7 @@ const grantsOf = ({ data: { name, permissions } }: Configured): Step[] => [
       by: 'write',
       table: 'grants',
       key: ['robot', 'number'],
-      row: { robot: name, number, project, permission },
+      row: { robot: name, number, project, given_at: String(position), permission },
     };
   }),
 ];

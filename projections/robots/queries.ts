@@ -1,4 +1,4 @@
-import type { Kysely, SelectQueryBuilder } from 'kysely';
+import type { ExpressionBuilder, Kysely, SelectQueryBuilder } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import type { RobotPermission } from '../../domain/access/principal.ts';
 import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
@@ -33,20 +33,49 @@ export async function findRobot(
       'disabled',
       'expires_at as expiresAt',
       'project',
-      jsonArrayFrom(
-        robot
-          .selectFrom('grants')
-          .select('permission')
-          .whereRef('grants.robot', '=', 'robots.name')
-          .orderBy('number'),
-      ).as('grants'),
+      grantsOf(robot),
     ])
     .where('name', '=', storedName)
+    .where(isThere)
     .executeTakeFirst();
   if (row === undefined) return undefined;
   const { grants, ...robot } = row;
   return { ...robot, permissions: grants.map(({ permission }) => permission) };
 }
+
+type InRobots = ExpressionBuilder<RobotsDatabase, 'robots'>;
+
+/** Not of a project that is gone; another one may have its name by now. */
+const isThere = ({ eb, or, exists, selectFrom }: InRobots) =>
+  or([
+    eb('robots.project_id', 'is', null),
+    exists(
+      selectFrom('projects')
+        .select('projects.name')
+        .whereRef('projects.project_id', '=', 'robots.project_id'),
+    ),
+  ]);
+
+/** What the robot was given, but for projects that are gone. */
+const grantsOf = ({ selectFrom }: InRobots) =>
+  jsonArrayFrom(
+    selectFrom('grants')
+      .select('permission')
+      .whereRef('grants.robot', '=', 'robots.name')
+      .where(({ eb, or, exists, selectFrom }) =>
+        or([
+          eb('grants.project', 'is', null),
+          eb('grants.project', '=', '*'),
+          exists(
+            selectFrom('projects')
+              .select('projects.name')
+              .whereRef('projects.name', '=', 'grants.project')
+              .whereRef('projects.created_at', '<', 'grants.given_at'),
+          ),
+        ]),
+      )
+      .orderBy('number'),
+  ).as('grants');
 
 /** A robot as the management API shows it. */
 export interface ListedRobot {
@@ -85,7 +114,10 @@ export async function listRobots(
 ): Promise<Page<ListedRobot>> {
   const all = conditionsOf(listing.filters, columns).reduce(
     (query, condition) => query.where(condition),
-    db.selectFrom('robots').where('project_id', projectId === null ? 'is' : '=', projectId),
+    db
+      .selectFrom('robots')
+      .where('project_id', projectId === null ? 'is' : '=', projectId)
+      .where(isThere),
   );
   const page = withGrants(all)
     .orderBy(orderOf(listing, columns, ['name']))
@@ -102,7 +134,9 @@ export async function findRobotById(
   db: Kysely<RobotsDatabase>,
   robotId: number,
 ): Promise<ListedRobot | undefined> {
-  const row = await withGrants(db.selectFrom('robots').where('robot_id', '=', robotId)).executeTakeFirst();
+  const row = await withGrants(
+    db.selectFrom('robots').where('robot_id', '=', robotId).where(isThere),
+  ).executeTakeFirst();
   return row && withPermissions(row);
 }
 
@@ -120,13 +154,7 @@ const withGrants = (query: SelectQueryBuilder<RobotsDatabase, 'robots', object>)
     'creator_ref as creatorRef',
     'created_at as createdAt',
     'updated_at as updatedAt',
-    jsonArrayFrom(
-      robot
-        .selectFrom('grants')
-        .select('permission')
-        .whereRef('grants.robot', '=', 'robots.name')
-        .orderBy('number'),
-    ).as('grants'),
+    grantsOf(robot),
   ]);
 
 const withPermissions = <

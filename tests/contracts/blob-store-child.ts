@@ -44,7 +44,7 @@ async function churn(store: BlobStore, firstSeed: number, maxSize: number): Prom
         continue;
       }
       const id = randomUUID();
-      await store.createUpload(id, { repository: `churn/${own}`, startedBy: 'user:test' });
+      await store.createUpload(id, { repository: `churn/${own}`, projectId: 1, startedBy: 'user:test' });
       const half = await store.appendToUpload(id, 0, generated(own, Math.floor(size / 2)));
       tell({ kind: 'appended', id, size: half });
       tell({ kind: 'appended', id, size: await store.appendToUpload(id, half, generated(own, size, half)) });
@@ -74,7 +74,7 @@ async function large(store: BlobStore, size: number): Promise<void> {
   const put = await store.put(digest, measured(1));
   await readBack(put);
   const id = randomUUID();
-  await store.createUpload(id, { repository: 'large/upload', startedBy: 'user:test' });
+  await store.createUpload(id, { repository: 'large/upload', projectId: 1, startedBy: 'user:test' });
   await store.appendToUpload(id, 0, measured(2));
   await readBack(await store.finishUpload(id, digestOfGenerated(2, size)));
   tell({ kind: 'grown', bytes: most - before });

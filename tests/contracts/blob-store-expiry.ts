@@ -137,7 +137,7 @@ export function blobStoreExpiry(product: string, start: StartStore): void {
     await store.appendToUpload(id, 0, inPieces(bytes));
     const blob = await store.finishUpload(id, digestOf(bytes));
     assert.equal(await store.findFinished(id), undefined);
-    const finished = { id, repository: 'library/nginx', startedBy: 'user:alice', blob };
+    const finished = { id, repository: 'library/nginx', projectId: 1, startedBy: 'user:alice', blob };
     await store.rememberFinished(finished);
     const other = await openStore(run.settings);
     t.after(() => other.close());
@@ -157,7 +157,7 @@ export function blobStoreExpiry(product: string, start: StartStore): void {
       assert.equal(await store.findFinished(id), undefined);
     const blob = { digest: digestOf(Buffer.alloc(0)), size: 0, key: 'x' };
     await assert.rejects(
-      store.rememberFinished({ id: '../x', repository: 'a', startedBy: 'b', blob }),
+      store.rememberFinished({ id: '../x', repository: 'a', projectId: 1, startedBy: 'b', blob }),
       TypeError,
     );
   });

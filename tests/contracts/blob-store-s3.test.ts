@@ -89,7 +89,10 @@ test('s3: a store whose server is gone is unavailable, and works when it is back
   await Promise.all([
     assert.rejects(store.put(digest, generated(1, 1000)), StoreUnavailable),
     assert.rejects(store.open(key), StoreUnavailable),
-    assert.rejects(store.createUpload(randomUUID(), { repository: 'a', startedBy: 'b' }), StoreUnavailable),
+    assert.rejects(
+      store.createUpload(randomUUID(), { repository: 'a', projectId: 1, startedBy: 'b' }),
+      StoreUnavailable,
+    ),
     assert.rejects(collect(store.list()), StoreUnavailable),
   ]);
   await restart();
@@ -117,7 +120,7 @@ test('s3: an upload of more parts than a blob can have is too large, and no outa
   const store = await openStore(run.settings);
   t.after(() => store.close());
   const id = randomUUID();
-  await store.createUpload(id, { repository: 'a', startedBy: 'b' });
+  await store.createUpload(id, { repository: 'a', projectId: 1, startedBy: 'b' });
   // As after 50 GB, which nobody wants to send here.
   const name = `${settings.prefix}uploads/${id}/state.json`;
   const client = clientOf(settings);

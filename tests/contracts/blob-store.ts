@@ -34,7 +34,7 @@ export interface StoreUnderTest {
 /** Resolves to undefined after it has skipped the test. */
 export type StartStore = (t: TestContext) => Promise<StoreUnderTest | undefined>;
 
-const attributes = { repository: 'library/nginx', startedBy: 'user:alice' };
+const attributes = { repository: 'library/nginx', projectId: 1, startedBy: 'user:alice' };
 /** Above the size of a part in S3, which the runs set to 5 MiB. */
 const several = 12 * 1024 * 1024 + 345;
 const MiB = 1024 * 1024;

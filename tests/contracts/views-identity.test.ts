@@ -7,7 +7,7 @@ import { type MembersDatabase, members } from '../../projections/members/project
 import { rolesOf } from '../../projections/members/queries.ts';
 import { projects } from '../../projections/projects/projection.ts';
 import { type RobotsDatabase, robots } from '../../projections/robots/projection.ts';
-import { findRobot } from '../../projections/robots/queries.ts';
+import { findRobot, findRobotById, listRobots } from '../../projections/robots/queries.ts';
 import { type UsersDatabase, users } from '../../projections/users/projection.ts';
 import { findLoginUser } from '../../projections/users/queries.ts';
 import { seeded } from '../faults/oci-client.ts';
@@ -156,12 +156,12 @@ test('members: the role of each in each project, until the membership, the user 
     event('ProjectDeleted', { name: 'project-3', projectId: 3 }),
   ]);
   assert.deepEqual(plain(rows), [
-    { member_id: 3, project_id: 2, project: 'project-2', user_id: 3, username: 'user-3', role: 'maintainer' },
+    { member_id: 3, project_id: 2, user_id: 3, username: 'user-3', role: 'maintainer' },
   ]);
   const db = await tablesOf<MembersDatabase>(setting, members);
-  assert.deepEqual(await rolesOf(db, 'project-2', 3), ['maintainer']);
-  assert.deepEqual(await rolesOf(db, 'project-1', 3), []);
-  assert.deepEqual(await rolesOf(db, 'project-2', 4), []);
+  assert.deepEqual(await rolesOf(db, 2, 3), ['maintainer']);
+  assert.deepEqual(await rolesOf(db, 1, 3), []);
+  assert.deepEqual(await rolesOf(db, 2, 4), []);
 });
 
 const pullFrom = (project: string) => ({ scope: { kind: 'project', project }, access: ['repository:pull'] });
@@ -188,7 +188,11 @@ const createdRobot = (name: string, robotId: number, projectId: number | null, .
 
 test('robots: what each may do now, and that a project takes its robots and what was given for it along', async (t) => {
   const setting = await startSetting(t);
+  const project = (projectId: number) =>
+    event('ProjectCreated', { name: `project-${projectId}`, projectId, public: false, owner: 'admin' });
   await rowsAfter(setting, robots, [
+    project(2),
+    project(3),
     createdRobot('ci', 1, null, pullFrom('project-2'), pullFrom('project-3'), everything),
     createdRobot('project-2+ci', 2, 2, pullFrom('project-2')),
     createdRobot('project-3+ci', 3, 3, pullFrom('project-3')),
@@ -280,4 +284,29 @@ test('robots: a time that PostgreSQL does not know does not stop the view', asyn
     rows?.map(({ expires_at }) => expires_at),
     [new Date('9999-12-31T23:59:59.999Z')],
   );
+});
+
+test('robots: what is recorded for a project after it is gone does not fall to the next one of its name', async (t) => {
+  const setting = await startSetting(t);
+  const which = (projectId: number) => ({ name: 'project-2', projectId });
+  const made = (projectId: number) =>
+    event('ProjectCreated', { ...which(projectId), public: false, owner: 'admin' });
+  await rowsAfter(setting, robots, [
+    made(2),
+    createdRobot('changed', 1, null, everything),
+    event('ProjectDeleted', which(2)),
+    createdRobot('project-2+late', 2, 2, pullFrom('project-2')),
+    createdRobot('late', 3, null, pullFrom('project-2'), everything),
+    event('RobotChanged', { name: 'changed', robotId: 1, ...settings([pullFrom('project-2')]) }),
+    made(5),
+    createdRobot('early', 4, null, pullFrom('project-2')),
+  ]);
+  const db = await tablesOf<RobotsDatabase>(setting, robots);
+  const given = async (name: string) => (await findRobot(db, name))?.permissions;
+  assert.equal(await given('project-2+late'), undefined);
+  assert.equal(await findRobotById(db, 2), undefined);
+  assert.equal((await listRobots(db, 2, { filters: [], sort: [], offset: 0, limit: 10 })).total, 0);
+  assert.deepEqual(await given('late'), [everything]);
+  assert.deepEqual(await given('changed'), []);
+  assert.deepEqual(await given('early'), [pullFrom('project-2')]);
 });

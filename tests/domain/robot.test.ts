@@ -103,3 +103,8 @@ test('what is meant for a robot that is gone never hits another one of the same 
       .when(late)
       .thenRefused({ kind: 'robot-unknown', robotId: 1 });
 });
+
+test('a robot of a project that is gone does not take the place of one of the next project of the name', () => {
+  const successor = { ...created, data: { ...created.data, projectId: 9 } };
+  given(robotDecider, successor).when(command).thenRefused({ kind: 'project-unknown', project: 'team' });
+});

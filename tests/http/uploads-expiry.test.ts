@@ -217,7 +217,7 @@ test('finished uploads are kept in mind for half an hour, whether or not abandon
   const { store } = await onFiles(t);
   const blob = await store.put(digestOf(bytes), inPieces(bytes));
   const id = randomUUID();
-  await store.rememberFinished({ id, repository, startedBy: 'user:admin', blob });
+  await store.rememberFinished({ id, repository, projectId: 1, startedBy: 'user:admin', blob });
   const forgets: Date[] = [];
   const sweeping = keepSweepingUploads({
     store: {

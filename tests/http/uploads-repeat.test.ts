@@ -112,7 +112,7 @@ test('a closing PUT whose bytes were stored but not recorded is made good when i
   await send(server, 'PATCH', location, { body: bytes });
   const id = location.split('/').at(-1) ?? '';
   const blob = await store.finishUpload(id, digestOf(bytes) as never);
-  await store.rememberFinished({ id, repository, startedBy: 'user:admin', blob });
+  await store.rememberFinished({ id, repository, projectId: 1, startedBy: 'user:admin', blob });
   assert.equal((await send(server, 'HEAD', `/v2/${repository}/blobs/${digestOf(bytes)}`)).status, 404);
 
   const answer = await send(server, 'PUT', `${location}?digest=${digestOf(bytes)}`);
@@ -129,7 +129,7 @@ test('a closing PUT whose bytes are gone again is not answered as if they were t
   const id = location.split('/').at(-1) ?? '';
   await send(server, 'PATCH', location, { body: bytes });
   const blob = await store.finishUpload(id, digestOf(bytes) as never);
-  await store.rememberFinished({ id, repository, startedBy: 'user:admin', blob });
+  await store.rememberFinished({ id, repository, projectId: 1, startedBy: 'user:admin', blob });
   await store.delete(blob.key);
 
   const answer = await send(server, 'PUT', `${location}?digest=${digestOf(bytes)}`);
