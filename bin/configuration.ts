@@ -3,14 +3,17 @@ import { ConfigurationError } from '../infra/configuration/faults.ts';
 import { loadConfiguration } from '../infra/configuration/load.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 
-/** The configuration; where it is wrong, prints every fault and ends the process with exit code 1. */
-export async function requireConfiguration(file: string | undefined): Promise<Configuration> {
+/** The configuration; where it is wrong, prints every fault and ends the process with `failureCode`. */
+export async function requireConfiguration(
+  file: string | undefined,
+  failureCode = 1,
+): Promise<Configuration> {
   try {
     return await loadConfiguration({ file, environment: process.env });
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     console.error(error.message);
-    process.exit(1);
+    process.exit(failureCode);
   }
 }
 

@@ -6,9 +6,17 @@ import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/proj
 import { listStoredManifests } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
 import { listStoredBlobs } from '../projections/blobs/queries.ts';
-import { type Scrubbed, type ScrubPlace, type ScrubPorts, scrub } from '../workers/scrub.ts';
+import {
+  type Scrubbed,
+  type ScrubPlace,
+  type ScrubPorts,
+  type ScrubProgress,
+  type StoredContent,
+  scrub,
+} from '../workers/scrub.ts';
 import { contentsOf } from './contents.ts';
-import { asTool } from './tool.ts';
+import { startFailure } from './start-failure.ts';
+import { asTool, type Tool } from './tool.ts';
 
 export interface ScrubOptions {
   /** MiB a second. */
@@ -21,32 +29,58 @@ export interface ScrubOptions {
 const progressMs = 5000;
 const pageRows = 200;
 
-/** `shiplog scrub`: exit code 1 when something is damaged, 2 when it was stopped or could not go on. */
+/** Anything but that all was looked at, so that nobody takes an outage for damage. */
+const incompleteCode = 2;
+
+/**
+ * `shiplog scrub`: exit code 1 when something is damaged, 2 when it was stopped, could not go on or could not read
+ * everything.
+ */
 export async function scrubStore(file: string | undefined, options: ScrubOptions): Promise<void> {
   const after = options.after === undefined ? undefined : readPlace(options.after);
   if (options.after !== undefined && after === undefined) {
     console.error(`${options.after} is no place: blob/<digest> or artifact/<repository>@<digest>`);
-    process.exitCode = 2;
+    process.exitCode = incompleteCode;
     return;
   }
-  await asTool(file, async ({ record, store, database, views, stopping }) => {
-    let shownAt = performance.now();
-    const run = scrub({
-      store,
-      contentsAfter: storedContents(database),
-      damaged: reportDamage({ record, contents: contentsOf({ database, views }) }),
-      onProgress(progress) {
-        if (performance.now() - shownAt < progressMs) return;
-        shownAt = performance.now();
-        console.error(progressLine(progress));
-      },
-    });
-    const metadata = { actor: 'system', correlationId: randomUUID() };
-    const scrubbed = await run({ bytesPerSecond: options.rate * 2 ** 20, after }, metadata, stopping);
-    console.log(options.json ? JSON.stringify(forPrograms(scrubbed), null, 2) : forPeople(scrubbed));
-    if (scrubbed.next !== undefined) process.exitCode = 2;
-    else if (scrubbed.damages.length > 0) process.exitCode = 1;
+  try {
+    const scrubbed = await asTool(file, (tool) => scrubWith(tool, options, after), incompleteCode);
+    process.exitCode = exitCodeOf(scrubbed);
+  } catch (error) {
+    // Before it began, or at the end of its connections.
+    console.error(startFailure(error) ?? error);
+    process.exitCode = incompleteCode;
+  }
+}
+
+async function scrubWith(
+  { record, store, database, views, stopping }: Tool,
+  { rate, json }: ScrubOptions,
+  after: ScrubPlace | undefined,
+): Promise<Scrubbed> {
+  let shownAt = performance.now();
+  const run = scrub({
+    store,
+    contentsAfter: storedContents(database),
+    damaged: reportDamage({ record, contents: contentsOf({ database, views }) }),
+    onProgress(progress) {
+      if (performance.now() - shownAt < progressMs) return;
+      shownAt = performance.now();
+      console.error(progressLine(progress));
+    },
   });
+  const metadata = { actor: 'system', correlationId: randomUUID() };
+  const scrubbed = await run({ bytesPerSecond: rate * 2 ** 20, after }, metadata, stopping);
+  console.log(json ? JSON.stringify(forPrograms(scrubbed), null, 2) : forPeople(scrubbed));
+  // A bug, which its place in the code explains.
+  if (scrubbed.status === 'failed' && startFailure(scrubbed.failure) === undefined)
+    console.error(scrubbed.failure);
+  return scrubbed;
+}
+
+function exitCodeOf({ status, damages, unreadable }: Scrubbed): number {
+  if (status !== 'completed' || unreadable.length > 0) return incompleteCode;
+  return damages.length > 0 ? 1 : 0;
 }
 
 /** All bytes that the views name, a page at a time: the blobs by their digests, then the manifests. */
@@ -75,28 +109,40 @@ const writePlace = ({ repository, digest }: ScrubPlace): string =>
 
 const number = (of: number): string => of.toLocaleString('en-US');
 
-function progressLine({ blobs, manifests, bytes, damages, next }: Scrubbed): string {
+function progressLine({ blobs, manifests, bytes, damages, unreadable, next }: ScrubProgress): string {
   const seen = `${number(blobs)} blobs and ${number(manifests)} manifests, ${number(bytes)} bytes`;
-  return `${seen}; ${damages.length} damaged${next === undefined ? '' : `; at ${writePlace(next)}`}`;
+  const bad = `${damages.length} damaged${unreadable.length === 0 ? '' : `, ${unreadable.length} unreadable`}`;
+  return `${seen}; ${bad}${next === undefined ? '' : `; at ${writePlace(next)}`}`;
 }
 
 function forPeople(scrubbed: Scrubbed): string {
-  const lines = scrubbed.damages.map(
-    (damage) => `${writePlace(damage)}: ${damage.fault}${damage.isKnown ? ' (known before)' : ''}`,
-  );
-  const stopped = scrubbed.next && [`stopped; go on with --after ${writePlace(scrubbed.next)}`];
-  return [...lines, progressLine({ ...scrubbed, next: undefined }), ...(stopped ?? [])].join('\n');
+  const { damages, unreadable, status, next } = scrubbed;
+  const lines = [
+    ...damages.map(
+      (damage) => `${writePlace(damage)}: ${damage.fault}${damage.isKnown ? ' (known before)' : ''}`,
+    ),
+    ...unreadable.map((one) => `${writePlace(one)}: cannot be read: ${wordsOf(one.error)}`),
+    progressLine({ ...scrubbed, next: undefined }),
+  ];
+  const goOn = next === undefined ? '' : `; go on with --after ${writePlace(next)}`;
+  if (status === 'stopped') lines.push(`stopped${goOn}`);
+  if (status === 'failed') lines.push(`could not go on: ${wordsOf(scrubbed.failure)}${goOn}`);
+  return lines.join('\n');
 }
 
-const forPrograms = ({ damages, next, ...seen }: Scrubbed) => ({
+const wordsOf = (error: unknown): string => startFailure(error) ?? String(error);
+
+const forPrograms = ({ damages, unreadable, next, failure, ...seen }: Scrubbed) => ({
   ...seen,
-  damages: damages.map(({ repository, digest, key, fault, isKnown }) => ({
-    kind: repository === undefined ? 'blob' : 'manifest',
-    repository,
-    digest,
-    key,
-    fault,
-    isKnown,
-  })),
+  damages: damages.map(({ fault, isKnown, ...content }) => ({ ...nameOf(content), fault, isKnown })),
+  unreadable: unreadable.map(({ error, ...content }) => ({ ...nameOf(content), error: wordsOf(error) })),
   next: next === undefined ? null : writePlace(next),
+  ...(failure !== undefined && { failure: wordsOf(failure) }),
+});
+
+const nameOf = ({ repository, digest, key }: Omit<StoredContent, 'fault'>) => ({
+  kind: repository === undefined ? 'blob' : 'manifest',
+  repository,
+  digest,
+  key,
 });

@@ -120,7 +120,12 @@ async function run(
   });
   open.defer(() => views.close());
   const { enabled, entries, expire_hours } = configuration.cache;
-  const cache = enabled ? await openReadCache({ log, views, catalogue, max: entries }) : noReadCache;
+  const cache = enabled
+    ? await openReadCache({
+        ...{ log, views, catalogue, max: entries },
+        onOutage: (error) => logger.warn({ err: error }, 'the log cannot be followed; reads go to the views'),
+      })
+    : noReadCache;
   open.defer(() => cache.close());
   metrics.expose(log, views, cache);
 

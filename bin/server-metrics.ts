@@ -1,12 +1,7 @@
 import type { HttpMetrics } from '../gateway/metrics/http.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { ReadCache } from '../infra/read-cache/port.ts';
-import {
-  createMetrics,
-  exposeLogHead,
-  exposeProjections,
-  exposeReadCache,
-} from '../infra/telemetry/metrics.ts';
+import { createMetrics, exposeProgress, exposeReadCache } from '../infra/telemetry/metrics.ts';
 import type { Views } from '../infra/views/port.ts';
 import type { GarbageRun } from '../workers/collect-garbage.ts';
 
@@ -33,17 +28,16 @@ export function serverMetrics() {
     },
 
     expose(log: EventLog, views: Views, cache: ReadCache): void {
-      exposeLogHead(instruments, () => log.head());
       exposeReadCache(instruments, () => ({ ...cache.counts() }));
-      exposeProjections(instruments, async () => {
-        const [head, statuses] = await Promise.all([log.head(), views.status()]);
-        return statuses.map(({ name, position, applied, stoppedAt }) => ({
-          projection: name,
-          position,
-          lagEvents: Number(head > position ? head - position : 0n),
-          appliedEvents: Number(applied),
-          stopped: stoppedAt !== null,
-        }));
+      exposeProgress(instruments, {
+        head: () => log.head(),
+        projections: async () =>
+          (await views.status()).map(({ name, position, applied, stoppedAt }) => ({
+            projection: name,
+            position,
+            appliedEvents: Number(applied),
+            stopped: stoppedAt !== null,
+          })),
       });
     },
 

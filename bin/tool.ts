@@ -25,18 +25,22 @@ export interface Tool {
 /** A tool that writes asks the views what they show, for which somebody has to apply the log: a server, or the tool. */
 const waitMs = 60_000;
 
-/** Runs `work` beside the servers of an installation, or without any, on views that show the whole log. */
+/**
+ * Runs `work` beside the servers of an installation, or without any, on views that show the whole log.
+ * @param failureCode the exit code where the configuration is wrong, or a second signal ends the process
+ */
 export async function asTool<Result>(
   file: string | undefined,
   work: (tool: Tool) => Promise<Result>,
+  failureCode = 1,
 ): Promise<Result> {
   const stopping = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const)
     process.on(signal, () => {
-      if (stopping.signal.aborted) process.exit(1);
+      if (stopping.signal.aborted) process.exit(failureCode);
       stopping.abort();
     });
-  const configuration = await requireConfiguration(file);
+  const configuration = await requireConfiguration(file, failureCode);
   const logger = createLogger({ level: 'warn' });
   await using open = new AsyncDisposableStack();
   const { log, views: database, close } = await openFoundation({ configuration, logger, as: 'tool' });

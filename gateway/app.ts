@@ -91,7 +91,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     markAnswer(request, reply);
     done();
   });
-  limitAddresses(app, ports.addressLimit, probes);
+  limitAddresses(app, ports.addressLimit, healthChecks);
   refuseDoubtfulRequests(app);
   refuseEncodedBodies(app);
   leaveContentTypeToRoutes(app);
@@ -133,8 +133,10 @@ const starting = () =>
     headers: { 'retry-after': '1' },
   });
 
-/** What is asked every few seconds, by those who watch over the registry. */
-const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/metrics']);
+/** Who watches over the registry must not take it for dead because others at his address ask too much. */
+const healthChecks: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+/** What is asked every few seconds. */
+const probes: ReadonlySet<string> = new Set([...healthChecks, '/metrics']);
 
 /** The access log; probes are of interest to nobody. */
 function logRequests(app: FastifyInstance): void {

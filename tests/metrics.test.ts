@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createMetrics, exposeLogHead, exposeProjections } from '../infra/telemetry/metrics.ts';
+import { createMetrics, exposeProgress } from '../infra/telemetry/metrics.ts';
 
 test('the registry is its own and has the instruments and the metrics of the process', async () => {
   const [one, other] = [createMetrics(), createMetrics()];
@@ -23,7 +23,7 @@ test('the registry is its own and has the instruments and the metrics of the pro
 test('the head of the log is read at each scrape, and left out while it cannot be read', async () => {
   const metrics = createMetrics();
   let head = async () => 41n;
-  exposeLogHead(metrics, () => head());
+  exposeProgress(metrics, { head: () => head(), projections: async () => [] });
   const sample = async () =>
     (await metrics.registry.metrics()).match(/^shiplog_log_head_position (.*)$/m)?.[1];
 
@@ -40,9 +40,10 @@ test('the head of the log is read at each scrape, and left out while it cannot b
 
 test('projections are shown as they are at each scrape, and those that are gone no longer', async () => {
   const metrics = createMetrics();
-  const tags = { projection: 'tags', position: 7n, lagEvents: 3, appliedEvents: 5, stopped: false };
+  const tags = { projection: 'tags', position: 7n, appliedEvents: 5, stopped: false };
   let running = [tags, { ...tags, projection: 'artifacts', stopped: true }];
-  exposeProjections(metrics, async () => running);
+  let head = async () => 10n;
+  exposeProgress(metrics, { head: () => head(), projections: async () => running });
   const samples = async () =>
     (await metrics.registry.metrics()).split('\n').filter((line) => line.startsWith('shiplog_projection_'));
 
@@ -59,8 +60,33 @@ test('projections are shown as they are at each scrape, and those that are gone 
   running = [{ ...tags, position: 8n, appliedEvents: 6 }];
   assert.deepEqual(await samples(), [
     'shiplog_projection_position{projection="tags"} 8',
-    'shiplog_projection_lag_events{projection="tags"} 3',
+    'shiplog_projection_lag_events{projection="tags"} 2',
     'shiplog_projection_stopped{projection="tags"} 0',
     'shiplog_projection_events_total{projection="tags"} 6',
   ]);
+  head = () => Promise.reject(new Error('the log is down'));
+  assert.deepEqual(await samples(), [
+    'shiplog_projection_position{projection="tags"} 8',
+    'shiplog_projection_stopped{projection="tags"} 0',
+    'shiplog_projection_events_total{projection="tags"} 6',
+  ]);
+});
+
+test('the log and the views are asked once for a scrape, and for all scrapes at the same time', async () => {
+  const metrics = createMetrics();
+  const asked = { head: 0, projections: 0 };
+  exposeProgress(metrics, {
+    async head() {
+      asked.head += 1;
+      return 7n;
+    },
+    async projections() {
+      asked.projections += 1;
+      return [{ projection: 'tags', position: 7n, appliedEvents: 5, stopped: false }];
+    },
+  });
+  await metrics.registry.metrics();
+  assert.deepEqual(asked, { head: 1, projections: 1 });
+  await Promise.all([metrics.registry.metrics(), metrics.registry.metrics()]);
+  assert.deepEqual(asked, { head: 2, projections: 2 });
 });

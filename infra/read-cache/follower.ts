@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordedEvent } from '../../domain/event.ts';
-import type { EventLog } from '../event-log/port.ts';
+import { type EventLog, LogUnavailable } from '../event-log/port.ts';
 import { Wake } from '../event-log/wake.ts';
 
 const pauseMs = 500;
@@ -13,15 +13,20 @@ export interface Follower {
   close(): Promise<void>;
 }
 
-/** Hands over every event that comes after the log's present head, in their order, and says how far it is. */
+/**
+ * Hands over every event that comes after the log's present head, in their order, and says how far it is.
+ * @param onOutage told why it cannot go on, once until it got further; it tries again by itself
+ */
 export async function followLog(
   log: Pick<EventLog, 'head' | 'subscribe'>,
   onEvent: (event: RecordedEvent) => void,
+  onOutage: (error: unknown) => void,
 ): Promise<Follower> {
   const closing = new AbortController();
   const news = new Wake();
   let seen = await log.head();
   let follows = true;
+  let isOutageTold = false;
 
   async function follow(): Promise<void> {
     while (!closing.signal.aborted) {
@@ -32,10 +37,16 @@ export async function followLog(
             onEvent(event);
             seen = event.position;
           }
+          isOutageTold = false;
           news.raise();
         }
-      } catch {
+        throw new LogUnavailable('the event log ended the subscription of the read cache');
+      } catch (error) {
         // Whatever it is, the reads go to the views meanwhile, and nothing is skipped: it goes on after `seen`.
+        if (!closing.signal.aborted && !isOutageTold) {
+          isOutageTold = true;
+          onOutage(error);
+        }
       }
       follows = false;
       news.raise();

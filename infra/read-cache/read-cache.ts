@@ -22,6 +22,8 @@ export interface ReadCacheOptions {
   readonly catalogue: Catalogue;
   /** The most answers that are kept for each question. */
   readonly max: number;
+  /** The log cannot be followed, and reads go to the views until it can; told once each time. */
+  readonly onOutage: (error: unknown) => void;
 }
 
 interface Moment {
@@ -39,13 +41,14 @@ interface Kept {
  * recorded the event: before it answers from memory it asks the log for its head, and has dropped what the events up
  * to there touch. See docs/decisions/0060-reads-are-cached-behind-the-logs-head.md.
  */
-export async function openReadCache({ log, views, catalogue, max }: ReadCacheOptions): Promise<ReadCache> {
+export async function openReadCache(options: ReadCacheOptions): Promise<ReadCache> {
+  const { log, views, catalogue, max, onOutage } = options;
   const kept: Answers[] = [];
   const keptByType = new Map<string, Kept[]>();
   const moments = new AsyncLocalStorage<Moment>();
   const counts = { kept: 0, asked: 0, bypassed: 0 };
   const head = readIndex(headInTime);
-  const follower = await followLog(log, drop);
+  const follower = await followLog(log, drop, onOutage);
   let restarts = views.restarts();
   /** Whether the log leaves a question for its head without an answer. */
   let isSilent = false;

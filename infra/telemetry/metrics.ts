@@ -78,36 +78,6 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** How long a scrape waits for the log, which may be the very thing that is down. */
-const scrapeWaitMs = 1000;
-
-/** Shows the position of the log's last event; no sample while `head` fails or does not answer within a second. */
-export function exposeLogHead({ registry }: Metrics, head: () => Promise<bigint>): void {
-  new Gauge({
-    name: 'shiplog_log_head_position',
-    help: 'Position of the last event of the log',
-    registers: [registry],
-    async collect() {
-      const position = await within(scrapeWaitMs, head());
-      if (position === undefined) this.remove();
-      else this.set(Number(position));
-    },
-  });
-}
-
-/** What `promise` resolves to; undefined when it rejects or takes longer, since a scrape shows what it can have. */
-async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, timeoutMs, undefined);
-  });
-  try {
-    return await Promise.race([promise.catch(() => undefined), timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
 /** Shows how reads were answered, by the names that `read` gives; each only grows. */
 export function exposeReadCache({ registry }: Metrics, read: () => Readonly<Record<string, number>>): void {
   new Counter({
@@ -126,42 +96,67 @@ export interface ProjectionStatus {
   readonly projection: string;
   /** The position up to which its rows are. */
   readonly position: bigint;
-  /** Events of the log that it has not applied; an estimate where positions have gaps. */
-  readonly lagEvents: number;
   /** Events that it has applied since its rows were built. */
   readonly appliedEvents: number;
   /** Whether it has given up on an event and waits for an operator. */
   readonly stopped: boolean;
 }
 
-/** Shows the projections as `read` tells at each scrape; no samples while it fails or does not answer within a second. */
-export function exposeProjections(
-  { registry }: Metrics,
-  read: () => Promise<readonly ProjectionStatus[]>,
-): void {
-  const readInTime = async () => (await within(scrapeWaitMs, read())) ?? [];
+export interface Progress {
+  /** The position of the log's last event. */
+  head(): Promise<bigint>;
+  projections(): Promise<readonly ProjectionStatus[]>;
+}
+
+/**
+ * Shows the log's head and the projections as they are at each scrape, for which each is asked once. No samples of what
+ * fails or does not answer within a second.
+ */
+export function exposeProgress({ registry }: Metrics, progress: Progress): void {
+  const readHead = sharedInTime(() => progress.head());
+  const readProjections = sharedInTime(() => progress.projections());
+  const registers = [registry];
+  new Gauge({
+    name: 'shiplog_log_head_position',
+    help: 'Position of the last event of the log',
+    registers,
+    async collect() {
+      const head = await readHead();
+      if (head === undefined) this.remove();
+      else this.set(Number(head));
+    },
+  });
+
   const labelNames = ['projection'] as const;
   const gauge = (name: string, help: string, value: (status: ProjectionStatus) => number) =>
     new Gauge({
       name,
       help,
       labelNames,
-      registers: [registry],
+      registers,
       async collect() {
-        const statuses = await readInTime();
+        const statuses = await readProjections();
         this.reset();
-        for (const status of statuses) this.set({ projection: status.projection }, value(status));
+        for (const status of statuses ?? []) this.set({ projection: status.projection }, value(status));
       },
     });
-
   gauge('shiplog_projection_position', 'Position up to which the projection is', ({ position }) =>
     Number(position),
   );
-  gauge(
-    'shiplog_projection_lag_events',
-    'Events that the projection has not applied',
-    (status) => status.lagEvents,
-  );
+  new Gauge({
+    name: 'shiplog_projection_lag_events',
+    // Positions may have gaps, whereupon it is an estimate.
+    help: 'Events that the projection has not applied',
+    labelNames,
+    registers,
+    async collect() {
+      const [head, statuses] = await Promise.all([readHead(), readProjections()]);
+      this.reset();
+      if (head === undefined) return;
+      for (const { projection, position } of statuses ?? [])
+        this.set({ projection }, Number(head > position ? head - position : 0n));
+    },
+  });
   gauge('shiplog_projection_stopped', '1 when the projection has given up', ({ stopped }) =>
     stopped ? 1 : 0,
   );
@@ -169,11 +164,38 @@ export function exposeProjections(
     name: 'shiplog_projection_events_total',
     help: 'Events that the projection has applied',
     labelNames,
-    registers: [registry],
+    registers,
     async collect() {
-      const statuses = await readInTime();
+      const statuses = await readProjections();
       this.reset();
-      for (const { projection, appliedEvents } of statuses) this.inc({ projection }, appliedEvents);
+      for (const { projection, appliedEvents } of statuses ?? []) this.inc({ projection }, appliedEvents);
     },
   });
+}
+
+/** How long a scrape waits for the log and the views, which may be the very things that are down. Milliseconds. */
+const scrapeWaitMs = 1000;
+
+/** Asks once for all who want to know at the same time, also by another scrape; undefined as for `within`. */
+function sharedInTime<T>(read: () => Promise<T>): () => Promise<T | undefined> {
+  let running: Promise<T | undefined> | undefined;
+  return () => {
+    running ??= within(scrapeWaitMs, read()).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}
+
+/** What `promise` resolves to; undefined when it rejects or takes longer, since a scrape shows what it can have. */
+async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, timeoutMs, undefined);
+  });
+  try {
+    return await Promise.race([promise.catch(() => undefined), timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -52,8 +52,14 @@ async function startCounting(t: TestContext) {
 }
 
 async function openCache(setting: Setting, runner: Runner, options: Partial<ReadCacheOptions> = {}) {
-  const settings = { log: setting.log, views: runner, catalogue: countedCatalogue, max: 1000 };
-  const cache = await openReadCache({ ...settings, ...options });
+  const cache = await openReadCache({
+    log: setting.log,
+    views: runner,
+    catalogue: countedCatalogue,
+    max: 1000,
+    onOutage: (error) => assert.fail(`the log cannot be followed: ${error}`),
+    ...options,
+  });
   setting.open.defer(() => cache.close());
   return cache;
 }
@@ -212,6 +218,44 @@ test('while the log is silent, away or back at an earlier time the views are ask
     [kept, asked + 1],
     'what was kept before is about another log',
   );
+});
+
+test('a log that cannot be followed is told once, and again when it was followed in between', async (t) => {
+  const { setting, view, runner, countOf, record } = await startCounting(t);
+  const outages: unknown[] = [];
+  const { log } = setting;
+  const fault = new Error('a fault that stays');
+  let attempts = 0;
+  let isBroken = true;
+  const cache = await openCache(setting, runner, {
+    onOutage: (error) => outages.push(error),
+    log: {
+      head: log.head.bind(log),
+      async *subscribe(after, signal) {
+        attempts += 1;
+        if (isBroken) throw fault;
+        for await (const events of log.subscribe(after, signal)) {
+          yield events;
+          if (isBroken) return;
+        }
+      },
+    },
+  });
+  await until('it is tried again', () => attempts > 2);
+  assert.deepEqual(outages, [fault]);
+
+  isBroken = false;
+  const read = cache.cached(question(view), countOf);
+  await until('it follows again', async () => {
+    await record('a');
+    await read('a');
+    return cache.counts().asked > 0;
+  });
+  assert.equal(outages.length, 1);
+  isBroken = true;
+  await record('a');
+  await until('it is told', () => outages.length > 1);
+  assert.match(String(outages[1]), /ended the subscription/);
 });
 
 test('all reads of one moment share one question for the head, and a later moment asks again', async (t) => {

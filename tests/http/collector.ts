@@ -26,7 +26,7 @@ import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { runViews } from '../../infra/views/runner.ts';
 import { projections } from '../../projections/projections.ts';
-import { type Scrubbed, type ScrubPlace, scrub } from '../../workers/scrub.ts';
+import { type Scrubbed, type ScrubPlace, type ScrubProgress, scrub } from '../../workers/scrub.ts';
 import type { Scope, TestServer } from '../server.ts';
 import { openLogOf } from './server-log.ts';
 
@@ -183,18 +183,20 @@ export async function openCollector(t: Scope, server: TestServer) {
       })({ ...atOnceSettings, ...settings }, stopping),
 
     /** Reads everything after `after`, until `onProgress` aborts `stopping`. */
-    scrub({
+    async scrub({
       after,
       stopping = new AbortController().signal,
       onProgress = () => undefined,
     }: {
       after?: ScrubPlace | undefined;
       stopping?: AbortSignal;
-      onProgress?: (progress: Scrubbed) => void;
+      onProgress?: (progress: ScrubProgress) => void;
     } = {}): Promise<Scrubbed> {
       const contentsAfter = storedContents(database);
       const run = scrub({ store, contentsAfter, damaged, onProgress });
-      return run({ bytesPerSecond: 2 ** 40, after }, metadata, stopping);
+      const scrubbed = await run({ bytesPerSecond: 2 ** 40, after }, metadata, stopping);
+      if (scrubbed.status === 'failed') throw scrubbed.failure;
+      return scrubbed;
     },
 
     /** The keys of all stored bytes. */

@@ -79,8 +79,9 @@ test('an address has a limit of its own, which holds before credentials are look
   assert.equal(answered, 600);
   assert.deepEqual(refusalOf(await from('203.0.113.1', 'admin:wrong', '/v2/')), [429, 'TOOMANYREQUESTS']);
   assert.equal((await from('203.0.113.2')).status, 404);
-  // Probes come from anywhere and are not counted.
-  assert.equal((await from('203.0.113.1', '', '/healthz')).status, 200);
+  // Health checks come from anywhere and are not counted; metrics cost more.
+  for (const path of ['/healthz', '/readyz']) assert.equal((await from('203.0.113.1', '', path)).status, 200);
+  assert.equal((await from('203.0.113.1', '', '/metrics')).status, 429);
 
   const mapped = await from('::ffff:203.0.113.1');
   assert.equal(isRefused(mapped), true, 'an address of IPv4 in the notation of IPv6 is the same');
