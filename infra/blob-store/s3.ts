@@ -218,13 +218,14 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
 
     async put(digest, source) {
       const iterator = source[Symbol.asyncIterator]();
-      // A copy, since the chunks may be millions of single bytes; pages that stay untouched cost nothing.
-      const held = Buffer.allocUnsafeSlow(partSize);
+      // A copy, since the chunks may be millions of single bytes.
+      let held = Buffer.alloc(0);
       let size = 0;
       for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
         const chunk = next.value;
         if (size + chunk.length > partSize)
           return putLarge(digest, resume([held.subarray(0, size), chunk], iterator));
+        held = withRoom(held, size, size + chunk.length, partSize);
         held.set(chunk, size);
         size += chunk.length;
       }
@@ -270,6 +271,22 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
 async function firstOf<Item>(items: AsyncIterable<Item>): Promise<Item | undefined> {
   for await (const item of items) return item;
   return undefined;
+}
+
+/**
+ * `held`, or a larger copy of its first `size` bytes, with room for `needed` bytes, of `most` at the most. It doubles at
+ * least, so that however small the chunks are each byte is copied about twice.
+ */
+function withRoom(
+  held: Buffer<ArrayBuffer>,
+  size: number,
+  needed: number,
+  most: number,
+): Buffer<ArrayBuffer> {
+  if (needed <= held.length) return held;
+  const larger = Buffer.allocUnsafeSlow(Math.min(most, Math.max(needed, 2 * held.length)));
+  held.copy(larger, 0, 0, size);
+  return larger;
 }
 
 /** What was taken from `iterator` already, and then the rest. */

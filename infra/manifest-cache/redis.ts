@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as endOfTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type Redis, ReplyError } from 'ioredis';
 import type { ManifestCache } from './port.ts';
 
@@ -21,11 +21,8 @@ export function redisManifestCache(redis: Redis, seconds: number): ManifestCache
     async find(key) {
       if (!isThere()) return undefined;
       const answered = new AbortController();
-      const late = sleep(patienceMs, 'late' as const, { signal: answered.signal }).catch(
-        () => 'late' as const,
-      );
       try {
-        const found = await Promise.race([redis.getBuffer(nameOf(key)), late]);
+        const found = await Promise.race([redis.getBuffer(nameOf(key)), tooLate(answered.signal)]);
         return found === 'late' ? leaveAlone() : (found ?? undefined);
       } catch {
         return leaveAlone();
@@ -42,4 +39,23 @@ export function redisManifestCache(redis: Redis, seconds: number): ManifestCache
       });
     },
   };
+}
+
+/**
+ * Resolves when a question asked now has gone without an answer for too long, or nobody waits any more. The
+ * delays of this process are not blamed on Redis: a timer is due by a clock that stands still while the process is busy,
+ * and runs before the answers are read that have arrived.
+ */
+async function tooLate(answered: AbortSignal): Promise<'late'> {
+  try {
+    // The client sends at the end of the turn what was asked in it.
+    await endOfTurn();
+    const sentAt = performance.now();
+    for (let leftMs = patienceMs; leftMs > 0; leftMs = sentAt + patienceMs - performance.now())
+      await sleep(leftMs, undefined, { signal: answered });
+    await endOfTurn();
+  } catch (error) {
+    if (!answered.aborted) throw error;
+  }
+  return 'late';
 }

@@ -11,6 +11,7 @@ import type { S3Settings } from '../../infra/blob-store/s3.ts';
 import { bytesOf, digestOfGenerated, generated } from '../generated-bytes.ts';
 import { type MinioServer, startMinio } from '../minio-server.ts';
 import { requireTool } from '../tool.ts';
+import { until } from '../until.ts';
 import { blobStoreContract, collect, digestOf, keysOf, read, type StoreUnderTest } from './blob-store.ts';
 import { openStore } from './blob-store-child.ts';
 import { blobStoreExpiry } from './blob-store-expiry.ts';
@@ -132,6 +133,30 @@ test('s3: an upload of more parts than a blob can have is too large, and no outa
   await client.putObject(settings.bucket, name, full);
   await assert.rejects(store.appendToUpload(id, size, generated(1, 6 * 1024 * 1024)), BlobTooLarge);
   assert.equal((await store.findUpload(id)).size, size);
+});
+
+test('s3: a put takes memory for what has come, in whatever pieces, and not for a whole part', async (t) => {
+  const run = await startS3(t);
+  if (run === undefined) return;
+  const store = await openStore(run.settings);
+  t.after(() => store.close());
+  const rest = Promise.withResolvers<void>();
+  const puts = 100;
+  let waiting = 0;
+  const bytes = bytesOf(1, 3000);
+  async function* source() {
+    yield bytes.subarray(0, 10);
+    waiting += 1;
+    await rest.promise;
+    for (let at = 10; at < bytes.length; at++) yield bytes.subarray(at, at + 1);
+  }
+  const before = process.memoryUsage().arrayBuffers;
+  const stored = Array.from({ length: puts }, () => store.put(digestOf(bytes), source()));
+  await until('each has taken its first piece', () => waiting === puts);
+  const taken = process.memoryUsage().arrayBuffers - before;
+  rest.resolve();
+  for (const { key } of await Promise.all(stored)) assert.ok(bytes.equals(await read(store, key)));
+  assert.ok(taken < puts * 1024 * 1024, `${taken} bytes for ${puts} puts`);
 });
 
 test('s3: whoever has the signed URL of a blob can read it, all or a range, until it expires', async (t) => {

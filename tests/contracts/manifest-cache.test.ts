@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import { digestFrom } from '../../domain/digest.ts';
 import { storedReader } from '../../gateway/oci/stored-bytes.ts';
 import type { BlobStore } from '../../infra/blob-store/port.ts';
@@ -99,6 +100,46 @@ test('what a full Redis has is had from it, though it takes nothing more', async
     return (await one.find(manifest.key))?.equals(manifest.bytes) === true;
   });
 });
+
+/** Holds everything up in this process, for longer than anybody waits for Redis. */
+function beBusy(): void {
+  const end = performance.now() + 40;
+  while (performance.now() < end);
+}
+
+const busyWhiles: Record<string, (find: () => Promise<unknown>) => Promise<unknown>> = {
+  async 'before it asks'(find) {
+    await endOfTurn();
+    beBusy();
+    return find();
+  },
+  'before the question is sent'(find) {
+    const found = find();
+    beBusy();
+    return found;
+  },
+  async 'while the answer arrives'(find) {
+    const found = find();
+    await endOfTurn();
+    beBusy();
+    return found;
+  },
+};
+
+for (const [when, busyWhile] of Object.entries(busyWhiles)) {
+  test(`a process that is busy ${when} does not take Redis for slow`, async (t) => {
+    const caches = await startCaches(t);
+    if (caches === undefined) return;
+    const manifest = aManifest();
+    await caches.redis.set(`shiplog:manifest:${manifest.key}`, manifest.bytes, 'EX', 100);
+    // More than once, since Redis itself may be slow on a busy machine.
+    await until('it has the manifest', async () => {
+      const cache = redisManifestCache(caches.redis, 100);
+      const found = await busyWhile(() => cache.find(manifest.key));
+      return Buffer.isBuffer(found) && found.equals(manifest.bytes);
+    });
+  });
+}
 
 for (const leave of ['kill', 'freeze'] as const) {
   test(`while Redis is away (${leave}) manifests come from the store, and nobody waits for it twice`, async (t) => {
