@@ -4,8 +4,10 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import pg from 'pg';
+import { schemaOf } from '../../infra/database/projection.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { projections } from '../../projections/projections.ts';
+import { tags } from '../../projections/tags/projection.ts';
 import { openLog } from '../contracts/event-log-postgres-client.ts';
 import { freePort } from '../free-port.ts';
 import { startPostgres } from '../postgres.ts';
@@ -130,8 +132,8 @@ test('until the views show what the log holds, the registry answers 503 and says
   const other = new pg.Client(direct);
   await other.connect();
   t.after(() => other.end());
-  const tags = "hashtextextended('shiplog.view.tags_v1', 0)";
-  await other.query(`SELECT pg_advisory_lock(${tags})`);
+  const lock = `hashtextextended('shiplog.view.${schemaOf(tags)}', 0)`;
+  await other.query(`SELECT pg_advisory_lock(${lock})`);
   const log = await openLog(JSON.stringify(direct));
   t.after(() => log.close());
   const data = { repository: 'library/waiting', tag: '2.0', digest };
@@ -169,7 +171,7 @@ test('until the views show what the log holds, the registry answers 503 and says
   );
   assert.equal((await scrape(server)).get('shiplog_projection_lag_events{projection="tags"}'), 1);
 
-  await other.query(`SELECT pg_advisory_unlock(${tags})`);
+  await other.query(`SELECT pg_advisory_unlock(${lock})`);
   await starting;
   assert.equal((await fetch(`${server.url}/readyz`)).status, 200);
   const pulled = await send(server, 'GET', '/v2/library/waiting/manifests/2.0');
