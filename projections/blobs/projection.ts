@@ -14,7 +14,7 @@ export interface BlobsDatabase {
   condemned: { repository: string; digest: string; condemnation: string; condemned_at: Date };
   /** What the manifests of a repository need, be it there or not. */
   needs: { repository: string; manifest: string; digest: string };
-  /** When a manifest that needed it was deleted last. */
+  /** When a manifest that needed it was deleted last; forgotten with the link. */
   released: { repository: string; digest: string; released_at: Date };
   /** Blobs whose bytes are known to be wrong. */
   damaged: { digest: string; key: string; fault: string; found_at: Date };
@@ -25,7 +25,7 @@ type Event = BlobEvent | ArtifactEvent;
 /** The stored blobs, the repositories that each can be read in, and what keeps it there. */
 export const blobs: Projection<Event> = {
   name: 'blobs',
-  version: 2,
+  version: 3,
   handles: [
     'BlobStored',
     'BlobLinked',
@@ -107,15 +107,7 @@ export const blobs: Projection<Event> = {
       ['repository', 'manifest', 'digest'],
       last.flatMap((event) => (event.type === 'ManifestPushed' ? needed(event.data) : [])),
     );
-    await tables.write(
-      'released',
-      ['repository', 'digest'],
-      changed.manifests.flatMap((event) => {
-        if (event.type !== 'ManifestDeleted') return [];
-        const { repository, blobs } = event.data;
-        return blobs.map((digest) => ({ repository, digest, released_at: event.recordedAt }));
-      }),
-    );
+    await tables.applyChanges('released', ['repository', 'digest'], changed.released);
   },
 };
 
@@ -140,6 +132,7 @@ function changesBy(events: readonly RecordedEvent<Event>[]) {
   const links: Change[] = [];
   const condemned: Change[] = [];
   const damaged: Change[] = [];
+  const released: Change[] = [];
   const manifests: ManifestEvent[] = [];
   for (const event of events) {
     switch (event.type) {
@@ -162,6 +155,7 @@ function changesBy(events: readonly RecordedEvent<Event>[]) {
       case 'BlobUnlinked':
         links.push({ row: event.data, removed: true });
         condemned.push({ row: event.data, removed: true });
+        released.push({ row: event.data, removed: true });
         break;
       case 'BlobDeleted': {
         const { digest } = event.data;
@@ -173,9 +167,15 @@ function changesBy(events: readonly RecordedEvent<Event>[]) {
         damaged.push({ row: { ...event.data, found_at: event.recordedAt } });
         break;
       case 'ManifestPushed':
-      case 'ManifestDeleted':
         manifests.push(event);
+        break;
+      case 'ManifestDeleted': {
+        const { repository, blobs } = event.data;
+        manifests.push(event);
+        for (const digest of blobs)
+          released.push({ row: { repository, digest, released_at: event.recordedAt } });
+      }
     }
   }
-  return { blobs, links, condemned, damaged, manifests };
+  return { blobs, links, condemned, damaged, released, manifests };
 }

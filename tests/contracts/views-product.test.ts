@@ -181,6 +181,9 @@ test('blobs: what each manifest needs, and when it was released', async (t) => {
     deletedManifest(10, 'library/b', { blobs: [digest(1), digest(2), digest(3)] }),
     deletedManifest(11, 'library/a', { manifests: [digest(10)] }),
     pushedManifest(11, 'library/a', undefined, { manifests: [descriptor(10)] }),
+    linkedBlob(4, 'library/b'),
+    deletedManifest(12, 'library/b', { blobs: [digest(4)] }),
+    { type: 'BlobUnlinked', data: { repository: 'library/b', digest: digest(4) } },
   ]);
   assert.deepEqual(
     rows?.map(({ repository, manifest, digest: need }) => [repository, manifest, need]),
