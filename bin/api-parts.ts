@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { addMember } from '../commands/add-member.ts';
 import { type AllocateId, idAllocator } from '../commands/allocate-id.ts';
 import { changeAdministrator } from '../commands/change-administrator.ts';
@@ -8,6 +8,8 @@ import { changeProfile } from '../commands/change-profile.ts';
 import { changeProject } from '../commands/change-project.ts';
 import { changeRobot } from '../commands/change-robot.ts';
 import { changeRobotSecret } from '../commands/change-robot-secret.ts';
+import { projectClearer } from '../commands/clear-project.ts';
+import type { Contents } from '../commands/contents.ts';
 import { createProject } from '../commands/create-project.ts';
 import { createRobot } from '../commands/create-robot.ts';
 import { createUser } from '../commands/create-user.ts';
@@ -19,6 +21,7 @@ import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import type { ApiParts } from '../gateway/api/ports.ts';
+import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
@@ -52,6 +55,7 @@ export interface ApiEngines {
   readonly log: EventLog;
   readonly record: Recorder;
   readonly secrets: SecretBox;
+  readonly store: Pick<BlobStore, 'delete'>;
   readonly personalData: PersonalData;
   readonly database: Pick<Database, 'kysely'>;
   readonly views: Views;
@@ -64,7 +68,8 @@ export type Current = <Args extends unknown[], Result>(
 
 /** What the management API asks for. */
 export function apiParts(
-  { log, record, secrets, personalData, database: { kysely }, views }: ApiEngines,
+  { log, record, secrets, store, personalData, database: { kysely }, views }: ApiEngines,
+  contents: Contents,
   current: Current,
   robotPrefix: string,
 ): ApiParts {
@@ -76,6 +81,7 @@ export function apiParts(
   const inUsers = viewOf<UsersDatabase>(kysely, users);
 
   const allocateId: AllocateId = idAllocator({ log, catalogue, newEventId });
+  const holdsRepositories = current(holdsManifests.bind(undefined, inArtifacts));
   const ports = {
     log,
     record,
@@ -83,7 +89,8 @@ export function apiParts(
     personalData,
     secrets,
     hashPassword,
-    holdsRepositories: current(holdsManifests.bind(undefined, inArtifacts)),
+    ...projectClearer({ log, record, store, contents, newCondemnation: randomUUID }),
+    holdsRepositories,
   };
 
   return {
@@ -99,6 +106,7 @@ export function apiParts(
       findProjectById: current(findProjectById.bind(undefined, inProjects)),
       listProjects: current(listProjects.bind(undefined, inProjects)),
       countRepositories: current(countRepositories.bind(undefined, inRepositories)),
+      holdsManifests: holdsRepositories,
       membershipsOf: current(membershipsOf.bind(undefined, inMembers)),
       listMembers: current(listMembers.bind(undefined, inMembers)),
       findMember: current(findMember.bind(undefined, inMembers)),
@@ -128,7 +136,7 @@ export function apiParts(
     passwordMatches,
     newSecret,
     robotPrefix,
-    reached: (position) => views.reached(position, [members, projects, robots, users]),
+    reached: (position) => views.reached(position, [members, projects, repositories, robots, users]),
   };
 }
 

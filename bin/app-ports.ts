@@ -110,7 +110,12 @@ export function appPorts({
     listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
-    api: apiParts({ log, record, secrets, personalData, database, views }, current, auth.robotPrefix),
+    api: apiParts(
+      { log, record, secrets, store, personalData, database, views },
+      contents,
+      current,
+      auth.robotPrefix,
+    ),
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

@@ -13,7 +13,7 @@ import {
   findUnneededManifests,
 } from '../projections/artifacts/garbage.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
-import { findManifests, findParent } from '../projections/artifacts/queries.ts';
+import { findManifests, findParent, listManifestsOf } from '../projections/artifacts/queries.ts';
 import {
   databaseTime,
   findBlobKeys,
@@ -22,7 +22,7 @@ import {
   findUnneededBlobs,
 } from '../projections/blobs/garbage.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
-import { findBlobs } from '../projections/blobs/queries.ts';
+import { findBlobs, listLinksOf } from '../projections/blobs/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject } from '../projections/projects/queries.ts';
 import { referrers } from '../projections/referrers/projection.ts';
@@ -31,7 +31,7 @@ import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { findTagged, tagsOf } from '../projections/tags/queries.ts';
 
 interface Shown {
-  readonly database: Database;
+  readonly database: Pick<Database, 'kysely'>;
   readonly views: Views;
 }
 
@@ -67,6 +67,8 @@ export function contentsOf({ database: { kysely }, views }: Shown): Contents {
     attachedManifests: current((of) => findAttached(inArtifacts, of)),
     parentOf: current(findParent.bind(undefined, inArtifacts)),
     tagsOf: current(tagsOf.bind(undefined, inTags)),
+    blobsOf: current(listLinksOf.bind(undefined, inBlobs)),
+    manifestsOf: current(listManifestsOf.bind(undefined, inArtifacts)),
     // The specification lets a registry accept them, and so does a project that says nothing.
     allowsSparseIndexes: async (repository) =>
       (await project(projectOf(repository)))?.metadata.sparse_indexes !== 'false',

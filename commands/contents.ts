@@ -1,6 +1,7 @@
 import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { BlobAt } from '../domain/blob/decider.ts';
 import type { Digest } from '../domain/digest.ts';
+import type { Place } from './collect-garbage.ts';
 
 export interface Content {
   /** Bytes. */
@@ -30,6 +31,10 @@ export interface Contents {
   parentOf(repository: string, manifest: Digest): Promise<Digest | undefined>;
   /** Up to `limit` of the tags that point at the manifest. */
   tagsOf(repository: string, manifest: Digest, limit: number): Promise<readonly string[]>;
+  /** Up to `limit` blobs after `after` that repositories of the project hold, by repository and digest. */
+  blobsOf(project: string, after: Place, limit: number): Promise<readonly BlobAt[]>;
+  /** Up to `limit` manifests after `after` of repositories of the project, by repository and digest. */
+  manifestsOf(project: string, after: Place, limit: number): Promise<readonly ManifestAt[]>;
   /** Whether an index may name manifests that the repository does not have. */
   allowsSparseIndexes(repository: string): Promise<boolean>;
   /** Resolves when all of these show what was recorded up to the position. */

@@ -17,15 +17,18 @@ export interface CreateProject {
 export interface CreateProjectPorts {
   readonly record: Recorder;
   readonly allocateId: AllocateId;
+  /** Takes away all that is left under a name that was a project's, as long as it is nobody's. */
+  clearVacant(project: string, metadata: Metadata): Promise<void>;
 }
 
 /** @throws Refusal `project-exists` */
 export const createProject =
-  ({ record, allocateId }: CreateProjectPorts) =>
+  ({ record, allocateId, clearVacant }: CreateProjectPorts) =>
   async (
     { name, public: isPublic, metadata: settings, owner }: CreateProject,
     metadata: Metadata,
   ): Promise<{ readonly projectId: number; readonly position: bigint }> => {
+    await clearVacant(name, metadata);
     const [projectId, memberId] = [
       await allocateId('project', metadata),
       await allocateId('member', metadata),

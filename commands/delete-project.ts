@@ -1,5 +1,5 @@
 import type { Metadata } from '../domain/event.ts';
-import { projectDecider } from '../domain/project/decider.ts';
+import { projectDecider, requiringProject } from '../domain/project/decider.ts';
 import { projectStream } from '../domain/project/events.ts';
 import { decision, type Recorder } from './record.ts';
 
@@ -8,21 +8,30 @@ export interface DeleteProject {
   readonly projectId: number;
 }
 
-/** Resolves to the log's position. @throws Refusal `project-unknown`, `project-not-empty` */
+/**
+ * The blobs go first that no manifest needs, so that nothing of them is there for the next project of the name. Resolves
+ * to the log's position. @throws Refusal `project-unknown`, `project-not-empty`
+ */
 export const deleteProject =
   ({
     record,
     holdsRepositories,
+    releaseBlobs,
   }: {
     readonly record: Recorder;
     holdsRepositories(project: string): Promise<boolean>;
+    /** Takes every blob out of the project that no manifest needs. */
+    releaseBlobs(project: string, metadata: Metadata): Promise<void>;
   }) =>
   async ({ name, projectId }: DeleteProject, metadata: Metadata): Promise<bigint> => {
+    const stream = projectStream(name);
+    await record(metadata, decision(stream, requiringProject, { name, projectId }));
+    if (!(await holdsRepositories(name))) await releaseBlobs(name, metadata);
     const command = {
       do: 'delete',
       name,
       projectId,
       holdsRepositories: await holdsRepositories(name),
     } as const;
-    return (await record(metadata, decision(projectStream(name), projectDecider, command))).position;
+    return (await record(metadata, decision(stream, projectDecider, command))).position;
   };

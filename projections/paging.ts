@@ -1,4 +1,6 @@
 import { sql } from 'kysely';
+import type { Digest } from '../domain/digest.ts';
+import type { ViewDatabase } from '../infra/database/projection.ts';
 
 /** A place in the order in which all blobs or manifests are gone through; both are '' before the first. */
 export interface Place {
@@ -21,6 +23,38 @@ export function nextOf(rows: readonly Place[]): Place | undefined {
   return last === undefined || rows.length < pageRows
     ? undefined
     : { repository: last.repository, digest: last.digest };
+}
+
+/**
+ * Up to `limit` places after `after` in the repositories of the project, of the rows of `table`, which has both columns
+ * as its key.
+ */
+export async function placesIn(
+  db: ViewDatabase,
+  table: string,
+  { project, after, limit }: { readonly project: string; readonly after: Place; readonly limit: number },
+): Promise<{ readonly repository: string; readonly digest: Digest }[]> {
+  // Two questions, since one with OR would go through the repositories that are between in the order of bytes.
+  const found = await Promise.all(
+    [
+      sql<boolean>`repository = ${project}`,
+      // `0` follows `/`, so these are all names that begin with the project and a slash.
+      sql<boolean>`repository > ${`${project}/`} AND repository < ${`${project}0`}`,
+    ].map((ofProject) =>
+      db
+        .selectFrom(table)
+        .select(['repository', 'digest'])
+        .where(ofProject)
+        .where(({ eb, refTuple, tuple }) =>
+          eb(refTuple('repository', 'digest'), '>', tuple(after.repository, after.digest)),
+        )
+        .orderBy('repository')
+        .orderBy('digest')
+        .limit(limit)
+        .execute(),
+    ),
+  );
+  return found.flat().slice(0, limit);
 }
 
 /** `hours` before now, by the clock of the database. */

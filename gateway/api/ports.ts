@@ -17,6 +17,7 @@ import type { removeMember } from '../../commands/remove-member.ts';
 import type { Principal } from '../../domain/access/principal.ts';
 import type { Role } from '../../domain/access/role.ts';
 import type { PersonalData } from '../../infra/personal-data/port.ts';
+import type { holdsManifests } from '../../projections/artifacts/queries.ts';
 import type {
   findMember,
   findMembership,
@@ -56,6 +57,7 @@ export interface ApiQueries {
   readonly findProjectById: Query<typeof findProjectById>;
   readonly listProjects: Query<typeof listProjects>;
   readonly countRepositories: Query<typeof countRepositories>;
+  readonly holdsManifests: Query<typeof holdsManifests>;
   readonly membershipsOf: Query<typeof membershipsOf>;
   readonly listMembers: Query<typeof listMembers>;
   readonly findMember: Query<typeof findMember>;

@@ -166,8 +166,7 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
 
   api.get('/projects/:project_name_or_id/_deletable', async (request) => {
     const { project } = await access.inProject(request, 'project:delete');
-    const holds = ((await queries.countRepositories([project.name])).get(project.name) ?? 0) > 0;
-    return holds
+    return (await queries.holdsManifests(project.name))
       ? { deletable: false, message: 'the project contains repositories, can not be deleted' }
       : { deletable: true, message: '' };
   });

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { StoreBlob } from '../../domain/blob/decider.ts';
 import { type Digest, isDigestAlgorithm } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
+import { Refusal } from '../../domain/refusal.ts';
 import {
   BlobNotFound,
   type BlobStore,
@@ -73,8 +74,16 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     return reply.code(201).headers({ location, 'docker-content-digest': digest, 'content-length': 0 }).send();
   }
 
-  const record = async ({ repository, metadata }: Permitted, stored: StoredBlob): Promise<void> =>
-    blobsReached(await storeBlob({ ...stored, repository }, metadata));
+  async function record({ repository, metadata, confirm }: Permitted, stored: StoredBlob): Promise<void> {
+    try {
+      await confirm();
+    } catch (error) {
+      // After an outage the client sends the request again, and finds the bytes.
+      if (error instanceof RequestRefused || error instanceof Refusal) await store.delete(stored.key);
+      throw error;
+    }
+    await blobsReached(await storeBlob({ ...stored, repository }, metadata));
+  }
 
   /** Writes the request's body; where it does not fit, answers with where the upload ends, so that it can go on. */
   async function append(request: FastifyRequest, { id, size }: Upload): Promise<number> {
@@ -167,12 +176,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     }
     if (digest === undefined) return open(reply, permitted);
     const claimed = readDigest(digest);
-    const stored = await store.put(claimed, bodyStream(request));
-    await permitted.confirm().catch(async (error) => {
-      await store.delete(stored.key);
-      throw error;
-    });
-    await record(permitted, stored);
+    await record(permitted, await store.put(claimed, bodyStream(request)));
     return created(reply, repository, claimed);
   }
   app.post<StartPath>('/v2/:name/blobs/uploads/', start);
@@ -210,7 +214,6 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const { id } = upload;
     try {
       await append(request, upload);
-      await permitted.confirm();
       const closed = close(request, permitted, upload, digest);
       // The first one keeps its place: the others fail at once.
       if (!closing.has(id)) closing.set(id, closed);

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Digest } from '../../domain/digest.ts';
-import type { Place } from '../paging.ts';
+import { type Place, placesIn } from '../paging.ts';
 import type { ArtifactsDatabase } from './projection.ts';
 
 export interface StoredManifest {
@@ -145,19 +145,14 @@ export async function listRepositories(
   return rows.flatMap(({ repository }) => repository ?? []);
 }
 
+/** Up to `limit` manifests after `after` of repositories of the project. */
+export const listManifestsOf = (
+  db: Kysely<ArtifactsDatabase>,
+  project: string,
+  after: Place,
+  limit: number,
+) => placesIn(db, 'artifacts', { project, after, limit });
+
 /** Whether a repository of the project holds a manifest; one that was emptied is nothing to keep the project for. */
-export async function holdsManifests(db: Kysely<ArtifactsDatabase>, project: string): Promise<boolean> {
-  const row = await db
-    .selectFrom('artifacts')
-    .select('digest')
-    .where(({ eb, or, and }) =>
-      or([
-        eb('repository', '=', project),
-        // `0` follows `/` in the order of bytes, so these are all names that begin with the project and a slash.
-        and([eb('repository', '>', `${project}/`), eb('repository', '<', `${project}0`)]),
-      ]),
-    )
-    .limit(1)
-    .executeTakeFirst();
-  return row !== undefined;
-}
+export const holdsManifests = async (db: Kysely<ArtifactsDatabase>, project: string): Promise<boolean> =>
+  (await listManifestsOf(db, project, { repository: '', digest: '' }, 1)).length > 0;

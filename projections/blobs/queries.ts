@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { Digest } from '../../domain/digest.ts';
+import { type Place, placesIn } from '../paging.ts';
 import type { BlobsDatabase } from './projection.ts';
 
 export interface ReadableBlob {
@@ -95,3 +96,7 @@ export async function findHolders(
     .execute();
   return rows.map(({ repository }) => repository);
 }
+
+/** Up to `limit` links after `after` of repositories of the project. */
+export const listLinksOf = (db: Kysely<BlobsDatabase>, project: string, after: Place, limit: number) =>
+  placesIn(db, 'links', { project, after, limit });

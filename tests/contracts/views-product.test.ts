@@ -272,15 +272,23 @@ test('projects: who owns each project, and whether anyone may pull from it', asy
   );
 });
 
-test('repositories: each that ever held a manifest, with its project', async (t) => {
+test('repositories: each that ever held a manifest, until its project goes or the next of the name begins', async (t) => {
   const setting = await startSetting(t);
   const { repositories: rows } = await rowsAfter(setting, repositories, [
     pushedManifest(1, 'library/a'),
     pushedManifest(2, 'library/a'),
     pushedManifest(1, 'team/deep/b'),
     linkedBlob(1, 'library/without-manifest'),
+    ...['gone', 'again', 'gone-not'].map((name) => pushedManifest(1, `${name}/a`)),
+    { type: 'ProjectDeleted', data: { name: 'gone', projectId: 2 } },
+    { type: 'ProjectDeleted', data: { name: 'again', projectId: 3 } },
+    pushedManifest(1, 'again/late'),
+    { type: 'ProjectCreated', data: { name: 'again', projectId: 4, public: false, owner: 'admin' } },
+    pushedManifest(1, 'again/b'),
   ]);
   assert.deepEqual(rows, [
+    { name: 'again/b', project: 'again' },
+    { name: 'gone-not/a', project: 'gone-not' },
     { name: 'library/a', project: 'library' },
     { name: 'team/deep/b', project: 'team' },
   ]);
