@@ -1,39 +1,27 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { copyFile, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
 import { makeCertificate } from '../certificate.ts';
-import { startServer } from '../server.ts';
 import { requireTool } from '../tool.ts';
 import { until } from '../until.ts';
+import { startTlsServer } from './tls-server.ts';
 
 /** A server with a certificate, and what it shows of it. */
 async function start(t: TestContext, openssl: string) {
-  const folder = await mkdtemp(join(tmpdir(), 'shiplog-certificate-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const used = makeCertificate(openssl, folder, 'used');
-  const server = await startServer(t, {
-    environment: {
-      SHIPLOG_HTTPS_PORT: '0',
-      SHIPLOG_HTTPS_CERTIFICATE: used.certificate,
-      SHIPLOG_HTTPS_PRIVATE_KEY: used.privateKey,
-    },
-  });
-  const port = Number(new URL(server.url).port);
+  const { server, folder, used, to } = await startTlsServer(t, openssl);
 
   async function shown(): Promise<string> {
-    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    const socket = connect(to);
     await once(socket, 'secureConnect');
     const { fingerprint256 } = socket.getPeerCertificate();
     socket.destroy();
     return fingerprint256;
   }
   const complaints = () => server.lines.filter(({ level }) => level === 'error').length;
-  return { folder, used, server, shown, complaints };
+  return { folder, used, server, to, shown, complaints };
 }
 
 const fingerprint = async (file: string) => new X509Certificate(await readFile(file)).fingerprint256;
@@ -41,11 +29,10 @@ const fingerprint = async (file: string) => new X509Certificate(await readFile(f
 test('a certificate that changed is used without a restart, and open connections go on', async (t) => {
   const openssl = requireTool(t, 'openssl');
   if (openssl === undefined) return;
-  const { folder, used, server, shown } = await start(t, openssl);
+  const { folder, used, to, shown } = await start(t, openssl);
   const first = await shown();
   assert.equal(first, await fingerprint(used.certificate));
-  const port = Number(new URL(server.url).port);
-  const open = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  const open = connect(to);
   t.after(() => open.destroy());
   await once(open, 'secureConnect');
 

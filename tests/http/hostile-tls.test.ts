@@ -1,40 +1,22 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
-import { makeCertificate } from '../certificate.ts';
-import { startServer } from '../server.ts';
 import { requireTool } from '../tool.ts';
 import { until } from '../until.ts';
 import { head, openRaw } from './raw.ts';
+import { startTlsServer } from './tls-server.ts';
 
 /** A server that speaks TLS alone, with little patience and room for ten connections of an address. */
 async function start(t: TestContext) {
   const openssl = requireTool(t, 'openssl');
   if (openssl === undefined) return undefined;
-  const folder = await mkdtemp(join(tmpdir(), 'shiplog-hostile-tls-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const { certificate, privateKey } = makeCertificate(openssl, folder, 'hostile');
-  const server = await startServer(t, {
-    environment: {
-      SHIPLOG_HTTPS_PORT: '0',
-      SHIPLOG_HTTPS_CERTIFICATE: certificate,
-      SHIPLOG_HTTPS_PRIVATE_KEY: privateKey,
-      SHIPLOG_HTTP_HEADERS_TIMEOUT_SECONDS: '1',
-      SHIPLOG_HTTP_MAX_CONNECTIONS_PER_ADDRESS: '10',
-    },
+  const { server, to } = await startTlsServer(t, openssl, {
+    SHIPLOG_HTTP_HEADERS_TIMEOUT_SECONDS: '1',
+    SHIPLOG_HTTP_MAX_CONNECTIONS_PER_ADDRESS: '10',
   });
-  const port = Number(new URL(server.url).port);
   const isServed = () =>
     new Promise<boolean>((resolve) => {
-      const options = {
-        port,
-        host: '127.0.0.1',
-        rejectUnauthorized: false,
-        ALPNProtocols: ['h2', 'http/1.1'],
-      };
+      const options = { ...to, ALPNProtocols: ['h2', 'http/1.1'] };
       const socket = connect(options, () => socket.write(head('GET /healthz HTTP/1.1', 'host: localhost')));
       socket.once('data', (data) => {
         resolve(socket.alpnProtocol === 'http/1.1' && String(data).startsWith('HTTP/1.1 200 '));

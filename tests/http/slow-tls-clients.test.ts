@@ -1,35 +1,21 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { connect as connectPlain } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { connect } from 'node:tls';
-import { makeCertificate } from '../certificate.ts';
-import { startServer } from '../server.ts';
 import { requireTool } from '../tool.ts';
 import { until } from '../until.ts';
 import { digestOf } from './client.ts';
 import { basic, head } from './raw.ts';
+import { startTlsServer } from './tls-server.ts';
 
 async function startTls(t: TestContext) {
   const openssl = requireTool(t, 'openssl');
   if (openssl === undefined) return undefined;
-  const folder = await mkdtemp(join(tmpdir(), 'shiplog-slow-tls-'));
-  t.after(() => rm(folder, { recursive: true, force: true }));
-  const { certificate, privateKey } = makeCertificate(openssl, folder, 'used');
-  const server = await startServer(t, {
-    environment: {
-      SHIPLOG_HTTPS_PORT: '0',
-      SHIPLOG_HTTPS_CERTIFICATE: certificate,
-      SHIPLOG_HTTPS_PRIVATE_KEY: privateKey,
-      SHIPLOG_HTTP_HEADERS_TIMEOUT_SECONDS: '1',
-      SHIPLOG_HTTP_SEND_TIMEOUT_SECONDS: '2',
-    },
+  return startTlsServer(t, openssl, {
+    SHIPLOG_HTTP_HEADERS_TIMEOUT_SECONDS: '1',
+    SHIPLOG_HTTP_SEND_TIMEOUT_SECONDS: '2',
   });
-  const to = { port: Number(new URL(server.url).port), host: '127.0.0.1', rejectUnauthorized: false };
-  return { server, to };
 }
 
 test('a TLS handshake that does not go on is ended', async (t) => {

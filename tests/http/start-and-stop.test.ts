@@ -8,11 +8,11 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { makeCertificate } from '../certificate.ts';
 import { environmentFor, runShiplog, startServer } from '../server.ts';
 import { requireTool } from '../tool.ts';
 import { until } from '../until.ts';
 import { digestOf, pushImage, send, startUpload } from './client.ts';
+import { startTlsServer } from './tls-server.ts';
 
 async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'shiplog-start-'));
@@ -135,20 +135,12 @@ test('a certificate that is not there is said in one line, and the exit code is 
 test('the registry speaks HTTPS with the certificate that is configured', async (t) => {
   const openssl = requireTool(t, 'openssl');
   if (openssl === undefined) return;
-  const path = await folder(t);
-  const { certificate, privateKey } = makeCertificate(openssl, path, 'certificate');
-  const server = await startServer(t, {
-    environment: {
-      SHIPLOG_HTTPS_PORT: '0',
-      SHIPLOG_HTTPS_CERTIFICATE: certificate,
-      SHIPLOG_HTTPS_PRIVATE_KEY: privateKey,
-    },
-  });
+  const { server, used } = await startTlsServer(t, openssl);
   const ready = server.lines.find(({ msg }) => msg?.startsWith('ready at '))?.msg ?? '';
   const url = new URL(ready.slice('ready at '.length));
   assert.equal(url.protocol, 'https:');
 
-  const ca = await readFile(certificate);
+  const ca = await readFile(used.certificate);
   async function ask(options: { maxVersion?: 'TLSv1.1'; ca?: Buffer }): Promise<number | undefined> {
     const outgoing = requestTls({
       hostname: '127.0.0.1',
