@@ -16,7 +16,7 @@ export interface S3Proxy {
 export async function startProxy(endpoint: string): Promise<S3Proxy> {
   const server = createServer((incoming, answer) => {
     const fate = proxy.decide(incoming.method ?? '', incoming.url ?? '');
-    if (fate === 'refuse') fail(incoming, answer, 403, 'AccessDenied');
+    if (fate === 'refuse') fail(incoming, answer, 403, 'AllAccessDisabled');
     else if (typeof fate === 'object') fail(incoming, answer, fate.status, fate.code);
     else pass(incoming, answer, fate);
   });
@@ -26,7 +26,7 @@ export async function startProxy(endpoint: string): Promise<S3Proxy> {
     const outgoing = request(`http://${endpoint}${url}`, { method, headers }, (received) => {
       if (fate === 'lose') {
         received.resume();
-        fail(incoming, answer, 403, 'AccessDenied');
+        fail(incoming, answer, 403, 'AllAccessDisabled');
         return;
       }
       answer.writeHead(received.statusCode ?? 0, received.headers);

@@ -41,6 +41,8 @@ const unread = new Set([408, 429, 499, 500, 502, 503, 504, 520]);
 const passing = new Set([
   ...['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN'],
   ...['SlowDown', 'InternalError', 'RequestTimeout', 'ServiceUnavailable'],
+  // MinIO says so as well when the last object beside a new one is deleted at that moment, with their folder.
+  'AccessDenied',
 ]);
 const attempts = 4;
 

@@ -105,9 +105,10 @@ export function s3Faults(start: StartStore): void {
     const passing: Fate[] = [
       { status: 503, code: 'SlowDown' },
       { status: 500, code: 'InternalError' },
+      { status: 403, code: 'AccessDenied' },
     ];
     let requests = 0;
-    proxy.decide = () => passing[requests++ % 3] ?? 'pass';
+    proxy.decide = () => passing[requests++ % 4] ?? 'pass';
     await store.put(digestOfGenerated(1, 20), generated(1, 20));
     const [key] = await keysOf(store);
     assert.equal(digestOf(await read(store, key ?? '')), digestOfGenerated(1, 20));
