@@ -1,13 +1,10 @@
-import { join } from 'node:path';
-import { connectDatabase } from '../../infra/database/connect.ts';
-import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
 import type { Append } from '../../infra/event-log/port.ts';
-import { openPostgresLog } from '../../infra/event-log/postgres.ts';
 import { startServer, type TestServer } from '../server.ts';
 import { until } from '../until.ts';
 import { type Bench, type Figure, measure, milliseconds, percentile, ratio } from './bench.ts';
 import { assignedTag, pushedManifest } from './events.ts';
 import { connect, type HttpClient } from './http-client.ts';
+import { recordBeside } from './postgres.ts';
 import { cpuMsOf } from './processes.ts';
 
 const few = 100;
@@ -59,23 +56,16 @@ export const lists: Bench = {
 
 /** Records tags and repositories beside the server, and waits until its views show the last of each. */
 async function fill(server: TestServer, from: number, to: number): Promise<void> {
-  const connection = await runningPostgres(join(server.dataDirectory, 'postgres'));
-  const database = await connectDatabase({
-    connection: connection('shiplog_log'),
-    poolSize: 4,
-    waitMs: 10_000,
-  });
-  const log = await openPostgresLog(database);
   const appends = (index: number): Append[] => [
     assignedTag(repository, numberOf(index)),
     pushedManifest(`library/r${numberOf(index)}`),
   ];
-  for (let next = from; next < to; next += together) {
-    const numbers = Array.from({ length: Math.min(together, to - next) }, (_, n) => next + n);
-    await Promise.all(numbers.map((number) => log.appendMany(appends(number))));
-  }
-  await log.close();
-  await database.close();
+  await recordBeside(server, async (log) => {
+    for (let next = from; next < to; next += together) {
+      const numbers = Array.from({ length: Math.min(together, to - next) }, (_, n) => next + n);
+      await Promise.all(numbers.map((number) => log.appendMany(appends(number))));
+    }
+  });
   const shows = async (path: string, name: string): Promise<boolean> => {
     const answer = await server.fetch(path);
     return answer.ok && (await answer.text()).includes(`"${name}"`);

@@ -2,9 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectDatabase, type Database } from '../../infra/database/connect.ts';
-import { startEmbeddedPostgres } from '../../infra/database/embedded-postgres.ts';
+import { runningPostgres, startEmbeddedPostgres } from '../../infra/database/embedded-postgres.ts';
 import type { EventLog } from '../../infra/event-log/port.ts';
 import { openPostgresLog } from '../../infra/event-log/postgres.ts';
+import type { TestServer } from '../server.ts';
 import type { Scope } from './bench.ts';
 
 export interface PostgresUnderTest {
@@ -32,4 +33,21 @@ export async function startPostgresLog(scope: Scope): Promise<PostgresUnderTest>
   const log = await openPostgresLog(await connect(10));
   scope.after(() => log.close());
   return { log, connect };
+}
+
+/** Records beside a server, in its own log. */
+export async function recordBeside(
+  { dataDirectory }: Pick<TestServer, 'dataDirectory'>,
+  record: (log: EventLog) => Promise<void>,
+): Promise<void> {
+  const connection = await runningPostgres(join(dataDirectory, 'postgres'));
+  const database = await connectDatabase({
+    connection: connection('shiplog_log'),
+    poolSize: 4,
+    waitMs: 10_000,
+  });
+  const log = await openPostgresLog(database);
+  await record(log);
+  await log.close();
+  await database.close();
 }

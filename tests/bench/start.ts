@@ -1,11 +1,8 @@
-import { join } from 'node:path';
-import { connectDatabase } from '../../infra/database/connect.ts';
-import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
-import { openPostgresLog } from '../../infra/event-log/postgres.ts';
 import { startServer, type TestServer } from '../server.ts';
 import { until } from '../until.ts';
 import { type Bench, type Figure, milliseconds } from './bench.ts';
 import { eventsPerImage, nameOfImage } from './events.ts';
+import { recordBeside } from './postgres.ts';
 import { recordImages } from './record-images.ts';
 
 const images = 5_000;
@@ -27,16 +24,7 @@ export const start: Bench = {
 
 /** Appends the pushes beside the server, and waits until its views show the last one. */
 async function fill(server: TestServer): Promise<void> {
-  const connection = await runningPostgres(join(server.dataDirectory, 'postgres'));
-  const database = await connectDatabase({
-    connection: connection('shiplog_log'),
-    poolSize: 4,
-    waitMs: 10_000,
-  });
-  const log = await openPostgresLog(database);
-  await recordImages(log, 0, images);
-  await log.close();
-  await database.close();
+  await recordBeside(server, (log) => recordImages(log, 0, images));
   const { repository, tag } = nameOfImage(images - 1);
   const last = `/v2/${repository}/manifests/${tag}`;
   await until(
