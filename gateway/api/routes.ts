@@ -18,6 +18,7 @@ import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { projectRoutes } from './projects.ts';
 import { robotRoutes } from './robots.ts';
+import { searchRoutes } from './search.ts';
 import { systemRoutes } from './system.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
@@ -58,6 +59,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       memberRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
+      searchRoutes(api, parts, access);
       for (const routes of [
         directoryRoutes,
         preheatingRoutes,
