@@ -10,6 +10,9 @@ export const revokeAccessToken =
     which: { readonly userId: number; readonly tokenId: number },
     metadata: Metadata,
   ): Promise<bigint> => {
-    const revoked = decision(accessTokensStream(which.userId), accessTokensDecider, { do: 'revoke', ...which });
+    const revoked = decision(accessTokensStream(which.userId), accessTokensDecider, {
+      do: 'revoke',
+      ...which,
+    });
     return (await record(metadata, revoked)).position;
   };

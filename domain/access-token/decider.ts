@@ -61,4 +61,5 @@ export const accessTokensDecider: Decider<AccessTokens, AccessTokenCommand, Acce
 };
 
 const dayMs = 24 * 60 * 60 * 1000;
-const daysAfter = (start: Date, days: number): string => new Date(start.getTime() + days * dayMs).toISOString();
+const daysAfter = (start: Date, days: number): string =>
+  new Date(start.getTime() + days * dayMs).toISOString();

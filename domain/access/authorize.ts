@@ -63,7 +63,7 @@ function userMay(
 }
 
 /** Whether the token was made for it; what its user may is another question. */
-function includes(
+export function includes(
   { permissions }: Extract<Principal, { kind: 'access-token' }>,
   permission: Permission,
   where: Scope,

@@ -9,7 +9,9 @@ export const preferencesEvent = z.discriminatedUnion('type', [
     userId: z.int().positive().describe('The number of the user'),
     fingerprint: z
       .string()
-      .describe('A keyed hash of the preferences, base64url: tells whether they are the same without showing them'),
+      .describe(
+        'A keyed hash of the preferences, base64url: tells whether they are the same without showing them',
+      ),
     sealed: z
       .string()
       .describe('The preferences as JSON, encrypted under a key of this user that can be destroyed'),

@@ -63,6 +63,4 @@ export const robotEvent = z.discriminatedUnion('type', [
 export type RobotEvent = z.infer<typeof robotEvent>;
 
 /** In version 1 the secret from before always ended at once. */
-export const robotSecretChangedUpcasters = [
-  (data: Record<string, unknown>) => ({ ...data, previous: null }),
-];
+export const robotSecretChangedUpcasters = [(data: Record<string, unknown>) => ({ ...data, previous: null })];

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import { authorize } from '../../domain/access/authorize.ts';
+import { authorize, includes } from '../../domain/access/authorize.ts';
 import type { Principal } from '../../domain/access/principal.ts';
-import { isOfProject } from '../../domain/access/principal.ts';
+import { isOfProject, userOf } from '../../domain/access/principal.ts';
 import type { Role } from '../../domain/access/role.ts';
 import { isName } from '../../domain/project/name.ts';
 import type { Filter, Page } from '../../projections/listing.ts';
@@ -25,7 +25,8 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     principal: Principal,
     isPublic: boolean | undefined,
   ): Promise<{ readonly visible: Visible; readonly roles: ReadonlyMap<number, readonly Role[]> }> {
-    const memberships = principal.kind === 'user' ? await queries.membershipsOf(principal.userId) : [];
+    const user = userOf(principal);
+    const memberships = user === undefined ? [] : await queries.membershipsOf(user.userId);
     const roles = new Map(
       [...Map.groupBy(memberships, ({ projectId }) => projectId)].map(([projectId, all]) => [
         projectId,
@@ -36,6 +37,8 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     const names = given.flatMap(({ scope }) => (scope.kind === 'project' ? [scope.project] : []));
     if (authorize(principal, 'project:list', { kind: 'system' }) || names.includes('*'))
       return { visible: { kind: 'all' }, roles };
+    if (principal.kind === 'access-token')
+      return { visible: visibleBy(principal, [...roles.keys()], isPublic !== false), roles };
     const projectIds = [...roles.keys()];
     return { visible: { kind: 'some', public: isPublic !== false, projectIds, names }, roles };
   }
@@ -108,6 +111,8 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     // Harbor lets every user create projects unless it is told otherwise; a robot has to be given that.
     if (principal.kind === 'robot' && !authorize(principal, 'project:create', { kind: 'system' }))
       throw forbidden('Only system admin can create project');
+    if (principal.kind === 'access-token' && !includes(principal, 'project:create', { kind: 'system' }))
+      throw forbidden('the access token was not made to create projects');
     const form = await readJson(request, projectForm);
     refuseUnsupported(form);
     const name = form.project_name ?? '';
@@ -131,7 +136,8 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
   });
 
   async function ownerFor(principal: Principal) {
-    if (principal.kind === 'user') return { username: principal.username, userId: principal.userId };
+    const user = userOf(principal);
+    if (user !== undefined) return { username: user.username, userId: user.userId };
     const owner = await queries.firstAdministrator();
     if (owner === undefined) throw forbidden('there is no administrator who could own the project');
     return owner;
@@ -170,4 +176,18 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
       ? { deletable: false, message: 'the project contains repositories, can not be deleted' }
       : { deletable: true, message: '' };
   });
+}
+
+/** Of the projects that its user sees in a list, those that a limited access token was made for. */
+function visibleBy(
+  { permissions, administrator }: Extract<Principal, { kind: 'access-token' }>,
+  memberOf: readonly number[],
+  isPublic: boolean,
+): Visible {
+  const scopes = permissions.map(({ scope }) => scope);
+  const isForAll = scopes.some(({ kind }) => kind === 'projects');
+  if (isForAll && administrator) return { kind: 'all' };
+  const named = scopes.flatMap((scope) => (scope.kind === 'project' ? [scope.projectId] : []));
+  const projectIds = isForAll ? memberOf : named.filter((id) => administrator || memberOf.includes(id));
+  return { kind: 'some', public: isPublic, projectIds, names: [] };
 }
