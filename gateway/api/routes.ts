@@ -9,6 +9,11 @@ import { accessTokenRoutes } from './access-tokens.ts';
 import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
+import { directoryRoutes } from './not-yet/directories.ts';
+import { preheatingRoutes } from './not-yet/preheating.ts';
+import { registryRoutes } from './not-yet/registries.ts';
+import { replicationRoutes } from './not-yet/replication.ts';
+import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
@@ -58,6 +63,14 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       accessTokenRoutes(api, parts, access);
       preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
+      for (const routes of [
+        directoryRoutes,
+        preheatingRoutes,
+        registryRoutes,
+        replicationRoutes,
+        scanningRoutes,
+      ])
+        routes(api, access);
     },
     { prefix: '/api/v2.0' },
   );
