@@ -27,7 +27,7 @@ const people = await peopleOf({ after }, server);
 const teamId = await createProject(server, 'team');
 await createProject(server, 'hidden');
 await createProject(server, 'open', true);
-await createProject(server, 'second');
+const secondId = await createProject(server, 'second');
 await pushImage(server, 'team/app', '1.0');
 await pushImage(server, 'second/app', '1.0');
 await pushImage(server, 'open/app', '1.0');
@@ -333,4 +333,46 @@ test('who tries a void token again and again is slowed down, and logs in with th
   assert.equal(await statusOf('/v2/', { as: `dev:${password}` }), 200);
   const { as: another } = await tokenOf('dev');
   assert.equal(await statusOf('/v2/', { as: another }), 200);
+});
+
+test('what is revoked or taken away while a body comes is not done when that is there', async () => {
+  const { id, as } = await tokenOf('dev', grant('second', 'robot:create', 'tag:list'));
+  const robot = (name: string) =>
+    JSON.stringify({ name, level: 'project', duration: 1, permissions: [grant('second', 'tag:list')] });
+  /** A request whose body is sent as a whole, but for its end, before `between`. */
+  async function meanwhile(
+    method: string,
+    path: string,
+    as: string,
+    text: string,
+    between: () => Promise<unknown>,
+  ) {
+    async function* body() {
+      yield Buffer.from(text.slice(0, 5));
+      await between();
+      yield Buffer.from(text.slice(5));
+    }
+    const headers = { 'content-type': 'application/json' };
+    return (await send(server, method, `/api/v2.0${path}`, { as, body: body(), headers })).status;
+  }
+  assert.equal(await meanwhile('POST', '/robots', as, robot('first'), async () => undefined), 201);
+  assert.equal(await meanwhile('POST', '/robots', as, robot('late'), () => revoke(id)), 401);
+
+  const person = `dev:${password}`;
+  const [{ id: robotId, ...form }] = json(
+    await ask(server, 'GET', `/robots?q=Level=project,ProjectID=${secondId}`),
+  );
+  const members = json(await ask(server, 'GET', '/projects/second/members'));
+  const { id: memberId } = members.find(({ entity_id }: { entity_id: number }) => entity_id === dev);
+  const role = (role_id: number) =>
+    ask(server, 'PUT', `/projects/second/members/${memberId}`, { body: { role_id } });
+  for (const [method, text] of [
+    ['PUT', JSON.stringify(form)],
+    ['PATCH', JSON.stringify({ secret: '' })],
+  ] as const) {
+    const path = `/robots/${robotId}`;
+    assert.equal(await meanwhile(method, path, person, text, async () => undefined), 200);
+    assert.equal(await meanwhile(method, path, person, text, () => role(2)), 403, method);
+    await role(1);
+  }
 });
