@@ -12,6 +12,7 @@ import { memberEvent } from './member/events.ts';
 import { preferencesEvent } from './preferences/events.ts';
 import { projectEvent } from './project/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
+import { repositoryEvent } from './repository/events.ts';
 import { robotEvent, robotSecretChangedUpcasters } from './robot/events.ts';
 import { tagEvent } from './tag/events.ts';
 import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
@@ -37,8 +38,12 @@ export type Catalogue = ReadonlyMap<string, CataloguedEvent>;
  * upcaster here and a stored sample of the new version.
  */
 const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
-  // Manifests of unknown types were refused before version 2.
-  ManifestPushed: [(data) => ({ ...data, mentions: [] })],
+  ManifestPushed: [
+    // Manifests of unknown types were refused before version 2.
+    (data) => ({ ...data, mentions: [] }),
+    // Nobody read the config before version 3.
+    (data) => ({ ...data, attributes: {} }),
+  ],
   RobotSecretChanged: robotSecretChangedUpcasters,
   UserCreated: userCreatedUpcasters,
 };
@@ -56,6 +61,7 @@ const aggregates = [
   { stream: 'blob/<digest>', events: blobEvent.options },
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
   { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
+  { stream: 'repository/<name>', events: repositoryEvent.options },
   { stream: tokenKeysStream, events: tokenKeyEvent.options },
   { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
   { stream: 'logins/<day>', events: loginEvent.options },

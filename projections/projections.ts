@@ -1,5 +1,6 @@
 import type { AnyProjection } from '../infra/database/projection.ts';
 import { accessTokens } from './access-tokens/projection.ts';
+import { annotations } from './annotations/projection.ts';
 import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
 import { credentialUses } from './credential-uses/projection.ts';
@@ -16,6 +17,7 @@ import { users } from './users/projection.ts';
 /** Every read model that this version of Shiplog serves. */
 export const projections: readonly AnyProjection[] = [
   accessTokens,
+  annotations,
   artifacts,
   blobs,
   credentialUses,

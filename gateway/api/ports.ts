@@ -41,6 +41,8 @@ import type {
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { PreferencesPorts } from './preferences.ts';
 
+import type { SearchPorts } from './search.ts';
+
 /** A query without the database that it asks. */
 export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
   ? (...args: Args) => Result
@@ -90,7 +92,7 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts {
+export interface ApiParts extends SearchPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly accessTokens: AccessTokenPorts;

@@ -15,6 +15,7 @@ import type { ApiPorts } from './ports.ts';
 import { projectForm, refuseUnsupported, settingsOf } from './project-form.ts';
 import { readListing } from './query.ts';
 import { highestRole, roleIds } from './role-ids.ts';
+import { visibleToToken } from './visible-to-token.ts';
 
 /** Harbor's `project` operations, those about the projects themselves. */
 export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Access): void {
@@ -38,7 +39,7 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     if (authorize(principal, 'project:list', { kind: 'system' }) || names.includes('*'))
       return { visible: { kind: 'all' }, roles };
     if (principal.kind === 'access-token')
-      return { visible: visibleBy(principal, [...roles.keys()], isPublic !== false), roles };
+      return { visible: visibleToToken(principal, [...roles.keys()], isPublic !== false), roles };
     const projectIds = [...roles.keys()];
     return { visible: { kind: 'some', public: isPublic !== false, projectIds, names }, roles };
   }
@@ -176,18 +177,4 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
       ? { deletable: false, message: 'the project contains repositories, can not be deleted' }
       : { deletable: true, message: '' };
   });
-}
-
-/** Of the projects that its user sees in a list, those that a limited access token was made for. */
-function visibleBy(
-  { permissions, administrator }: Extract<Principal, { kind: 'access-token' }>,
-  memberOf: readonly number[],
-  isPublic: boolean,
-): Visible {
-  const scopes = permissions.map(({ scope }) => scope);
-  const isForAll = scopes.some(({ kind }) => kind === 'projects');
-  if (isForAll && administrator) return { kind: 'all' };
-  const named = scopes.flatMap((scope) => (scope.kind === 'project' ? [scope.projectId] : []));
-  const projectIds = isForAll ? memberOf : named.filter((id) => administrator || memberOf.includes(id));
-  return { kind: 'some', public: isPublic, projectIds, names: [] };
 }
