@@ -8,11 +8,17 @@ import { accessTo } from './access.ts';
 import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
+import { directoryRoutes } from './not-yet/directories.ts';
+import { preheatingRoutes } from './not-yet/preheating.ts';
+import { registryRoutes } from './not-yet/registries.ts';
+import { replicationRoutes } from './not-yet/replication.ts';
+import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { projectRoutes } from './projects.ts';
 import { robotRoutes } from './robots.ts';
+import { searchRoutes } from './search.ts';
 import { systemRoutes } from './system.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
@@ -26,6 +32,8 @@ export interface ManagementPorts
 /** The management API under `/api/v2.0`, compatible with that of Harbor. */
 export function managementApi(app: FastifyInstance, ports: ManagementPorts): void {
   app.get('/api/version', async () => ({ version: 'v2.0' }));
+  // Where Harbor has its explorer of the API.
+  app.get('/devcenter-api-2.0', (_request, reply) => reply.redirect('/api/v2.0/reference'));
 
   app.register(
     async (api) => {
@@ -53,6 +61,15 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       memberRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
+      searchRoutes(api, parts, access);
+      for (const routes of [
+        directoryRoutes,
+        preheatingRoutes,
+        registryRoutes,
+        replicationRoutes,
+        scanningRoutes,
+      ])
+        routes(api, access);
     },
     { prefix: '/api/v2.0' },
   );
