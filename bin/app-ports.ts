@@ -8,7 +8,6 @@ import { pushManifest } from '../commands/push-manifest.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import type { AppPorts } from '../gateway/app.ts';
-import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import type { ManifestCache } from '../infra/manifest-cache/port.ts';
@@ -35,7 +34,6 @@ import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
-  readonly store: BlobStore;
   readonly database: Database;
   readonly cache: ReadCache;
   readonly sharedManifests: ManifestCache | undefined;

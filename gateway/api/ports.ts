@@ -37,10 +37,11 @@ import type {
   userIdsOf,
 } from '../../projections/users/queries.ts';
 
+import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
 
 /** A query without the database that it asks. */
-type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
+export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
   ? (...args: Args) => Result
   : never;
 
@@ -87,7 +88,7 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts extends SearchPorts {
+export interface ApiParts extends RepositoryPorts, SearchPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly personalData: Pick<PersonalData, 'open'>;

@@ -5,8 +5,9 @@ import { type Authenticate, anonymous } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
+import { artifactRoutes } from './artifacts.ts';
 import { documentRoutes } from './document.ts';
-import { notFound } from './faults.ts';
+import { needed, notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
 import { preheatingRoutes } from './not-yet/preheating.ts';
@@ -17,9 +18,11 @@ import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { projectRoutes } from './projects.ts';
+import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { systemRoutes } from './system.ts';
+import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
 
@@ -59,6 +62,9 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       userRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       memberRoutes(api, parts, access);
+      repositoryRoutes(api, parts, access);
+      artifactRoutes(api, parts, access);
+      tagRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
       searchRoutes(api, parts, access);
@@ -108,5 +114,6 @@ async function callerOf(authenticate: Authenticate, request: FastifyRequest): Pr
 function inWordsOfTheApi(error: unknown): unknown {
   if (error instanceof Refusal && error.reason.kind === 'project-unknown')
     return notFound(`project ${error.reason.project} not found`);
+  if (error instanceof Refusal && error.reason.kind === 'manifest-referenced') return needed();
   return error;
 }

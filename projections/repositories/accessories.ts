@@ -52,6 +52,22 @@ export async function listAccessories(
   return { rows: rows.map(accessoryOf), total: Number(total) };
 }
 
+/** Up to `limit` accessories of the artifact. */
+export async function accessoriesOf(
+  db: Db,
+  { repository, digest }: ArtifactName,
+  limit: number,
+): Promise<Digest[]> {
+  const rows = await db
+    .selectFrom('listed_artifacts')
+    .select('digest')
+    .where('repository', '=', repository)
+    .where('subject', '=', digest)
+    .limit(limit)
+    .execute();
+  return rows.map((row) => row.digest as Digest);
+}
+
 /** Up to `limit` accessories of each of the artifacts, the newest first, by its id. */
 export async function findAccessoriesOf(
   db: Db,
