@@ -24,6 +24,7 @@ import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { systemRoutes } from './system.ts';
+import { tagRowRoutes } from './tag-rows.ts';
 import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
@@ -68,6 +69,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       repositoryRoutes(api, parts, access);
       artifactRoutes(api, parts, access);
       tagRoutes(api, parts, access);
+      tagRowRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       accessTokenRoutes(api, parts, access);
       preferenceRoutes(api, parts, access);
