@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { artifactEvent } from './artifact/events.ts';
 import { blobEvent } from './blob/events.ts';
+import { configurationEvent, configurationStream } from './configuration/events.ts';
 import { emailEvent } from './email/events.ts';
 import type { RecordedEvent } from './event.ts';
 import { garbageCollectionEvent } from './garbage-collection/events.ts';
@@ -49,6 +50,7 @@ const aggregates = [
   { stream: 'blob/<digest>', events: blobEvent.options },
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
   { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
+  { stream: configurationStream, events: configurationEvent.options },
   { stream: tokenKeysStream, events: tokenKeyEvent.options },
   { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
   { stream: 'logins/<day>', events: loginEvent.options },
