@@ -30,6 +30,7 @@ import { hashPassword, passwordMatches } from '../infra/password-hash/argon2.ts'
 import type { PersonalData } from '../infra/personal-data/port.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import type { Views } from '../infra/views/port.ts';
+import { annotations } from '../projections/annotations/projection.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { holdsManifests } from '../projections/artifacts/queries.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
@@ -50,6 +51,7 @@ import {
   searchUsers,
   userIdsOf,
 } from '../projections/users/queries.ts';
+import { searchParts } from './search-parts.ts';
 import { version } from './version.ts';
 
 export interface ApiEngines {
@@ -95,6 +97,7 @@ export function apiParts(
   };
 
   return {
+    ...searchParts(kysely, current),
     queries: {
       findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
       findUser: current(findUser.bind(undefined, inUsers)),
@@ -138,7 +141,8 @@ export function apiParts(
     newSecret,
     version,
     robotPrefix,
-    reached: (position) => views.reached(position, [members, projects, repositories, robots, users]),
+    reached: (position) =>
+      views.reached(position, [annotations, members, projects, repositories, robots, users]),
   };
 }
 

@@ -37,6 +37,8 @@ import type {
   userIdsOf,
 } from '../../projections/users/queries.ts';
 
+import type { SearchPorts } from './search.ts';
+
 /** A query without the database that it asks. */
 type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
   ? (...args: Args) => Result
@@ -85,7 +87,7 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts {
+export interface ApiParts extends SearchPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly personalData: Pick<PersonalData, 'open'>;

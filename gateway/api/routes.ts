@@ -8,11 +8,17 @@ import { accessTo } from './access.ts';
 import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
+import { directoryRoutes } from './not-yet/directories.ts';
+import { preheatingRoutes } from './not-yet/preheating.ts';
+import { registryRoutes } from './not-yet/registries.ts';
+import { replicationRoutes } from './not-yet/replication.ts';
+import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { projectRoutes } from './projects.ts';
 import { robotRoutes } from './robots.ts';
+import { searchRoutes } from './search.ts';
 import { systemRoutes } from './system.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
@@ -53,6 +59,15 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       memberRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
+      searchRoutes(api, parts, access);
+      for (const routes of [
+        directoryRoutes,
+        preheatingRoutes,
+        registryRoutes,
+        replicationRoutes,
+        scanningRoutes,
+      ])
+        routes(api, access);
     },
     { prefix: '/api/v2.0' },
   );
