@@ -20,7 +20,9 @@ import { emailKeyOf } from '../commands/email.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
+import type { ConfigurationPorts } from '../gateway/api/configurations.ts';
 import type { ApiParts } from '../gateway/api/ports.ts';
+import type { SystemPorts } from '../gateway/api/system.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
@@ -74,7 +76,7 @@ export function apiParts(
   { log, record, secrets, store, personalData, database: { kysely }, views }: ApiEngines,
   contents: Contents,
   current: Current,
-  robotPrefix: string,
+  system: SystemPorts & ConfigurationPorts,
 ): ApiParts {
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
@@ -98,6 +100,7 @@ export function apiParts(
 
   return {
     ...searchParts(kysely, current),
+    ...system,
     queries: {
       findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
       findUser: current(findUser.bind(undefined, inUsers)),
@@ -140,7 +143,6 @@ export function apiParts(
     passwordMatches,
     newSecret,
     version,
-    robotPrefix,
     reached: (position) =>
       views.reached(position, [annotations, members, projects, repositories, robots, users]),
   };

@@ -7,6 +7,7 @@ import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
+import type { SystemPorts } from '../gateway/api/system.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -27,11 +28,17 @@ import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { listTags } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
+import { type UsersDatabase, users } from '../projections/users/projection.ts';
+import { hasUsersBeside } from '../projections/users/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
 import { cachedReads } from './cached-reads.ts';
+import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
+
+/** Who is there from the first start on. */
+const firstUserId = 1;
 
 export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
@@ -42,6 +49,8 @@ export interface Engines extends ApiEngines {
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
+  readonly settings: ConfigurationSettings;
+  readonly system: SystemPorts;
   isReady(): boolean;
 }
 
@@ -60,6 +69,8 @@ export function appPorts({
   maxOpenUploads,
   redirectPulls,
   auth,
+  settings,
+  system,
   isReady,
 }: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
@@ -73,6 +84,14 @@ export function appPorts({
   const current = currentIn(views);
   const contents = contentsOf({ database, views });
   const reads = cachedReads(cache, kysely, current);
+  const configuration = configurationParts(
+    {
+      ...{ log, record, secrets, views },
+      readConfiguration: reads.readConfiguration,
+      hasUsers: current(hasUsersBeside.bind(undefined, viewOf<UsersDatabase>(kysely, users), firstUserId)),
+    },
+    settings,
+  );
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const mounting = mountBlob(changing);
   const recovering = recoverBlob(changing);
@@ -92,11 +111,15 @@ export function appPorts({
     isOutage: (error) => isTransient(error) || isBeingBuilt(error),
     currentTraceparent,
     asOfNow: cache.asOfNow,
-    ...authPorts(auth, {
-      findLoginUser: reads.findLoginUser,
-      findRobot: reads.findRobot,
-      listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
-    }),
+    ...authPorts(
+      auth,
+      {
+        findLoginUser: reads.findLoginUser,
+        findRobot: reads.findRobot,
+        listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
+      },
+      configuration.configuration,
+    ),
 
     findProject: openedBy(auth.anonymousWrite, reads.findProject),
     rolesOf: async (principal, projectId) =>
@@ -110,12 +133,10 @@ export function appPorts({
     listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
-    api: apiParts(
-      { log, record, secrets, store, personalData, database, views },
-      contents,
-      current,
-      auth.robotPrefix,
-    ),
+    api: apiParts({ log, record, secrets, store, personalData, database, views }, contents, current, {
+      ...system,
+      ...configuration,
+    }),
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

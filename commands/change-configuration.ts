@@ -1,7 +1,13 @@
 import { catalogue } from '../domain/catalogue.ts';
 import { configurationDecider } from '../domain/configuration/decider.ts';
 import { configurationStream } from '../domain/configuration/events.ts';
-import { type Configuration, overlaid, type Secrets } from '../domain/configuration/items.ts';
+import {
+  type Configuration,
+  faultIn,
+  overlaid,
+  type SecretName,
+  type Secrets,
+} from '../domain/configuration/items.ts';
 import type { Metadata } from '../domain/event.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
@@ -58,6 +64,10 @@ function sealedOf(
   before: Readonly<Record<string, string>>,
   given: Partial<Secrets>,
 ): Partial<Secrets> {
+  for (const [name, secret] of Object.entries(given)) {
+    const expected = faultIn(name as SecretName, secret);
+    if (expected !== undefined) throw new Refusal({ kind: 'configuration-invalid', item: name, expected });
+  }
   const changed = Object.entries(given).filter(([name, secret]) => secret !== opened(name));
   return Object.fromEntries(changed.map(([name, secret]) => [name, seal(secret, secretItemContext(name))]));
 

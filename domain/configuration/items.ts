@@ -15,6 +15,9 @@ import {
 const most = 9_999_999_999;
 const scopes = [0, 2] as const;
 
+/** How long a registry token lives at most, in minutes: as long keys verify that sign no more. */
+export const longestTokenMinutes = 24 * 60;
+
 /** What an audit log can leave out, by Harbor's names. */
 export const auditEventTypes = [
   'create_artifact',
@@ -69,7 +72,12 @@ const listed = {
   ldap_base_dn: text('Where in the directory users are looked for.', 'LDAP_BASE_DN', notEmpty),
   ldap_uid: text('The attribute that holds the user name.', 'LDAP_UID', notEmpty, 'cn'),
   ldap_filter: text('What else is true of users.', 'LDAP_FILTER'),
-  ldap_scope: number('How deep they are looked for: 0 base, 1 one level, 2 subtree.', 2, 'LDAP_SCOPE', scopes),
+  ldap_scope: number(
+    'How deep they are looked for: 0 base, 1 one level, 2 subtree.',
+    2,
+    'LDAP_SCOPE',
+    scopes,
+  ),
   ldap_search_dn: text('Who searches the directory.', 'LDAP_SEARCH_DN'),
   ldap_search_password: secret('The password of `ldap_search_dn`.', 'LDAP_SEARCH_PWD'),
   ldap_timeout: number('How long the directory may take, in seconds.', 5, 'LDAP_TIMEOUT', [0, most]),
@@ -119,7 +127,10 @@ const listed = {
   oidc_scope: text('What is asked for, with commas between.'),
   oidc_user_claim: text('The claim that becomes the user name.'),
   oidc_verify_cert: flag('Whether the certificate of the provider is checked.', true),
-  oidc_auto_onboard: flag('Whether who comes first gets `oidc_user_claim` as user name without being asked.', false),
+  oidc_auto_onboard: flag(
+    'Whether who comes first gets `oidc_user_claim` as user name without being asked.',
+    false,
+  ),
   oidc_extra_redirect_parms: text(
     'Parameters for the way to the provider: a JSON object of texts.',
     undefined,

@@ -37,7 +37,9 @@ import type {
   userIdsOf,
 } from '../../projections/users/queries.ts';
 
+import type { ConfigurationPorts } from './configurations.ts';
 import type { SearchPorts } from './search.ts';
+import type { SystemPorts } from './system.ts';
 
 /** A query without the database that it asks. */
 type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
@@ -87,7 +89,7 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts extends SearchPorts {
+export interface ApiParts extends SearchPorts, ConfigurationPorts, SystemPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly personalData: Pick<PersonalData, 'open'>;
@@ -98,8 +100,6 @@ export interface ApiParts extends SearchPorts {
   newSecret(): string;
   /** The version of this program. */
   readonly version: string;
-  /** What the full name of every robot begins with: `robot$`. */
-  readonly robotPrefix: string;
   /** Resolves when the lists of users, projects, members and robots show the position. */
   reached(position: bigint): Promise<void>;
 }

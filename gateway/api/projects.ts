@@ -108,6 +108,12 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     // Harbor lets every user create projects unless it is told otherwise; a robot has to be given that.
     if (principal.kind === 'robot' && !authorize(principal, 'project:create', { kind: 'system' }))
       throw forbidden('Only system admin can create project');
+    const { project_creation_restriction } = await ports.configuration();
+    if (
+      project_creation_restriction === 'adminonly' &&
+      !authorize(principal, 'project:create', { kind: 'system' })
+    )
+      throw forbidden('Only system admin can create project');
     const form = await readJson(request, projectForm);
     refuseUnsupported(form);
     const name = form.project_name ?? '';

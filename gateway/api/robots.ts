@@ -30,7 +30,8 @@ const secretForm = z.object({ secret: z.string().nullish() });
 
 /** Harbor's `robot` operations. */
 export function robotRoutes(api: FastifyInstance, ports: ApiPorts, access: Access): void {
-  const { queries, commands, reached, robotPrefix, newSecret } = ports;
+  const { queries, commands, reached, newSecret } = ports;
+  const robotPrefix = async () => (await ports.configuration()).robot_name_prefix;
 
   /** The robot of the path, for who may do this with robots of its level. */
   async function robotFor(
@@ -65,7 +66,8 @@ export function robotRoutes(api: FastifyInstance, ports: ApiPorts, access: Acces
     const listing = readListing(request);
     const projectId = await projectAsked(asker, exactly(listing, 'Level') ?? 'system', listing);
     const page = await queries.listRobots(projectId, listing);
-    return sendPage(request, reply, listing, page, (robot) => shownRobot(robotPrefix, robot));
+    const prefix = await robotPrefix();
+    return sendPage(request, reply, listing, page, (robot) => shownRobot(prefix, robot));
   });
 
   async function projectAsked(
@@ -123,7 +125,7 @@ export function robotRoutes(api: FastifyInstance, ports: ApiPorts, access: Acces
       .header('location', `/api/v2.0/robots/${robotId}`)
       .send({
         id: robotId,
-        name: robotPrefix + name,
+        name: (await robotPrefix()) + name,
         secret,
         creation_time: created?.createdAt,
         expires_at: expiryOf(created?.expiresAt ?? null),
@@ -132,14 +134,14 @@ export function robotRoutes(api: FastifyInstance, ports: ApiPorts, access: Acces
 
   api.get('/robots/:robot_id', async (request) => {
     const { robot } = await robotFor(request, 'read');
-    return shownRobot(robotPrefix, robot);
+    return shownRobot(await robotPrefix(), robot);
   });
 
   api.put('/robots/:robot_id', async (request, reply) => {
     const { robot, principal, metadata } = await robotFor(request, 'update');
     const form = await readJson(request, robotForm);
     const level = robot.project === null ? 'system' : 'project';
-    if (form.level !== level || form.name !== robotPrefix + robot.name)
+    if (form.level !== level || form.name !== (await robotPrefix()) + robot.name)
       throw badRequest('cannot update the level or name of robot');
     if (robot.project !== null && projectIn(form) !== robot.project)
       throw badRequest('cannot update the project id of robot');

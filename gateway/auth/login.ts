@@ -39,7 +39,7 @@ export interface LoginPorts extends AccountPorts {
   passwordMatches(hash: string, password: string): Promise<boolean>;
   readonly throttle: LoginThrottle;
   /** What the name of every robot begins with: `robot$`. */
-  readonly robotPrefix: string;
+  robotPrefix(): Promise<string>;
   /** Returns at once. */
   recordLogin(event: LoginEvent, metadata: Metadata): void;
 }
@@ -68,10 +68,13 @@ const nobodysHash =
   '$argon2id$v=19$m=19456,t=2,p=1$aK+l78EE8/qXsb70XWMDRQ$iCrYxsOsTIKlvNbZPCy3EB7BRF/P59ABgnrEMLZjL5Q';
 
 export function loginWith(ports: LoginPorts): Login {
-  const { findLoginUser, findRobot, throttle, robotPrefix } = ports;
+  const { findLoginUser, findRobot, throttle } = ports;
   const check = rememberingCheck(ports.passwordMatches);
 
-  async function findAccount(name: string): Promise<(LoggedIn & { readonly hash: string }) | undefined> {
+  async function findAccount(
+    name: string,
+    robotPrefix: string,
+  ): Promise<(LoggedIn & { readonly hash: string }) | undefined> {
     // No name has a NUL, and no query takes one.
     if (name.includes('\0')) return undefined;
     const robot = name.startsWith(robotPrefix) ? await findRobot(name.slice(robotPrefix.length)) : undefined;
@@ -84,7 +87,8 @@ export function loginWith(ports: LoginPorts): Login {
 
   return async (credentials, metadata) => {
     const { username } = credentials;
-    const account = await findAccount(username);
+    const robotPrefix = await ports.robotPrefix();
+    const account = await findAccount(username, robotPrefix);
     const hash = account?.hash ?? nobodysHash;
     const { principal, subject } = account ?? {};
     if (principal !== undefined && subject !== undefined && check.isRemembered(hash, credentials))

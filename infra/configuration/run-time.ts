@@ -1,9 +1,9 @@
 import {
   type Configuration,
   faultIn,
+  type ItemName,
   isItem,
   isSecret,
-  type ItemName,
   itemNames,
   items,
   type Secrets,
@@ -42,7 +42,10 @@ export function runTimeFrom(environment: NodeJS.ProcessEnv): { runTime: RunTime;
   }
   const overwrite = environment[overwriteVariable] ?? '';
   const pinned = overwrite === '' ? undefined : pinnedBy(overwrite);
-  return { runTime: { seeds: divided(seeds), ...(pinned !== undefined && { pinned: divided(pinned) }) }, faults };
+  return {
+    runTime: { seeds: divided(seeds), ...(pinned !== undefined && { pinned: divided(pinned) }) },
+    faults,
+  };
 
   function pinnedBy(text: string): ReadonlyMap<ItemName, Value> {
     const pinned = new Map<ItemName, Value>();

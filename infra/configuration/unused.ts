@@ -4,7 +4,10 @@ import { type Configuration, configurationSchema } from './schema.ts';
 import { find, type SectionSetting, type Setting } from './settings.ts';
 
 /** The keys that were set and that nothing reads; a section of which nothing is read counts as one. */
-export function unusedKeys(settings: SectionSetting, configuration: Omit<Configuration, 'unused' | 'runTime'>): string[] {
+export function unusedKeys(
+  settings: SectionSetting,
+  configuration: Omit<Configuration, 'unused' | 'runTime'>,
+): string[] {
   const idle = idleServers(configuration).filter((path) => find(settings, path).setting !== undefined);
   return [...notUsedUnder(configurationSchema, settings, [], idle.map(written))];
 }

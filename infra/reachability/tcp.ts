@@ -37,7 +37,9 @@ export const tcpReachability: Reachability = {
 
 async function addressesOf(host: string): Promise<readonly string[]> {
   const found = isIP(host) === 0 ? await lookup(host, { all: true }).catch(() => []) : [{ address: host }];
-  return found.map(({ address }) => address).filter((address) => isIP(address) !== 0 && !isForbidden(address));
+  return found
+    .map(({ address }) => address)
+    .filter((address) => isIP(address) !== 0 && !isForbidden(address));
 }
 
 const isForbidden = (address: string): boolean =>
