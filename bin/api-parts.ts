@@ -54,6 +54,7 @@ import {
   userIdsOf,
 } from '../projections/users/queries.ts';
 import { searchParts } from './search-parts.ts';
+import { statisticsParts } from './statistics-parts.ts';
 import { version } from './version.ts';
 
 export interface ApiEngines {
@@ -100,6 +101,7 @@ export function apiParts(
 
   return {
     ...searchParts(kysely, current),
+    ...statisticsParts({ log, views }, kysely, current),
     ...system,
     queries: {
       findLoginUser: current(findLoginUser.bind(undefined, inUsers)),

@@ -8,6 +8,7 @@ import { projects } from './projects/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
 import { robots } from './robots/projection.ts';
+import { storage } from './storage/projection.ts';
 import { tags } from './tags/projection.ts';
 import { tokenKeys } from './token-keys/projection.ts';
 import { users } from './users/projection.ts';
@@ -23,6 +24,7 @@ export const projections: readonly AnyProjection[] = [
   referrers,
   repositories,
   robots,
+  storage,
   tags,
   tokenKeys,
   users,

@@ -39,6 +39,7 @@ import type {
 
 import type { ConfigurationPorts } from './configurations.ts';
 import type { SearchPorts } from './search.ts';
+import type { StatisticsPorts } from './statistics.ts';
 import type { SystemPorts } from './system.ts';
 
 /** A query without the database that it asks. */
@@ -89,7 +90,7 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts extends SearchPorts, ConfigurationPorts, SystemPorts {
+export interface ApiParts extends SearchPorts, ConfigurationPorts, SystemPorts, StatisticsPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly personalData: Pick<PersonalData, 'open'>;

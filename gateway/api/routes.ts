@@ -21,6 +21,7 @@ import type { ApiParts, ApiPorts } from './ports.ts';
 import { projectRoutes } from './projects.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
+import { statisticRoutes } from './statistics.ts';
 import { systemRoutes } from './system.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
@@ -60,6 +61,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       });
       systemRoutes(api, parts, access);
       configurationRoutes(api, parts, access);
+      statisticRoutes(api, parts, access);
       userRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       memberRoutes(api, parts, access);

@@ -67,20 +67,22 @@ test('the environment is heard while nothing was ever set, and not any more afte
 test('the auth mode stays where users have passwords here', () => {
   const command = (hasUsers: boolean) => change({ auth_mode: 'oidc_auth' }, { hasUsers });
   given(configurationDecider).when(command(true)).thenRefused({ kind: 'auth-mode-locked' });
-  given(configurationDecider).when(change({ auth_mode: 'db_auth' }, { hasUsers: true })).then();
   given(configurationDecider)
-    .when(command(false))
-    .thenRefused({
-      kind: 'configuration-invalid',
-      item: 'auth_mode',
-      expected: 'db_auth; there is no login by oidc_auth yet',
-    });
+    .when(change({ auth_mode: 'db_auth' }, { hasUsers: true }))
+    .then();
+  given(configurationDecider).when(command(false)).thenRefused({
+    kind: 'configuration-invalid',
+    item: 'auth_mode',
+    expected: 'db_auth; there is no login by oidc_auth yet',
+  });
 });
 
 test('the audit log is not kept out of the database where it is sent nowhere', () => {
   const missing = { kind: 'audit-endpoint-missing' } as const;
   const forwarding = changed({ audit_log_forward_endpoint: 'syslog.example.com:514' });
-  given(configurationDecider).when(change({ skip_audit_log_database: true })).thenRefused(missing);
+  given(configurationDecider)
+    .when(change({ skip_audit_log_database: true }))
+    .thenRefused(missing);
   given(configurationDecider, forwarding)
     .when(change({ skip_audit_log_database: true }))
     .then(changed({ skip_audit_log_database: true }));
