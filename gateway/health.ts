@@ -17,13 +17,17 @@ interface Log {
   warn(fields: object, message: string): void;
 }
 
-/** Asks all of `dependencies` at once, and not for everybody who wants to know: strangers may ask, as often as they like. */
+/** Asks all of `dependencies` at once. */
+const askAll = (dependencies: Dependencies, log: Log): Promise<readonly Component[]> =>
+  Promise.all(Object.entries(dependencies).map(askOne(log)));
+
+/** The same, but not for everybody who wants to know: strangers may ask, as often as they like. */
 export function healthOf(dependencies: Dependencies): (log: Log) => Promise<readonly Component[]> {
   let asked: { readonly at: number; readonly answer: Promise<readonly Component[]> } | undefined;
   return (log) => {
     const now = performance.now();
     if (asked === undefined || now - asked.at > freshMs)
-      asked = { at: now, answer: Promise.all(Object.entries(dependencies).map(askOne(log))) };
+      asked = { at: now, answer: askAll(dependencies, log) };
     return asked.answer;
   };
 }
@@ -46,11 +50,10 @@ export const isHealthy = (components: readonly Component[]): boolean =>
 
 /** `/healthz`: the process runs. `/readyz`: it can serve; 503 names what is missing. */
 export function healthRoutes(app: FastifyInstance, dependencies: Dependencies): void {
-  const ask = healthOf(dependencies);
   app.get('/healthz', async () => ({ status: 'healthy' }));
 
   app.get('/readyz', async (request, reply) => {
-    const components = await ask(request.log);
+    const components = await askAll(dependencies, request.log);
     const ready = isHealthy(components);
     return reply.code(ready ? 200 : 503).send({ status: ready ? 'healthy' : 'unhealthy', components });
   });
