@@ -18,6 +18,11 @@ export type Reason =
   /** The audit log would go nowhere. */
   | { readonly kind: 'audit-endpoint-missing' }
   | { readonly kind: 'audit-endpoint-unreachable'; readonly endpoint: string }
+  | { readonly kind: 'access-token-exists'; readonly name: string }
+  | { readonly kind: 'access-token-unknown'; readonly tokenId: number }
+  | { readonly kind: 'too-many-access-tokens'; readonly max: number }
+  /** Since the request has read them. */
+  | { readonly kind: 'preferences-changed' }
   | { readonly kind: 'references-unknown'; readonly repository: string; readonly digests: readonly Digest[] }
   | {
       readonly kind: 'reference-size-differs';

@@ -6,6 +6,7 @@ import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { refuseWhileReadOnly } from '../read-only.ts';
 import { accessTo } from './access.ts';
+import { accessTokenRoutes } from './access-tokens.ts';
 import { configurationRoutes } from './configurations.ts';
 import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
@@ -18,6 +19,7 @@ import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
+import { preferenceRoutes } from './preferences.ts';
 import { projectRoutes } from './projects.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
@@ -46,6 +48,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
         rolesOf,
         currentTraceparent,
         identify: identityOf(ports),
+        identifyAgain: (request) => callerOf(ports.authenticate, request),
       };
       const access = accessTo(parts);
 
@@ -66,6 +69,8 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       projectRoutes(api, parts, access);
       memberRoutes(api, parts, access);
       robotRoutes(api, parts, access);
+      accessTokenRoutes(api, parts, access);
+      preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
       searchRoutes(api, parts, access);
       for (const routes of [
