@@ -10,7 +10,6 @@ import { storeBlob } from '../commands/store-blob.ts';
 import { userOf } from '../domain/access/principal.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
 import type { AppPorts } from '../gateway/app.ts';
-import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import type { ManifestCache } from '../infra/manifest-cache/port.ts';
@@ -43,7 +42,6 @@ const firstUserId = 1;
 
 export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
-  readonly store: BlobStore;
   readonly database: Database;
   readonly cache: ReadCache;
   readonly sharedManifests: ManifestCache | undefined;

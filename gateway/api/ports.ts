@@ -41,6 +41,7 @@ import type {
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { ConfigurationPorts } from './configurations.ts';
 import type { PreferencesPorts } from './preferences.ts';
+import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
 import type { StatisticsPorts } from './statistics.ts';
 import type { SystemPorts } from './system.ts';
@@ -94,7 +95,12 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts extends SearchPorts, ConfigurationPorts, SystemPorts, StatisticsPorts {
+export interface ApiParts
+  extends RepositoryPorts,
+    SearchPorts,
+    ConfigurationPorts,
+    SystemPorts,
+    StatisticsPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly accessTokens: AccessTokenPorts;

@@ -7,9 +7,10 @@ import type { AccessPorts } from '../oci/access.ts';
 import { refuseWhileReadOnly } from '../read-only.ts';
 import { accessTo } from './access.ts';
 import { accessTokenRoutes } from './access-tokens.ts';
+import { artifactRoutes } from './artifacts.ts';
 import { configurationRoutes } from './configurations.ts';
 import { documentRoutes } from './document.ts';
-import { notFound } from './faults.ts';
+import { needed, notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
 import { preheatingRoutes } from './not-yet/preheating.ts';
@@ -21,10 +22,12 @@ import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { preferenceRoutes } from './preferences.ts';
 import { projectRoutes } from './projects.ts';
+import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { statisticRoutes } from './statistics.ts';
 import { systemRoutes } from './system.ts';
+import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
 
@@ -68,6 +71,9 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       userRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       memberRoutes(api, parts, access);
+      repositoryRoutes(api, parts, access);
+      artifactRoutes(api, parts, access);
+      tagRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       accessTokenRoutes(api, parts, access);
       preferenceRoutes(api, parts, access);
@@ -123,5 +129,6 @@ async function callerOf(authenticate: Authenticate, request: FastifyRequest): Pr
 function inWordsOfTheApi(error: unknown): unknown {
   if (error instanceof Refusal && error.reason.kind === 'project-unknown')
     return notFound(`project ${error.reason.project} not found`);
+  if (error instanceof Refusal && error.reason.kind === 'manifest-referenced') return needed();
   return error;
 }
