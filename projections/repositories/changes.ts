@@ -44,7 +44,7 @@ export function changesBy(events: readonly RecordedEvent<ContentEvent>[]) {
   const manifests = new Map<string, ManifestChange>();
   const tags = new Map<string, TagChange>();
   const signatures: Change[] = [];
-  /** Artifacts whose state may be another one. */
+  /** What an index names, or has named; what a tag points at is known by the tags. */
   const affected = new Map<string, { readonly repository: string; readonly digest: string }>();
   const touched = new Map<string, Date>();
 
@@ -70,7 +70,6 @@ export function changesBy(events: readonly RecordedEvent<ContentEvent>[]) {
           row: before?.row ?? rowOf(event.data, position, at),
           children: childrenOf(event.data),
         });
-        affect(repository, digest);
         for (const child of children) affect(repository, child.digest);
         break;
       }
@@ -89,8 +88,6 @@ export function changesBy(events: readonly RecordedEvent<ContentEvent>[]) {
         const id = event.type === 'TagAssigned' ? position : (tags.get(name)?.id ?? null);
         const removed = event.type === 'TagRemoved';
         tags.set(name, { repository, tag, digest, removed, id: removed ? null : id, position, at });
-        affect(repository, digest);
-        if (event.type === 'TagMoved') affect(repository, event.data.from);
         const subject = removed ? undefined : signedBy(tag);
         if (subject !== undefined) signatures.push({ row: { repository, digest, subject } });
         break;
@@ -112,7 +109,7 @@ export function changesBy(events: readonly RecordedEvent<ContentEvent>[]) {
     tags: [...tags.values()],
     signatures,
     affected: [...affected.values()],
-    touched: [...touched].map(([name, at]) => ({ name, at })),
+    touched: [...touched].map(([name, updated_at]) => ({ name, updated_at })),
   };
 }
 
