@@ -5,6 +5,7 @@ import { type Authenticate, anonymous } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
+import { accessTokenRoutes } from './access-tokens.ts';
 import { artifactRoutes } from './artifacts.ts';
 import { documentRoutes } from './document.ts';
 import { needed, notFound } from './faults.ts';
@@ -17,6 +18,7 @@ import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
+import { preferenceRoutes } from './preferences.ts';
 import { projectRoutes } from './projects.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
@@ -46,6 +48,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
         rolesOf,
         currentTraceparent,
         identify: identityOf(ports),
+        identifyAgain: (request) => callerOf(ports.authenticate, request),
       };
       const access = accessTo(parts);
 
@@ -66,6 +69,8 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       artifactRoutes(api, parts, access);
       tagRoutes(api, parts, access);
       robotRoutes(api, parts, access);
+      accessTokenRoutes(api, parts, access);
+      preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
       searchRoutes(api, parts, access);
       for (const routes of [

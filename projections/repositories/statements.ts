@@ -90,11 +90,14 @@ export async function changeStates(
         DELETE FROM ${own.table('listed_tags')} t USING changes c
         WHERE c.removed AND t.repository = c.repository AND t.tag = c.tag
       ), written AS (
-        INSERT INTO ${own.table('listed_tags')} (repository, tag, digest, id, pushed_at)
-        SELECT repository, tag, c.digest, coalesce(c.id, previous.id, c.position), c.at
+        INSERT INTO ${own.table('listed_tags')} 
+          (repository, tag, digest, id, pushed_at, pushed_by, "natural", moves)
+        SELECT repository, tag, c.digest, coalesce(c.id, previous.id, c.position), c.at, c.by, c."natural",
+          CASE WHEN c.id IS NULL THEN coalesce(previous.moves, 0) ELSE 0 END + c.moves
         FROM changes c LEFT JOIN previous USING (repository, tag) WHERE NOT c.removed
         ON CONFLICT (repository, tag) DO UPDATE
-        SET digest = excluded.digest, id = excluded.id, pushed_at = excluded.pushed_at
+        SET digest = excluded.digest, id = excluded.id, pushed_at = excluded.pushed_at,
+          pushed_by = excluded.pushed_by, moves = excluded.moves
       ), tagged AS (
         SELECT repository, digest, sum(n) AS tags FROM (
           SELECT repository, digest, -1 AS n FROM previous
@@ -163,6 +166,9 @@ const tagColumns = {
   id: 'bigint',
   position: 'bigint',
   at: 'timestamptz',
+  by: 'text',
+  natural: 'text',
+  moves: 'integer',
 } as const;
 /** Those that the push alone has a say in. */
 const pushedColumns = {
