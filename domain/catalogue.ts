@@ -5,6 +5,7 @@ import { emailEvent } from './email/events.ts';
 import type { RecordedEvent } from './event.ts';
 import { garbageCollectionEvent } from './garbage-collection/events.ts';
 import { idsEvent } from './ids/events.ts';
+import { labelEvent } from './label/events.ts';
 import { loginEvent } from './login/events.ts';
 import { memberEvent } from './member/events.ts';
 import { projectEvent } from './project/events.ts';
@@ -45,6 +46,7 @@ const aggregates = [
   { stream: 'email/<keyed hash>', events: emailEvent.options },
   { stream: 'member/<project id>/<user id>', events: memberEvent.options },
   { stream: 'robot/<name>', events: robotEvent.options },
+  { stream: 'labels/<project id or system>', events: labelEvent.options },
   { stream: 'ids/<kind>', events: idsEvent.options },
   { stream: 'blob/<digest>', events: blobEvent.options },
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
