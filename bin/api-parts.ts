@@ -50,6 +50,7 @@ import {
   searchUsers,
   userIdsOf,
 } from '../projections/users/queries.ts';
+import { version } from './version.ts';
 
 export interface ApiEngines {
   readonly log: EventLog;
@@ -135,6 +136,7 @@ export function apiParts(
     emailKeyOf: (email) => emailKeyOf(secrets, email),
     passwordMatches,
     newSecret,
+    version,
     robotPrefix,
     reached: (position) => views.reached(position, [members, projects, repositories, robots, users]),
   };

@@ -23,7 +23,7 @@ to date when they are read.
 
 Beside its data every event has a \`position\` in the log, the \`stream\` and its \`revision\` there, an \`id\` (UUIDv7),
 its \`type\` and \`version\`, the time \`recordedAt\`, and \`metadata\`: \`actor\`, \`requestId\`, \`correlationId\`,
-\`causationId\`, \`traceparent\`, \`clientIp\`, \`userAgent\`.
+\`causationId\`, \`traceparent\`, \`clientIp\`, \`userAgent\`, \`reason\`.
 
 ${sections.join('\n')}`;
 }

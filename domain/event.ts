@@ -11,6 +11,8 @@ export interface Metadata {
   readonly traceparent?: string;
   readonly clientIp?: string;
   readonly userAgent?: string;
+  /** Why, in the words of who did it. */
+  readonly reason?: string;
 }
 
 /** What a decider returns: a fact, not yet recorded. */

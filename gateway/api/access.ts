@@ -7,7 +7,8 @@ import type { Metadata } from '../../domain/event.ts';
 import type { Project } from '../../projections/projects/queries.ts';
 import { metadataOf } from '../auth/origin.ts';
 import { forbidden, notFound, unauthorized } from './faults.ts';
-import { flagHeader, storable } from './parameters.ts';
+import { storable } from './parameter-forms.ts';
+import { flagHeader } from './parameters.ts';
 import type { ApiPorts } from './ports.ts';
 
 /** Who asks, and how the events of the request are signed. */

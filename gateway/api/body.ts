@@ -8,13 +8,15 @@ const maxBodyBytes = 1024 * 1024;
 /**
  * The body of the request as JSON that fits `schema`; fields that the schema does not know are left out. `null`
  * counts as an empty object, as Harbor's own tests send it.
+ * @param isOptional whether no body does so too.
  * @throws RequestRefused 413, 415 or 422.
  */
 export async function readJson<Schema extends z.ZodType>(
   request: FastifyRequest,
   schema: Schema,
+  isOptional = false,
 ): Promise<z.output<Schema>> {
-  const text = await readText(request);
+  const text = (await readText(request)) || (isOptional ? '{}' : '');
   if (text === '') throw unprocessable('body in body is required');
   const parsed = schema.safeParse(parse(text) ?? {});
   if (parsed.success) return parsed.data;

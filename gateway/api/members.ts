@@ -6,7 +6,8 @@ import type { Access } from './access.ts';
 import { readJson } from './body.ts';
 import { badRequest, conflict, notFound } from './faults.ts';
 import { readPaging, sendPage } from './paging.ts';
-import { idInPath, parameter, storable } from './parameters.ts';
+import { storable } from './parameter-forms.ts';
+import { idInPath, parameter } from './parameters.ts';
 import type { ApiPorts } from './ports.ts';
 import { roleIds, roleOf } from './role-ids.ts';
 

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import { badRequest, unprocessable } from './faults.ts';
+import { storable } from './parameter-forms.ts';
 
 /** The parameters of the query; of one that is given twice the first counts, and an empty one is none. */
 export function parameter(request: FastifyRequest, name: string): string | undefined {
@@ -34,9 +35,6 @@ export function idInPath(request: FastifyRequest, name: string): number {
     throw unprocessable(`${name} in path must be of type int64: ${JSON.stringify(value)}`);
   return storable(id);
 }
-
-/** No id is beyond what the database can compare with; such a number names nothing. */
-export const storable = (id: number): number => (Math.abs(id) < 2 ** 31 ? id : 0);
 
 /** @throws RequestRefused 400 for a query that cannot be read as it was meant, and for what no database takes. */
 export function refuseBadQueries({ originalUrl }: FastifyRequest): void {

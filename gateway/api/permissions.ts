@@ -1,12 +1,17 @@
 import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import { authorize, type Scope } from '../../domain/access/authorize.ts';
 import { projectPermissions, systemPermissions } from '../../domain/access/catalogue.ts';
 import { permissionsByRole } from '../../domain/access/matrix.ts';
 import type { Permission } from '../../domain/access/permission.ts';
 import type { Access } from './access.ts';
+import { shows } from './answer-forms.ts';
 import { forbidden } from './faults.ts';
-import { flagParameter, parameter, storable } from './parameters.ts';
+import { operation } from './operation.ts';
+import { flag, storable, text } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
+
+const permission = z.object({ resource: z.string(), action: z.string() }).meta({ id: 'Permission' });
 
 /** What anybody can be allowed in a project: by a role, or as a robot. */
 const everyProjectPermission = [
@@ -17,41 +22,68 @@ const everyProjectPermission = [
 export function permissionRoutes(api: FastifyInstance, ports: ApiPorts, access: Access): void {
   const { queries, rolesOf } = ports;
 
-  api.get('/permissions', async (request) => {
-    const { principal } = await access.known(request);
-    const project = projectPermissions.map((permission) => parts(permission));
-    if (principal.kind === 'user' && principal.administrator)
-      return { system: systemPermissions.map((permission) => parts(permission)), project };
-    const memberships = principal.kind === 'user' ? await queries.membershipsOf(principal.userId) : [];
-    if (memberships.some(({ role }) => role === 'projectAdmin')) return { project };
-    throw forbidden('only administrators of the system or of a project see the catalogue of permissions');
-  });
+  operation(
+    api,
+    {
+      id: 'getPermissions',
+      tag: 'permissions',
+      method: 'GET',
+      path: '/permissions',
+      summary: 'What robot accounts can be given.',
+      answer: shows(
+        z.object({
+          system: z.array(permission).optional().describe('For administrators of the system'),
+          project: z.array(permission),
+        }),
+      ),
+    },
+    async ({ request }) => {
+      const { principal } = await access.known(request);
+      const project = projectPermissions.map((permission) => parts(permission));
+      if (principal.kind === 'user' && principal.administrator)
+        return { system: systemPermissions.map((permission) => parts(permission)), project };
+      const memberships = principal.kind === 'user' ? await queries.membershipsOf(principal.userId) : [];
+      if (memberships.some(({ role }) => role === 'projectAdmin')) return { project };
+      throw forbidden('only administrators of the system or of a project see the catalogue of permissions');
+    },
+  );
 
-  api.get('/users/current/permissions', async (request) => {
-    const { principal } = await access.known(request);
-    const written = parameter(request, 'scope') ?? '';
-    const isRelative = flagParameter(request, 'relative') === true;
-    const prefix = isRelative ? '' : `${written.replace(/\/$/, '')}/`;
-    const held = (all: readonly Permission[], scope: Scope) =>
-      all
-        .filter((permission) => authorize(principal, permission, scope))
-        .map((permission) => parts(permission, prefix, isRelative ? '.' : prefix.slice(0, -1)));
+  operation(
+    api,
+    {
+      id: 'getCurrentUserPermissions',
+      tag: 'user',
+      method: 'GET',
+      path: '/users/current/permissions',
+      summary: 'What the asker may do in a scope: `/system` or `/project/<id>`.',
+      query: { scope: text, relative: flag },
+      answer: shows(z.array(permission)),
+    },
+    async ({ request, query }) => {
+      const { principal } = await access.known(request);
+      const { scope: written = '', relative: isRelative = false } = query;
+      const prefix = isRelative ? '' : `${written.replace(/\/$/, '')}/`;
+      const held = (all: readonly Permission[], scope: Scope) =>
+        all
+          .filter((permission) => authorize(principal, permission, scope))
+          .map((permission) => parts(permission, prefix, isRelative ? '.' : prefix.slice(0, -1)));
 
-    if (/^\/system\/?$/.test(written)) return held(systemPermissions, { kind: 'system' }).map(asInSystem);
-    const [, id] = /^\/project\/(\d{1,15})\/?$/.exec(written) ?? [];
-    const project = id === undefined ? undefined : await queries.findProjectById(storable(Number(id)));
-    if (project === undefined) return [];
-    const roles = await rolesOf(principal, project.projectId);
-    return held(everyProjectPermission, { kind: 'project', project, roles });
+      if (/^\/system\/?$/.test(written)) return held(systemPermissions, { kind: 'system' }).map(asInSystem);
+      const [, id] = /^\/project\/(\d{1,15})\/?$/.exec(written) ?? [];
+      const project = id === undefined ? undefined : await queries.findProjectById(storable(Number(id)));
+      if (project === undefined) return [];
+      const roles = await rolesOf(principal, project.projectId);
+      return held(everyProjectPermission, { kind: 'project', project, roles });
 
-    /** There is no resource that is the system itself; `project` is the list of projects. */
-    function asInSystem({ resource, action }: { readonly resource: string; readonly action: string }) {
-      return {
-        resource: resource === '.' || `${resource}/` === prefix ? `${prefix}project` : resource,
-        action,
-      };
-    }
-  });
+      /** There is no resource that is the system itself; `project` is the list of projects. */
+      function asInSystem({ resource, action }: { readonly resource: string; readonly action: string }) {
+        return {
+          resource: resource === '.' || `${resource}/` === prefix ? `${prefix}project` : resource,
+          action,
+        };
+      }
+    },
+  );
 }
 
 /** @param self how the resource is called that is the scope itself. */

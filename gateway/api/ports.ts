@@ -94,6 +94,8 @@ export interface ApiParts {
   passwordMatches(passwordHash: string, password: string): Promise<boolean>;
   /** A secret that nobody can guess, for a robot. */
   newSecret(): string;
+  /** The version of this program. */
+  readonly version: string;
   /** What the full name of every robot begins with: `robot$`. */
   readonly robotPrefix: string;
   /** Resolves when the lists of users, projects, members and robots show the position. */

@@ -9,7 +9,8 @@ import { readJson } from './body.ts';
 import { requireStrong } from './credentials.ts';
 import { badRequest, notFound } from './faults.ts';
 import { sendPage } from './paging.ts';
-import { idInPath, storable } from './parameters.ts';
+import { storable } from './parameter-forms.ts';
+import { idInPath } from './parameters.ts';
 import type { ApiPorts } from './ports.ts';
 import { exactly, readListing } from './query.ts';
 import {

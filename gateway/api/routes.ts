@@ -5,6 +5,7 @@ import { type Authenticate, anonymous } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
+import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
 import { refuseBadQueries } from './parameters.ts';
@@ -38,6 +39,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       const access = accessTo(parts);
 
       answerUnknownPaths(api);
+      documentRoutes(api, parts.version);
       api.addHook('onRequest', async (request) => {
         refuseBadQueries(request);
         if (!ports.isReady()) throw starting;

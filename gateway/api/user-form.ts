@@ -1,5 +1,7 @@
+import { z } from 'zod';
 import { type Profile, readProfile } from '../../commands/profile.ts';
 import type { ListedUser } from '../../projections/users/queries.ts';
+import { time } from './answer-forms.ts';
 import { badRequest } from './faults.ts';
 import type { ApiPorts } from './ports.ts';
 
@@ -26,6 +28,26 @@ export function readUsername(written: string): string {
   if (illegal.test(username)) throw badRequest('username contains illegal characters');
   return username;
 }
+
+/** Harbor's `UserResp`. */
+export const userAnswer = z
+  .object({
+    user_id: z.int(),
+    username: z.string(),
+    email: z.string(),
+    realname: z.string(),
+    comment: z.string(),
+    sysadmin_flag: z.boolean(),
+    admin_role_in_auth: z.boolean().describe('Whether a directory makes an administrator of him'),
+    creation_time: time,
+    update_time: time,
+  })
+  .meta({ id: 'UserResp' });
+
+/** Harbor's `UserSearchRespItem`. */
+export const foundUser = z
+  .object({ user_id: z.int(), username: z.string() })
+  .meta({ id: 'UserSearchRespItem' });
 
 /** How users are shown, with the profiles opened in one go. */
 export async function shownUsers({ personalData }: ApiPorts, users: readonly ListedUser[]) {

@@ -5,14 +5,13 @@ import type { Permission } from '../../domain/access/permission.ts';
 import type { Filter } from '../../projections/listing.ts';
 import type { ListedUser } from '../../projections/users/queries.ts';
 import type { Access, Asker } from './access.ts';
-import { readJson } from './body.ts';
+import { creates, lists, nothing, shows } from './answer-forms.ts';
 import { requireStrong } from './credentials.ts';
-import { badRequest, forbidden, notFound, preconditionFailed, unprocessable } from './faults.ts';
-import { readPaging, sendPage } from './paging.ts';
-import { idInPath, parameter } from './parameters.ts';
+import { badRequest, forbidden, notFound, preconditionFailed } from './faults.ts';
+import { operation } from './operation.ts';
+import { required, text as textParameter } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
-import { readListing } from './query.ts';
-import { readUsername, requireProfile, shownUsers } from './user-form.ts';
+import { foundUser, readUsername, requireProfile, shownUsers, userAnswer } from './user-form.ts';
 
 const text = z
   .string()
@@ -33,10 +32,10 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
   /** The user of the path, for himself or for who may do this to every user. */
   async function himselfOr(
     request: FastifyRequest,
+    userId: number,
     permission: Permission,
   ): Promise<Asker & { user: ListedUser; isHimself: boolean }> {
     const asker = await access.known(request);
-    const userId = idInPath(request, 'user_id');
     const { principal } = asker;
     const isHimself = principal.kind === 'user' && principal.userId === userId;
     if (!isHimself && !authorize(principal, permission, { kind: 'system' })) throw forbidden();
@@ -49,6 +48,12 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
     return user;
   }
 
+  async function shownUser(user: ListedUser) {
+    const [shown] = await shownUsers(ports, [user]);
+    if (shown === undefined) throw notFound(`user ${user.userId} not found`);
+    return shown;
+  }
+
   /** Addresses are kept sealed, so they are found as a whole alone, whatever way they are asked for. */
   const byEmail = (email: string): Filter => ({ key: 'email_key', kind: 'is', value: emailKeyOf(email) });
   const withoutEmail = (filter: Filter): Filter => {
@@ -56,102 +61,202 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
     return byEmail(filter.kind === 'is' || filter.kind === 'contains' ? filter.value : '');
   };
 
-  api.get('/users', async (request, reply) => {
-    await access.inSystem(request, 'user:list');
-    const listing = readListing(request);
-    const [username, email] = [parameter(request, 'username'), parameter(request, 'email')];
-    const filters = [
-      ...listing.filters.map(withoutEmail),
-      ...(username === undefined ? [] : [{ key: 'username', kind: 'contains', value: username } as const]),
-      ...(email === undefined ? [] : [byEmail(email)]),
-    ];
-    const { rows, total } = await queries.listUsers({ ...listing, filters });
-    return sendPage(request, reply, listing, { rows: await shownUsers(ports, rows), total }, (user) => user);
-  });
+  operation(
+    api,
+    {
+      id: 'listUsers',
+      tag: 'user',
+      method: 'GET',
+      path: '/users',
+      summary: 'The users, save the first administrator.',
+      query: { username: textParameter, email: textParameter },
+      answer: lists(userAnswer),
+    },
+    async ({ request, listing, query: { username, email } }) => {
+      await access.inSystem(request, 'user:list');
+      const filters = [
+        ...listing.filters.map(withoutEmail),
+        ...(username === undefined ? [] : [{ key: 'username', kind: 'contains', value: username } as const]),
+        ...(email === undefined ? [] : [byEmail(email)]),
+      ];
+      const { rows, total } = await queries.listUsers({ ...listing, filters });
+      return { rows: await shownUsers(ports, rows), total };
+    },
+  );
 
-  api.post('/users', async (request, reply) => {
-    const { metadata } = await access.inSystem(request, 'user:create');
-    const { username: written, password, ...person } = await readJson(request, newUser);
-    const username = readUsername(written);
-    requireProfile(person);
-    requireStrong(password);
-    const { userId, position } = await commands.createUser({ username, password, ...person }, metadata);
-    await reached(position);
-    return reply.code(201).header('location', `/api/v2.0/users/${userId}`).send();
-  });
+  operation(
+    api,
+    {
+      id: 'createUser',
+      tag: 'user',
+      method: 'POST',
+      path: '/users',
+      summary: 'Creates a user.',
+      body: newUser,
+      answer: creates,
+    },
+    async ({ request, body }) => {
+      const { metadata } = await access.inSystem(request, 'user:create');
+      const { username: written, password, ...person } = await body();
+      const username = readUsername(written);
+      requireProfile(person);
+      requireStrong(password);
+      const { userId, position } = await commands.createUser({ username, password, ...person }, metadata);
+      await reached(position);
+      return { id: userId };
+    },
+  );
 
-  api.get('/users/current', async (request) => {
-    const { principal } = await access.known(request);
-    if (principal.kind !== 'user')
-      throw preconditionFailed(`get current user not available for security context: ${principal.kind}`);
-    const [user] = await shownUsers(ports, [await existing(principal.userId)]);
-    return user;
-  });
+  operation(
+    api,
+    {
+      id: 'getCurrentUserInfo',
+      tag: 'user',
+      method: 'GET',
+      path: '/users/current',
+      summary: 'The user who asks.',
+      answer: shows(userAnswer),
+    },
+    async ({ request }) => {
+      const { principal } = await access.known(request);
+      if (principal.kind !== 'user')
+        throw preconditionFailed(`get current user not available for security context: ${principal.kind}`);
+      return shownUser(await existing(principal.userId));
+    },
+  );
 
-  api.get('/users/search', async (request, reply) => {
-    await access.known(request);
-    const paging = readPaging(request);
-    const username = parameter(request, 'username');
-    if (username === undefined) throw unprocessable('username in query is required');
-    const page = await queries.searchUsers(username, paging);
-    return sendPage(request, reply, paging, page, (user) => ({
-      user_id: user.userId,
-      username: user.username,
-    }));
-  });
+  operation(
+    api,
+    {
+      id: 'searchUsers',
+      tag: 'user',
+      method: 'GET',
+      path: '/users/search',
+      summary: 'Users by a part of their names, the shortest first.',
+      query: { username: required(textParameter) },
+      answer: lists(foundUser, 'paged'),
+    },
+    async ({ request, query: { username }, listing }) => {
+      await access.known(request);
+      const { rows, total } = await queries.searchUsers(username, listing);
+      return { rows: rows.map((user) => ({ user_id: user.userId, username: user.username })), total };
+    },
+  );
 
-  api.get('/users/:user_id', async (request) => {
-    const { user } = await himselfOr(request, 'user:read');
-    const [shown] = await shownUsers(ports, [user]);
-    return shown;
-  });
+  operation(
+    api,
+    {
+      id: 'getUser',
+      tag: 'user',
+      method: 'GET',
+      path: '/users/:user_id',
+      summary: 'A user.',
+      answer: shows(userAnswer),
+    },
+    async ({ request, path }) => {
+      const { user } = await himselfOr(request, path.user_id, 'user:read');
+      return shownUser(user);
+    },
+  );
 
-  api.put('/users/:user_id', async (request, reply) => {
-    const { user, metadata } = await himselfOr(request, 'user:update');
-    const person = await readJson(request, profile);
-    requireProfile(person);
-    const { username, userId, emailKey: emailKeyBefore } = user;
-    await reached(await commands.changeProfile({ username, userId, emailKeyBefore, ...person }, metadata));
-    return reply.send();
-  });
+  operation(
+    api,
+    {
+      id: 'updateUserProfile',
+      tag: 'user',
+      method: 'PUT',
+      path: '/users/:user_id',
+      summary: 'Replaces what a user says of himself.',
+      body: profile,
+      answer: nothing,
+    },
+    async ({ request, path, body }) => {
+      const { user, metadata } = await himselfOr(request, path.user_id, 'user:update');
+      const person = await body();
+      requireProfile(person);
+      const { username, userId, emailKey: emailKeyBefore } = user;
+      await reached(await commands.changeProfile({ username, userId, emailKeyBefore, ...person }, metadata));
+    },
+  );
 
-  api.delete('/users/:user_id', async (request, reply) => {
-    const { principal, metadata } = await access.inSystem(request, 'user:delete');
-    const userId = idInPath(request, 'user_id');
-    if (userId === firstUser || (principal.kind === 'user' && principal.userId === userId))
-      throw forbidden(`User with ID ${userId} cannot be deleted`);
-    const { username, emailKey } = await existing(userId);
-    await reached(await commands.deleteUser({ username, userId, emailKey }, metadata));
-    return reply.send();
-  });
+  operation(
+    api,
+    {
+      id: 'deleteUser',
+      tag: 'user',
+      method: 'DELETE',
+      path: '/users/:user_id',
+      summary: 'Deletes a user, whose name and address are free from then on.',
+      answer: nothing,
+    },
+    async ({ request, path: { user_id: userId } }) => {
+      const { principal, metadata } = await access.inSystem(request, 'user:delete');
+      if (userId === firstUser || (principal.kind === 'user' && principal.userId === userId))
+        throw forbidden(`User with ID ${userId} cannot be deleted`);
+      const { username, emailKey } = await existing(userId);
+      await reached(await commands.deleteUser({ username, userId, emailKey }, metadata));
+    },
+  );
 
-  api.put('/users/:user_id/sysadmin', async (request, reply) => {
-    const { metadata } = await access.inSystem(request, 'user:update');
-    const userId = idInPath(request, 'user_id');
-    const { sysadmin_flag } = await readJson(request, rights);
-    const { username } = await existing(userId);
-    const administrator = sysadmin_flag === true;
-    await reached(await commands.changeAdministrator({ username, userId, administrator }, metadata));
-    return reply.send();
-  });
+  operation(
+    api,
+    {
+      id: 'setUserSysAdmin',
+      tag: 'user',
+      method: 'PUT',
+      path: '/users/:user_id/sysadmin',
+      summary: 'Makes a user an administrator of the system, or ends that.',
+      body: rights,
+      answer: nothing,
+    },
+    async ({ request, path: { user_id: userId }, body }) => {
+      const { metadata } = await access.inSystem(request, 'user:update');
+      const { sysadmin_flag } = await body();
+      const { username } = await existing(userId);
+      const administrator = sysadmin_flag === true;
+      await reached(await commands.changeAdministrator({ username, userId, administrator }, metadata));
+    },
+  );
 
-  api.put('/users/:user_id/password', async (request, reply) => {
-    const { user, isHimself, metadata } = await himselfOr(request, 'user:update');
-    const { old_password, new_password } = await readJson(request, passwords);
-    const { passwordHash } = (await queries.findLoginUser(user.username)) ?? {};
-    if (passwordHash === undefined) throw notFound(`user ${user.userId} not found`);
-    if (isHimself && !(await ports.passwordMatches(passwordHash, old_password)))
-      throw forbidden('Current password is incorrect');
-    requireStrong(new_password);
-    if (await ports.passwordMatches(passwordHash, new_password))
-      throw badRequest('New password is identical to old password');
-    const { username, userId } = user;
-    await reached(await commands.changePassword({ username, userId, password: new_password }, metadata));
-    return reply.send();
-  });
+  operation(
+    api,
+    {
+      id: 'updateUserPassword',
+      tag: 'user',
+      method: 'PUT',
+      path: '/users/:user_id/password',
+      summary: 'Changes a password; who changes his own has to know it.',
+      body: passwords,
+      answer: nothing,
+    },
+    async ({ request, path, body }) => {
+      const { user, isHimself, metadata } = await himselfOr(request, path.user_id, 'user:update');
+      const { old_password, new_password } = await body();
+      const { passwordHash } = (await queries.findLoginUser(user.username)) ?? {};
+      if (passwordHash === undefined) throw notFound(`user ${user.userId} not found`);
+      if (isHimself && !(await ports.passwordMatches(passwordHash, old_password)))
+        throw forbidden('Current password is incorrect');
+      requireStrong(new_password);
+      if (await ports.passwordMatches(passwordHash, new_password))
+        throw badRequest('New password is identical to old password');
+      const { username, userId } = user;
+      await reached(await commands.changePassword({ username, userId, password: new_password }, metadata));
+    },
+  );
 
-  api.put('/users/:user_id/cli_secret', async (request) => {
-    await himselfOr(request, 'user:update');
-    throw preconditionFailed('the secret for the command line is for users of an OIDC provider');
-  });
+  operation(
+    api,
+    {
+      id: 'setCliSecret',
+      tag: 'user',
+      method: 'PUT',
+      path: '/users/:user_id/cli_secret',
+      summary: 'Sets the secret with which a user of an OIDC provider logs in from the command line.',
+      answer: nothing,
+    },
+    async ({ request, path }) => {
+      await himselfOr(request, path.user_id, 'user:update');
+      throw preconditionFailed('the secret for the command line is for users of an OIDC provider');
+    },
+  );
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { requireDocumented } from './api-document.ts';
 import { type Answer, header, type Sent, send, type Target } from './client.ts';
 
 /** Strong enough for the rule, and the same for everybody. */
@@ -6,8 +7,10 @@ export const password = 'Passw0rd-of-a-test';
 
 export const api = '/api/v2.0';
 
-/** One request to the management API; `as` is a user of the tests, `''` anonymous, and without it the administrator. */
-export function ask(
+/**
+ * One request to the management API, whose answer has to be one that the API's document has; `as` is a user of the tests, `''` anonymous, and without it the administrator.
+ */
+export async function ask(
   target: Target,
   method: string,
   path: string,
@@ -17,11 +20,14 @@ export function ask(
     headers,
   }: { readonly as?: string; readonly body?: unknown; readonly headers?: Sent['headers'] } = {},
 ): Promise<Answer> {
-  return send(target, method, path.startsWith('/api') ? path : `${api}${path}`, {
+  const url = path.startsWith('/api') ? path : `${api}${path}`;
+  const answer = await send(target, method, url, {
     ...(as !== undefined && { as: as === '' || as.includes(':') ? as : `${as}:${password}` }),
     ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     headers: { ...(body !== undefined && { 'content-type': 'application/json' }), ...headers },
   });
+  await requireDocumented(target, method, url, answer);
+  return answer;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: what an answer holds is what the test is about.

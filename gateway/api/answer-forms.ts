@@ -1,0 +1,124 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Page } from '../../projections/listing.ts';
+import { type Paging, sendPage } from './paging.ts';
+
+/** A time as the API shows it: UTC, with milliseconds. */
+export const time = z.iso.datetime();
+
+/** What a handler gives for what the wire carries: times as dates, and lists that it does not change. */
+export type Shown<Wire> = Wire extends string
+  ? Wire | Date
+  : Wire extends readonly (infer Item)[]
+    ? readonly Shown<Item>[]
+    : Wire extends object
+      ? { readonly [Key in keyof Wire]: Shown<Wire[Key]> }
+      : Wire;
+
+/** What a handler resolves to, and how that is sent. */
+export interface AnswerForm<Result> {
+  readonly status: number;
+  readonly description: string;
+  /** Of a body in JSON. */
+  readonly schema?: z.ZodType;
+  /** Of a body in something else. */
+  readonly contentType?: string;
+  /** What it carries beside, with what that means. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Which part of a list the request can ask for: `filtered` adds `q` and `sort`. */
+  readonly list?: 'paged' | 'filtered';
+  send(result: Result, at: SentTo): FastifyReply;
+}
+
+export interface SentTo {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly listing: Paging;
+}
+
+/** 200 with a body. */
+export const shows = <Schema extends z.ZodType>(
+  schema: Schema,
+  description = 'What was asked for',
+): AnswerForm<Shown<z.output<Schema>>> => ({
+  status: 200,
+  description,
+  schema,
+  send: (result, { reply }) => reply.send(result),
+});
+
+/** 200 with a page of a list. */
+export const lists = <Item extends z.ZodType>(
+  item: Item,
+  list: 'paged' | 'filtered' = 'filtered',
+): AnswerForm<Page<Shown<z.output<Item>>>> => ({
+  status: 200,
+  description: 'A page of the list',
+  schema: z.array(item),
+  headers: { 'X-Total-Count': 'How many there are on all pages', Link: 'Where the pages beside are' },
+  list,
+  send: (page, { request, reply, listing }) => sendPage(request, reply, listing, page, (shown) => shown),
+});
+
+/** 200 without a body. */
+export const nothing: AnswerForm<void> = {
+  status: 200,
+  description: 'Done',
+  send: (_, { reply }) => reply.send(),
+};
+
+export interface Created {
+  /** What the Location ends in. */
+  readonly id: string | number;
+  /** The Location, where it is not the path of the request and the id. */
+  readonly location?: string;
+}
+
+const createdHeaders = { Location: 'Where it is' };
+
+function locate({ id, location }: Created, { request, reply }: SentTo): FastifyReply {
+  const [path = ''] = request.url.split('?', 1);
+  return reply.code(201).header('location', location ?? `${path}/${id}`);
+}
+
+/** 201 without a body. */
+export const creates: AnswerForm<Created> = {
+  status: 201,
+  description: 'Created',
+  headers: createdHeaders,
+  send: (created, at) => locate(created, at).send(),
+};
+
+/** 201 with a body. */
+export const createsAndShows = <Schema extends z.ZodType>(
+  schema: Schema,
+): AnswerForm<Created & { readonly body: Shown<z.output<Schema>> }> => ({
+  status: 201,
+  description: 'Created',
+  schema,
+  headers: createdHeaders,
+  send: (created, at) => locate(created, at).send(created.body),
+});
+
+/** 200 with a text. */
+export const says = (contentType = 'text/plain; charset=utf-8'): AnswerForm<string | Buffer> => ({
+  status: 200,
+  description: 'What was asked for',
+  contentType,
+  send: (result, { reply }) => reply.type(contentType).send(result),
+});
+
+/** A form with another status: `withStatus(202, nothing)`. */
+export const withStatus = <Result>(
+  status: number,
+  form: AnswerForm<Result>,
+  description = form.description,
+): AnswerForm<Result> => ({
+  ...form,
+  status,
+  description,
+  send(result, at) {
+    at.reply.code(status);
+    return form.send(result, at);
+  },
+});
