@@ -1,6 +1,7 @@
 import type { AnyProjection } from '../infra/database/projection.ts';
 import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
+import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { projects } from './projects/projection.ts';
 import { referrers } from './referrers/projection.ts';
@@ -14,6 +15,7 @@ import { users } from './users/projection.ts';
 export const projections: readonly AnyProjection[] = [
   artifacts,
   blobs,
+  labels,
   members,
   projects,
   referrers,
