@@ -78,8 +78,12 @@ export function accessTo(ports: ApiPorts): Access {
 
     async inProject(request, permission) {
       const asker = await anyone(request);
-      const { project_name_or_id: named = '' } = request.params as Record<string, string>;
-      const isName = flagHeader(request, 'X-Is-Resource-Name') === true || !/^\d{1,15}$/.test(named);
+      const { project_name, project_name_or_id } = request.params as Record<string, string | undefined>;
+      const named = project_name ?? project_name_or_id ?? '';
+      const isName =
+        project_name !== undefined ||
+        flagHeader(request, 'X-Is-Resource-Name') === true ||
+        !/^\d{1,15}$/.test(named);
       const found = await (isName
         ? queries.findProject(named)
         : queries.findProjectById(storable(Number(named))));

@@ -44,10 +44,14 @@ const repositoryName = z
 export const pathForms = {
   addition: text,
   digest: text,
+  execution_id: id,
   group_id: id,
+  id,
   label_id: id,
   meta_name: text,
   mid: id,
+  preheat_instance_name: text,
+  preheat_policy_name: text,
   project_name: text,
   project_name_or_id: text.meta({
     parameter: {
@@ -56,10 +60,13 @@ export const pathForms = {
         'A number is an id and everything else a name, unless X-Is-Resource-Name says that it is a name',
     },
   }),
+  registration_id: text,
+  report_id: text,
   reference: text.meta({ parameter: { type: 'string', description: 'A tag or a digest' } }),
   repository_name: repositoryName,
   robot_id: id,
   tag_name: text,
+  task_id: id,
   user_id: id,
 } as const;
 export type PathForms = typeof pathForms;

@@ -8,6 +8,11 @@ import { accessTo } from './access.ts';
 import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
+import { directoryRoutes } from './not-yet/directories.ts';
+import { preheatingRoutes } from './not-yet/preheating.ts';
+import { registryRoutes } from './not-yet/registries.ts';
+import { replicationRoutes } from './not-yet/replication.ts';
+import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
@@ -53,6 +58,14 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       memberRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
+      for (const routes of [
+        directoryRoutes,
+        preheatingRoutes,
+        registryRoutes,
+        replicationRoutes,
+        scanningRoutes,
+      ])
+        routes(api, access);
     },
     { prefix: '/api/v2.0' },
   );

@@ -5,6 +5,7 @@ import { type Answer, send, type Target } from './client.ts';
 
 interface Operation {
   readonly operationId: string;
+  readonly tags: readonly string[];
   readonly responses: Readonly<Record<string, Response>>;
 }
 
