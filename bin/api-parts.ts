@@ -50,13 +50,15 @@ import {
   searchUsers,
   userIdsOf,
 } from '../projections/users/queries.ts';
+import { artifactContentParts } from './artifact-content-parts.ts';
+import { labelParts } from './label-parts.ts';
 import { version } from './version.ts';
 
 export interface ApiEngines {
   readonly log: EventLog;
   readonly record: Recorder;
   readonly secrets: SecretBox;
-  readonly store: Pick<BlobStore, 'delete'>;
+  readonly store: Pick<BlobStore, 'delete' | 'open' | 'size'>;
   readonly personalData: PersonalData;
   readonly database: Pick<Database, 'kysely'>;
   readonly views: Views;
@@ -95,6 +97,8 @@ export function apiParts(
   };
 
   return {
+    labels: labelParts(ports, { kysely, views, current }),
+    artifactContent: artifactContentParts(store, kysely, current),
     queries: {
       findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
       findUser: current(findUser.bind(undefined, inUsers)),

@@ -36,14 +36,17 @@ import type {
   searchUsers,
   userIdsOf,
 } from '../../projections/users/queries.ts';
+import type { ContentPorts } from './additions/stored-content.ts';
+import type { ArtifactLookup } from './artifact-in-path.ts';
+import type { LabelPorts } from './labels.ts';
 
 /** A query without the database that it asks. */
-type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
+export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
   ? (...args: Args) => Result
   : never;
 
 /** A command without the ports that it was made with. */
-type Command<Made> = Made extends (ports: never) => infer Run ? Run : never;
+export type Command<Made> = Made extends (ports: never) => infer Run ? Run : never;
 
 export interface ApiQueries {
   readonly findLoginUser: Query<typeof findLoginUser>;
@@ -84,8 +87,13 @@ export interface ApiCommands {
   readonly deleteRobot: Command<typeof deleteRobot>;
 }
 
+/** Where an artifact is, and the blobs that it holds. */
+export type ArtifactContentPorts = ArtifactLookup & ContentPorts;
+
 /** What the management API is wired with. */
 export interface ApiParts {
+  readonly labels: LabelPorts;
+  readonly artifactContent: ArtifactContentPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly personalData: Pick<PersonalData, 'open'>;

@@ -5,8 +5,12 @@ import { type Authenticate, anonymous } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
+import { additionRoutes } from './additions/routes.ts';
+import { artifactLabelRoutes } from './artifact-labels.ts';
 import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
+import { iconRoutes } from './icons.ts';
+import { labelRoutes } from './labels.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
 import { preheatingRoutes } from './not-yet/preheating.ts';
@@ -58,6 +62,10 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       memberRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
+      labelRoutes(api, parts.labels, access);
+      artifactLabelRoutes(api, { ...parts.artifactContent, labels: parts.labels }, access);
+      additionRoutes(api, parts.artifactContent, access);
+      iconRoutes(api, access);
       for (const routes of [
         directoryRoutes,
         preheatingRoutes,
