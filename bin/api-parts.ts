@@ -30,6 +30,7 @@ import { hashPassword, passwordMatches } from '../infra/password-hash/argon2.ts'
 import type { PersonalData } from '../infra/personal-data/port.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import type { Views } from '../infra/views/port.ts';
+import { annotations } from '../projections/annotations/projection.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { holdsManifests } from '../projections/artifacts/queries.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
@@ -52,6 +53,7 @@ import {
 } from '../projections/users/queries.ts';
 import { artifactContentParts } from './artifact-content-parts.ts';
 import { labelParts } from './label-parts.ts';
+import { searchParts } from './search-parts.ts';
 import { version } from './version.ts';
 
 export interface ApiEngines {
@@ -99,6 +101,7 @@ export function apiParts(
   return {
     labels: labelParts(ports, { kysely, views, current }),
     artifactContent: artifactContentParts(store, kysely, current),
+    ...searchParts(kysely, current),
     queries: {
       findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
       findUser: current(findUser.bind(undefined, inUsers)),
@@ -142,7 +145,8 @@ export function apiParts(
     newSecret,
     version,
     robotPrefix,
-    reached: (position) => views.reached(position, [members, projects, repositories, robots, users]),
+    reached: (position) =>
+      views.reached(position, [annotations, members, projects, repositories, robots, users]),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { Views } from '../infra/views/port.ts';
+import { annotations } from '../projections/annotations/projection.ts';
 import {
   findAttached,
   findChildren,
@@ -36,7 +37,7 @@ interface Shown {
 }
 
 /** All that tells what a repository has, and what needs it. */
-const contentViews = [artifacts, blobs, referrers, repositories, tags];
+const contentViews = [annotations, artifacts, blobs, referrers, repositories, tags];
 
 /** Lets no answer through that the views gave, or may have given, while they were behind what they had shown. */
 export const currentIn =

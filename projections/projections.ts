@@ -1,4 +1,5 @@
 import type { AnyProjection } from '../infra/database/projection.ts';
+import { annotations } from './annotations/projection.ts';
 import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
 import { labels } from './labels/projection.ts';
@@ -13,6 +14,7 @@ import { users } from './users/projection.ts';
 
 /** Every read model that this version of Shiplog serves. */
 export const projections: readonly AnyProjection[] = [
+  annotations,
   artifacts,
   blobs,
   labels,

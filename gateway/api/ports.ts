@@ -39,6 +39,7 @@ import type {
 import type { ContentPorts } from './additions/stored-content.ts';
 import type { ArtifactLookup } from './artifact-in-path.ts';
 import type { LabelPorts } from './labels.ts';
+import type { SearchPorts } from './search.ts';
 
 /** A query without the database that it asks. */
 export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
@@ -91,7 +92,7 @@ export interface ApiCommands {
 export type ArtifactContentPorts = ArtifactLookup & ContentPorts;
 
 /** What the management API is wired with. */
-export interface ApiParts {
+export interface ApiParts extends SearchPorts {
   readonly labels: LabelPorts;
   readonly artifactContent: ArtifactContentPorts;
   readonly queries: ApiQueries;

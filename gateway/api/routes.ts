@@ -22,6 +22,7 @@ import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { projectRoutes } from './projects.ts';
 import { robotRoutes } from './robots.ts';
+import { searchRoutes } from './search.ts';
 import { systemRoutes } from './system.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
@@ -35,6 +36,8 @@ export interface ManagementPorts
 /** The management API under `/api/v2.0`, compatible with that of Harbor. */
 export function managementApi(app: FastifyInstance, ports: ManagementPorts): void {
   app.get('/api/version', async () => ({ version: 'v2.0' }));
+  // Where Harbor has its explorer of the API.
+  app.get('/devcenter-api-2.0', (_request, reply) => reply.redirect('/api/v2.0/reference'));
 
   app.register(
     async (api) => {
@@ -66,6 +69,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       artifactLabelRoutes(api, { ...parts.artifactContent, labels: parts.labels }, access);
       additionRoutes(api, parts.artifactContent, access);
       iconRoutes(api, access);
+      searchRoutes(api, parts, access);
       for (const routes of [
         directoryRoutes,
         preheatingRoutes,

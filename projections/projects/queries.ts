@@ -61,7 +61,7 @@ export async function listProjects(
 ): Promise<Page<Project>> {
   const all = conditionsOf(listing.filters, columns).reduce(
     (query, condition) => query.where(condition),
-    db.selectFrom('projects').$if(visible.kind === 'some', (query) => query.where(conditionOf(visible))),
+    db.selectFrom('projects').where(visibleProjects(visible)),
   );
   const page = all
     .select(projectColumns)
@@ -75,12 +75,10 @@ export async function listProjects(
   return { rows, total: Number(total) };
 }
 
-function conditionOf(visible: Visible) {
-  const {
-    public: isPublic,
-    projectIds,
-    names,
-  } = visible.kind === 'some' ? visible : { public: true, projectIds: [], names: [] };
+/** Those of the rows of `projects` that may be seen. */
+export function visibleProjects(visible: Visible) {
+  if (visible.kind === 'all') return sql<boolean>`true`;
+  const { public: isPublic, projectIds, names } = visible;
   return sql<boolean>`(public AND ${isPublic}
     OR project_id = ANY (${[...projectIds]}::integer[]) OR name = ANY (${[...names]}::text[]))`;
 }

@@ -1,0 +1,123 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { authorize } from '../../domain/access/authorize.ts';
+import type { Principal } from '../../domain/access/principal.ts';
+import type { Visible } from '../../projections/projects/queries.ts';
+import { type Hit, type SearchKind, searchKinds } from '../../projections/search/queries.ts';
+import type { Access } from './access.ts';
+import { shows } from './answer-forms.ts';
+import { badRequest } from './faults.ts';
+import { operation } from './operation.ts';
+import { required, text } from './parameter-forms.ts';
+import type { ApiPorts } from './ports.ts';
+
+export interface SearchPorts {
+  /** Up to `limit` hits of one kind among the projects that may be seen, the best first. */
+  searchFor(kind: SearchKind, text: string, visible: Visible, limit: number): Promise<readonly Hit[]>;
+}
+
+const maxLength = 255;
+const standardLimit = 20;
+const maxLimit = 100;
+
+const hit = z
+  .object({
+    kind: z.enum(searchKinds),
+    score: z.int().describe('0 to 100: how well it fits'),
+    project: z.string(),
+    repository: z.string().nullable().describe('The full name'),
+    tag: z.string().nullable(),
+    digest: z.string().nullable(),
+    text: z.string().describe('What was found'),
+  })
+  .meta({ id: 'SearchHit' });
+
+const hits = z
+  .object({
+    hits: z.array(hit).describe('The best first'),
+    facets: z.array(
+      z.object({
+        kind: z.enum(searchKinds),
+        count: z.int(),
+        more: z.boolean().describe('Whether there are more than were counted'),
+      }),
+    ),
+  })
+  .meta({ id: 'SearchHits' });
+
+const limitForm = z
+  .string()
+  .regex(/^(?:[1-9]\d?|100)$/, `should be a whole number from 1 to ${maxLimit}`)
+  .transform(Number)
+  .meta({ parameter: { type: 'integer', minimum: 1, maximum: maxLimit, default: standardLimit } });
+
+/** The search for anything by its name, beyond Harbor's. */
+export function searchRoutes(api: FastifyInstance, ports: ApiPorts & SearchPorts, access: Access): void {
+  operation(
+    api,
+    {
+      id: 'searchAll',
+      tag: 'search',
+      method: 'GET',
+      path: '/search/all',
+      summary:
+        'Projects and repositories by a part of their names, tags, digests and annotations by their beginning.',
+      query: {
+        q: required(text),
+        kinds: text.meta({
+          parameter: { type: 'string', description: `Of ${searchKinds.join(', ')}, with commas between` },
+        }),
+        limit: limitForm,
+      },
+      answer: shows(hits),
+    },
+    async ({ request, query: { q, kinds, limit = standardLimit } }) => {
+      const { principal } = await access.anyone(request);
+      const sought = q.trim();
+      if (sought === '' || sought.length > maxLength)
+        throw badRequest(`q in query has 1 to ${maxLength} characters`);
+      const visible = await seenBy(principal);
+      const found = await Promise.all(
+        kindsIn(kinds).map(async (kind) => ({
+          kind,
+          // One more tells whether there are more.
+          all: await ports.searchFor(kind, sought, visible, limit + 1),
+        })),
+      );
+      return {
+        hits: found
+          .flatMap(({ all }) => all.slice(0, limit))
+          .sort((a, b) => b.score - a.score)
+          .slice(0, limit),
+        facets: found.map(({ kind, all }) => ({
+          kind,
+          count: Math.min(all.length, limit),
+          more: all.length > limit,
+        })),
+      };
+    },
+  );
+
+  /** A robot finds what everybody finds, as with Harbor. */
+  async function seenBy(principal: Principal): Promise<Visible> {
+    if (principal.kind === 'user' && authorize(principal, 'project:list', { kind: 'system' }))
+      return { kind: 'all' };
+    const memberships = principal.kind === 'user' ? await ports.queries.membershipsOf(principal.userId) : [];
+    return {
+      kind: 'some',
+      public: true,
+      projectIds: memberships.map(({ projectId }) => projectId),
+      names: [],
+    };
+  }
+}
+
+/** @throws RequestRefused 400 */
+function kindsIn(written: string | undefined): readonly SearchKind[] {
+  if (written === undefined) return searchKinds;
+  const asked = written.split(',').map((each) => each.trim());
+  const unknown = asked.find((each) => !searchKinds.some((kind) => kind === each));
+  if (unknown !== undefined)
+    throw badRequest(`kinds in query are of ${searchKinds.join(', ')}, and not ${JSON.stringify(unknown)}`);
+  return searchKinds.filter((kind) => asked.includes(kind));
+}
