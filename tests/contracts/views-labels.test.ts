@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sql } from 'kysely';
+import { catalogue, currentVersion } from '../../domain/catalogue.ts';
 import type { DomainEvent } from '../../domain/event.ts';
-import { labels } from '../../projections/labels/projection.ts';
+import { viewOf } from '../../infra/database/projection.ts';
+import { newEventId } from '../../infra/event-log/ids.ts';
+import { type LabelsDatabase, labels } from '../../projections/labels/projection.ts';
+import { hasLabels, labelsOf } from '../../projections/labels/queries.ts';
 import { rowsAfter } from './views-rows.ts';
-import { startSetting } from './views-setting.ts';
+import { run, type Setting, startSetting } from './views-setting.ts';
 
 const digest = (n: number): string => `sha256:${String(n).padStart(64, '0')}`;
 const which = (labelId: number, projectId: number | null) => ({
@@ -77,3 +82,56 @@ test('labels: on which manifests, until one of them is deleted', async (t) => {
   ]);
   assert.deepEqual(rows, [{ repository: 'library/a', digest: digest(1), label_id: 1 }]);
 });
+
+test('labels: a page of manifests has its labels in one question, and only those that there are', async (t) => {
+  const setting = await startSetting(t);
+  const { database, append } = await applied(setting);
+  // The last one is attached after it was deleted, by somebody who saw it before.
+  await append([
+    ...[1, 2, 3, 4].map((labelId) => created(labelId)),
+    deleted(4),
+    attached(1, 1),
+    attached(2, 1),
+    attached(3, 1),
+    attached(4, 1),
+    attached(1, 2),
+    attached(4, 2),
+  ]);
+  const db = viewOf<LabelsDatabase>(database.kysely, labels);
+  const place = (n: number) => ({ repository: 'library/a', digest: digest(n) });
+  const found = await labelsOf(db, [place(1), place(2), place(3), { ...place(1), repository: 'library/b' }]);
+  assert.deepEqual(
+    [...found].map(([name, some]) => [name, some.map(({ labelId }) => labelId)]),
+    [
+      [`library/a@${digest(1)}`, [1, 2, 3]],
+      [`library/a@${digest(2)}`, [1]],
+    ],
+  );
+
+  const having = async (...labelIds: number[]) => {
+    const { rows } = await sql<{ n: number }>`
+      SELECT n FROM (VALUES (1, 'library/a', ${digest(1)}), (2, 'library/a', ${digest(2)})) AS listed(n, repository, digest)
+      WHERE ${hasLabels(labelIds, { repository: 'listed.repository', digest: 'listed.digest' })} ORDER BY n`.execute(
+      database.kysely,
+    );
+    return rows.map(({ n }) => n);
+  };
+  assert.deepEqual(await having(1), [1, 2]);
+  assert.deepEqual(await having(1, 2, 2), [1]);
+  assert.deepEqual(await having(4), []);
+  assert.deepEqual(await having(1, 99), []);
+});
+
+async function applied(setting: Setting) {
+  const views = await run(setting, { projections: [labels], catalogue });
+  return {
+    database: views.database,
+    async append(history: readonly DomainEvent[]) {
+      for (const { type, data } of history) {
+        const version = currentVersion(catalogue, type);
+        const event = { id: newEventId(), type, version, data, metadata: { actor: 'user:admin' } };
+        await views.reached(await setting.log.append('test', 'any', [event]), [labels]);
+      }
+    },
+  };
+}
