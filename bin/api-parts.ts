@@ -17,6 +17,7 @@ import { deleteProject } from '../commands/delete-project.ts';
 import { deleteRobot } from '../commands/delete-robot.ts';
 import { deleteUser } from '../commands/delete-user.ts';
 import { emailKeyOf } from '../commands/email.ts';
+import { endPreviousSecret } from '../commands/end-previous-secret.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
@@ -51,8 +52,10 @@ import {
   searchUsers,
   userIdsOf,
 } from '../projections/users/queries.ts';
-import { artifactContentParts } from './artifact-content-parts.ts';
+import { additionParts } from './addition-parts.ts';
+import { credentialParts } from './credential-parts.ts';
 import { labelParts } from './label-parts.ts';
+import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { version } from './version.ts';
 
@@ -60,7 +63,7 @@ export interface ApiEngines {
   readonly log: EventLog;
   readonly record: Recorder;
   readonly secrets: SecretBox;
-  readonly store: Pick<BlobStore, 'delete' | 'open' | 'size'>;
+  readonly store: BlobStore;
   readonly personalData: PersonalData;
   readonly database: Pick<Database, 'kysely'>;
   readonly views: Views;
@@ -100,7 +103,8 @@ export function apiParts(
 
   return {
     labels: labelParts(ports, { kysely, views, current }),
-    artifactContent: artifactContentParts(store, kysely, current),
+    additions: additionParts(store, kysely, current),
+    ...repositoryParts({ record, store, contents }, { kysely, current }),
     ...searchParts(kysely, current),
     queries: {
       findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
@@ -137,8 +141,10 @@ export function apiParts(
       createRobot: createRobot(ports),
       changeRobot: changeRobot(ports),
       changeRobotSecret: changeRobotSecret(ports),
+      endPreviousSecret: endPreviousSecret(ports),
       deleteRobot: deleteRobot(ports),
     },
+    ...credentialParts({ record, secrets, personalData, kysely, views }, allocateId, current),
     personalData,
     emailKeyOf: (email) => emailKeyOf(secrets, email),
     passwordMatches,

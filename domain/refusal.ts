@@ -17,6 +17,11 @@ export type Reason =
   | { readonly kind: 'label-attached'; readonly labelId: number }
   | { readonly kind: 'label-not-attached'; readonly labelId: number }
   | { readonly kind: 'artifact-unknown'; readonly repository: string; readonly digest: Digest }
+  | { readonly kind: 'access-token-exists'; readonly name: string }
+  | { readonly kind: 'access-token-unknown'; readonly tokenId: number }
+  | { readonly kind: 'too-many-access-tokens'; readonly max: number }
+  /** Since the request has read them. */
+  | { readonly kind: 'preferences-changed' }
   | { readonly kind: 'references-unknown'; readonly repository: string; readonly digests: readonly Digest[] }
   | {
       readonly kind: 'reference-size-differs';

@@ -1,3 +1,5 @@
+import { mediaTypes } from './manifest.ts';
+
 /** What the management API shows beside an artifact, in the order in which it offers them, by the artifact's type. */
 const additions = {
   IMAGE: ['build_history'],
@@ -9,6 +11,16 @@ const additions = {
 
 export type Addition = (typeof additions)[keyof typeof additions][number];
 
-/** The additions of an artifact that is no index. */
-export const additionsOf = (type: string): readonly Addition[] =>
-  Object.hasOwn(additions, type) ? additions[type as keyof typeof additions] : [];
+const indexes: readonly string[] = [mediaTypes.ociIndex, mediaTypes.dockerList];
+
+/** The additions of an artifact. An index has none: each of its children has its own. */
+export const additionsOf = ({
+  type,
+  manifestMediaType,
+}: {
+  readonly type: string;
+  readonly manifestMediaType: string;
+}): readonly Addition[] =>
+  Object.hasOwn(additions, type) && !indexes.includes(manifestMediaType)
+    ? additions[type as keyof typeof additions]
+    : [];

@@ -2,11 +2,12 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Access } from './access.ts';
 import { nothing } from './answer-forms.ts';
-import { type ArtifactLookup, artifactIn, artifactPath } from './artifact-in-path.ts';
 import { notFound } from './faults.ts';
+import { artifactAt, artifactPath } from './in-repository.ts';
 import type { LabelPorts } from './labels.ts';
 import { operation } from './operation.ts';
 import { storable } from './parameter-forms.ts';
+import type { RepositoryPorts } from './repository-ports.ts';
 
 /** Harbor's `Label`, of which the number alone counts. */
 const labelToAdd = z.object({ id: z.int().nullish() });
@@ -14,7 +15,7 @@ const labelToAdd = z.object({ id: z.int().nullish() });
 /** Harbor's `artifact` operations on the labels of an artifact. */
 export function artifactLabelRoutes(
   api: FastifyInstance,
-  ports: ArtifactLookup & { readonly labels: LabelPorts },
+  ports: Pick<RepositoryPorts, 'contents'> & { readonly labels: LabelPorts },
   access: Access,
 ): void {
   const { labels } = ports;
@@ -40,7 +41,7 @@ export function artifactLabelRoutes(
     async ({ request, path, body }) => {
       const { project, metadata } = await access.inProject(request, 'artifact-label:create');
       const { id } = await body();
-      const { repository, digest } = await artifactIn(ports, path);
+      const { repository, digest } = await artifactAt(ports, path);
       const label = await labelIn(project.projectId, id ?? 0);
       await labels.reached(await labels.attachLabel({ repository, digest, label }, metadata));
     },
@@ -58,7 +59,7 @@ export function artifactLabelRoutes(
     },
     async ({ request, path }) => {
       const { project, metadata } = await access.inProject(request, 'artifact-label:delete');
-      const { repository, digest } = await artifactIn(ports, path);
+      const { repository, digest } = await artifactAt(ports, path);
       const label = await labelIn(project.projectId, path.label_id);
       await labels.reached(await labels.detachLabel({ repository, digest, label }, metadata));
     },

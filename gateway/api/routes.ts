@@ -5,10 +5,12 @@ import { type Authenticate, anonymous } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
+import { accessTokenRoutes } from './access-tokens.ts';
 import { additionRoutes } from './additions/routes.ts';
 import { artifactLabelRoutes } from './artifact-labels.ts';
+import { artifactRoutes } from './artifacts.ts';
 import { documentRoutes } from './document.ts';
-import { notFound } from './faults.ts';
+import { needed, notFound } from './faults.ts';
 import { iconRoutes } from './icons.ts';
 import { labelRoutes } from './labels.ts';
 import { memberRoutes } from './members.ts';
@@ -20,10 +22,13 @@ import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
+import { preferenceRoutes } from './preferences.ts';
 import { projectRoutes } from './projects.ts';
+import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { systemRoutes } from './system.ts';
+import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
 
@@ -47,6 +52,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
         rolesOf,
         currentTraceparent,
         identify: identityOf(ports),
+        identifyAgain: (request) => callerOf(ports.authenticate, request),
       };
       const access = accessTo(parts);
 
@@ -63,11 +69,16 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       userRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       memberRoutes(api, parts, access);
+      repositoryRoutes(api, parts, access);
+      artifactRoutes(api, parts, access);
+      tagRoutes(api, parts, access);
       robotRoutes(api, parts, access);
+      accessTokenRoutes(api, parts, access);
+      preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
       labelRoutes(api, parts.labels, access);
-      artifactLabelRoutes(api, { ...parts.artifactContent, labels: parts.labels }, access);
-      additionRoutes(api, parts.artifactContent, access);
+      artifactLabelRoutes(api, parts, access);
+      additionRoutes(api, parts, access);
       iconRoutes(api, access);
       searchRoutes(api, parts, access);
       for (const routes of [
@@ -116,5 +127,6 @@ async function callerOf(authenticate: Authenticate, request: FastifyRequest): Pr
 function inWordsOfTheApi(error: unknown): unknown {
   if (error instanceof Refusal && error.reason.kind === 'project-unknown')
     return notFound(`project ${error.reason.project} not found`);
+  if (error instanceof Refusal && error.reason.kind === 'manifest-referenced') return needed();
   return error;
 }

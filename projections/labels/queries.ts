@@ -88,19 +88,13 @@ export async function labelsOf(
   );
 }
 
-/**
- * A condition on manifests, for the queries of another view: to have all of these labels.
- * @param at the columns with the repository's full name and the digest of the manifest
- */
-export function hasLabels(
-  labelIds: readonly number[],
-  at: { readonly repository: string; readonly digest: string },
-): RawBuilder<SqlBool> {
+/** A condition on rows of any view with the columns `repository` and `digest`: to have all of these labels. */
+export function hasLabels(labelIds: readonly number[]): RawBuilder<SqlBool> {
   const asked = [...new Set(labelIds)];
   const [attachments, existing] = ['attached', 'labels'].map((table) =>
     sql.table(`${schemaOf(labels)}.${table}`),
   );
-  return sql<SqlBool>`(${sql.ref(at.repository)}, ${sql.ref(at.digest)}) IN (
+  return sql<SqlBool>`(repository, digest) IN (
     SELECT repository, digest FROM ${attachments} JOIN ${existing} USING (label_id)
     WHERE label_id = ANY (${asked}::integer[])
     GROUP BY repository, digest HAVING count(*) = ${asked.length})`;

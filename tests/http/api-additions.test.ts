@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
+import { iconOf } from '../../gateway/api/icons.ts';
 import { startServer } from '../server.ts';
 import { ask, createProject, createUser, faultOf, json } from './api-client.ts';
 import { digestOf, imageOf, mediaTypes, pushBlob, putManifest } from './client.ts';
@@ -141,6 +142,30 @@ test('the documents of a chart are those beside its Chart.yaml', async () => {
   const readme = await get('charts/web', 'README.md');
   assert.equal(readme.headers['content-type'], 'text/markdown; charset=utf-8');
   assert.equal(readme.body.toString(), '# Right');
+});
+
+test('an artifact says where its additions are', async () => {
+  const shown = async (repository: string) =>
+    json(await ask(server, 'GET', additionAt(repository, 'latest', '').replace('/additions/', '')));
+  const digest = await pushChart('charts/linked', ['linked/values.yaml', 'found: true']);
+  const { addition_links, type, icon } = await shown('charts/linked');
+  const artifact = `/api/v2.0/projects/team/repositories/charts%252Flinked/artifacts/${digest}`;
+  assert.deepEqual(
+    addition_links,
+    Object.fromEntries(
+      ['values.yaml', 'readme.md', 'dependencies'].map((name) => [
+        name,
+        { href: `${artifact}/additions/${name}`, absolute: false },
+      ]),
+    ),
+  );
+  assert.equal(
+    (await ask(server, 'GET', `${artifact}/additions/values.yaml`)).body.toString(),
+    'found: true',
+  );
+  assert.deepEqual([type, icon], ['CHART', iconOf('CHART')]);
+  await push('nameless', { mediaType: 'application/vnd.oci.empty.v1+json', bytes: '{}' }, []);
+  assert.equal((await shown('nameless')).addition_links, undefined);
 });
 
 test('a chart says what it depends on', async () => {

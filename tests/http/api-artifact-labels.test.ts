@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
-import { addMember, ask, createdId, createProject, createUser, faultOf } from './api-client.ts';
+import { addMember, ask, createdId, createProject, createUser, faultOf, json } from './api-client.ts';
 import { pushImage, send } from './client.ts';
 
 const server = await startServer({ after });
@@ -37,6 +37,75 @@ test('a label is added to an artifact once and taken off once, by tag or digest'
   assert.equal((await remove(byTag, ofTeam)).status, 404);
   assert.equal((await add(byTag, ofTeam)).status, 200);
 });
+
+const shown = async (path: string) => json(await ask(server, 'GET', path));
+const idsOf = (labels: readonly { id: number }[] | null) => labels?.map(({ id }) => id) ?? null;
+
+test('an artifact is shown with its labels, by name, where they are asked for', async () => {
+  const { digest } = await pushImage(server, 'team/shown', 'latest');
+  const path = artifactAt('shown', digest);
+  assert.equal((await shown(`${path}?with_label=true`)).labels, null);
+  for (const id of [ofTeam, ofSystem]) assert.equal((await add(path, id)).status, 200);
+  const { labels } = await shown(`${path}?with_label=true`);
+  assert.deepEqual(idsOf(labels), [ofSystem, ofTeam]);
+  assert.deepEqual(labels[1], await shown(`/labels/${ofTeam}`));
+  for (const query of ['', '?with_label=false']) assert.equal((await shown(path + query)).labels, null);
+  const [listed] = await shown('/projects/team/repositories/shown/artifacts?with_label=true');
+  assert.deepEqual(idsOf(listed.labels), [ofSystem, ofTeam]);
+});
+
+test('artifacts are listed that have all of some labels', async () => {
+  const digests: string[] = [];
+  for (const mark of ['both', 'one', 'none'])
+    digests.push((await pushImage(server, 'team/filtered', mark, mark)).digest);
+  const [both = '', one = ''] = digests;
+  const label = await labelOf('filtering', projectId);
+  const [ofBoth, ofOne] = [artifactAt('filtered', both), artifactAt('filtered', one)];
+  for (const [path, id] of [
+    [ofBoth, label],
+    [ofBoth, ofSystem],
+    [ofOne, label],
+  ] as const)
+    assert.equal((await add(path, id)).status, 200);
+  const list = async (q: string, base = '/projects/team/repositories/filtered/artifacts') => {
+    const answer = await ask(server, 'GET', `${base}?q=${encodeURIComponent(encodeURIComponent(q))}`);
+    const found = json(answer).map(({ digest }: { digest: string }) => digest);
+    assert.equal(answer.headers['x-total-count'], String(found.length));
+    return found;
+  };
+  assert.deepEqual(await list(`labels=(${label})`), [one, both]);
+  assert.deepEqual(await list(`labels=(${label} ${ofSystem} ${label})`), [both]);
+  assert.deepEqual(await list(`labels=(${label}),labels=(${ofSystem})`), [both]);
+  assert.deepEqual(await list(`labels=(${label}),tags=one`), [one]);
+  assert.deepEqual(await list(`labels=(${label} 999999)`), []);
+  assert.deepEqual(await list(`labels=(${2 ** 40})`), []);
+  assert.deepEqual(await list(`labels=(${label})`, '/projects/team/artifacts'), [one, both]);
+  const latest = '/projects/team/artifacts?latest_in_repository=true&q=';
+  assert.deepEqual(
+    (await shown(`${latest}labels%3D(${label})`)).map(({ digest }: { digest: string }) => digest),
+    [one],
+  );
+
+  assert.equal((await ask(server, 'DELETE', `/labels/${label}`)).status, 200);
+  assert.deepEqual(await list(`labels=(${label})`), []);
+  assert.equal((await shown(`${ofOne}?with_label=true`)).labels, null);
+});
+
+for (const q of [
+  'labels=1',
+  'labels=~1',
+  'labels={1 2}',
+  'labels=[1~2]',
+  'labels=()',
+  'labels=(a)',
+  'labels=(-1)',
+]) {
+  test(`artifacts are not listed by ${q}`, async () => {
+    await pushImage(server, 'team/asked', 'latest');
+    const list = `/projects/team/repositories/asked/artifacts?q=${encodeURIComponent(q)}`;
+    assert.equal((await ask(server, 'GET', list)).status, 400);
+  });
+}
 
 test('a label of another project, or none, is not found', async () => {
   await pushImage(server, 'team/scoped', 'latest');
@@ -78,6 +147,7 @@ test('an artifact that is pushed again after it was deleted begins without label
   assert.equal((await send(server, 'DELETE', `/v2/team/again/manifests/${digest}`)).status, 202);
   assert.equal((await add(path, ofTeam)).status, 404);
   await pushImage(server, 'team/again', 'latest');
+  assert.equal((await shown(`${path}?with_label=true`)).labels, null);
   assert.equal((await remove(path, ofTeam)).status, 404);
   assert.equal((await add(path, ofTeam)).status, 200);
 });

@@ -2,10 +2,10 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { type Addition, additionsOf } from '../../../domain/artifact/addition.ts';
 import { type ParsedManifest, parseManifest } from '../../../domain/artifact/manifest.ts';
-import { type ArtifactKind, kindOf } from '../../../domain/artifact/type.ts';
-import { digest as digestForm } from '../../../domain/digest.ts';
-import type { StoredArtifact } from '../artifact-in-path.ts';
+import { type Digest, digest as digestForm } from '../../../domain/digest.ts';
+import type { ListedArtifact } from '../../../projections/repositories/artifacts.ts';
 import { badRequest, notFound } from '../faults.ts';
+import { artifactUnknown } from '../in-repository.ts';
 import { archiveReader, maxFileBytes } from './archive.ts';
 import { chartLayers, dependenciesIn, isInChart } from './chart.ts';
 import { buildHistoryIn } from './image.ts';
@@ -32,10 +32,10 @@ export const additionTypes = {
   text: 'text/plain; charset=utf-8',
 } as const;
 
-/** Those of an artifact, as far as they can be had of itself and no scanner has to say anything. */
-export const offeredBy = (manifest: Pick<ParsedManifest, 'config'>, { type }: ArtifactKind) =>
-  // An index has none: each of its children has its own.
-  manifest.config === undefined ? [] : additionsOf(type);
+export interface AdditionPorts extends ContentPorts {
+  /** The manifest, if its bytes are sound. */
+  findManifest(repository: string, digest: Digest): Promise<StoredContent | undefined>;
+}
 
 interface Asked {
   readonly repository: string;
@@ -49,21 +49,18 @@ interface Asked {
  * @throws RequestRefused 400 where such an artifact has none of the name, or where it is too large; 404 where it is not
  * in this one, or what it would be read out of is gone.
  */
-export function additionReader(ports: ContentPorts) {
+export function additionReader(ports: AdditionPorts) {
   const fileIn = archiveReader();
 
-  return async (
-    artifact: StoredArtifact & { readonly repository: string },
-    name: string,
-  ): Promise<ShownAddition> => {
-    const { repository, mediaType } = artifact;
-    const document = await readStored(ports, artifact, maxDocumentBytes);
-    const manifest = parseManifest(document, mediaType);
-    const kind = kindOf(manifest);
-    const addition = offeredBy(manifest, kind).find((offered) => offered === name);
-    if (addition === undefined) throw badRequest(`addition ${name} isn't supported for ${kind.type}`);
-    const asked = { repository, document, manifest };
-    return kind.type === 'CNAI' ? ofModel(addition, asked) : ofOther(addition, asked);
+  return async (artifact: ListedArtifact, name: string): Promise<ShownAddition> => {
+    const { repository, digest, type, manifestMediaType } = artifact;
+    const addition = additionsOf(artifact).find((offered) => offered === name);
+    if (addition === undefined) throw badRequest(`addition ${name} isn't supported for ${type}`);
+    const stored = await ports.findManifest(repository, digest);
+    if (stored === undefined) throw artifactUnknown(repository, digest);
+    const document = await readStored(ports, stored, maxDocumentBytes);
+    const asked = { repository, document, manifest: parseManifest(document, manifestMediaType) };
+    return type === 'CNAI' ? ofModel(addition, asked) : ofOther(addition, asked);
   };
 
   async function ofOther(addition: Addition, asked: Asked): Promise<ShownAddition> {

@@ -1,17 +1,15 @@
 import type { Addition } from '../../../domain/artifact/addition.ts';
+import { projectOf } from '../../../domain/repository.ts';
 
 /** How the answer for an artifact says where its additions are; Harbor's clients decode the repository's name twice. */
 export function additionLinks(
-  {
-    project,
-    repository,
-    digest,
-  }: { readonly project: string; readonly repository: string; readonly digest: string },
+  { repository, digest }: { readonly repository: string; readonly digest: string },
   additions: readonly Addition[],
 ): Readonly<Record<string, { readonly href: string; readonly absolute: boolean }>> {
-  const encoded = encodeURIComponent(encodeURIComponent(repository));
-  const artifact = `/api/v2.0/projects/${project}/repositories/${encoded}/artifacts/${digest}`;
+  const project = projectOf(repository);
+  const name = encodeURIComponent(encodeURIComponent(repository.slice(project.length + 1)));
+  const artifact = `/api/v2.0/projects/${project}/repositories/${name}/artifacts/${digest}`;
   return Object.fromEntries(
-    additions.map((name) => [name, { href: `${artifact}/additions/${name}`, absolute: false }]),
+    additions.map((addition) => [addition, { href: `${artifact}/additions/${addition}`, absolute: false }]),
   );
 }

@@ -9,15 +9,18 @@ export interface Layer {
   readonly annotations?: Readonly<Record<string, string>> | undefined;
 }
 
-const annotation = 'org.cncf.model.filepath';
-const documents = 'application/vnd.cncf.model.doc.v1.';
+/** The second is from before CNCF took the specification in. */
+const annotationNames = ['org.cncf.model.filepath', 'org.cnai.model.filepath'];
+const documents = /^application\/vnd\.(?:cncf|cnai)\.model\.doc\.v1\./;
 
 /** Where the file is in the model, undefined for a layer that does not say so. */
-export const pathOf = ({ annotations = {} }: Layer): string | undefined =>
-  Object.hasOwn(annotations, annotation) ? annotations[annotation] : undefined;
+export function pathOf({ annotations = {} }: Layer): string | undefined {
+  const name = annotationNames.find((known) => Object.hasOwn(annotations, known));
+  return name === undefined ? undefined : annotations[name];
+}
 
 /** How a document is packed: `raw` for not at all. */
-export const packingOf = ({ mediaType }: Layer): string => mediaType.slice(documents.length);
+export const packingOf = ({ mediaType }: Layer): string => mediaType.replace(documents, '');
 
 /** The layer of a document of one of these names, in lower case. */
 export const documentIn = <Found extends Layer>(
@@ -25,7 +28,7 @@ export const documentIn = <Found extends Layer>(
   names: readonly string[],
 ): Found | undefined =>
   layers.find(
-    (layer) => layer.mediaType.startsWith(documents) && names.includes(pathOf(layer)?.toLowerCase() ?? ''),
+    (layer) => documents.test(layer.mediaType) && names.includes(pathOf(layer)?.toLowerCase() ?? ''),
   );
 
 /** A file of a model, or a folder. */

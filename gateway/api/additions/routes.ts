@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import type { Access } from '../access.ts';
 import type { AnswerForm } from '../answer-forms.ts';
-import { type ArtifactLookup, artifactIn, artifactPath } from '../artifact-in-path.ts';
+import { artifactAt, artifactPath } from '../in-repository.ts';
 import { operation } from '../operation.ts';
-import { additionReader, additionTypes, type ShownAddition } from './additions.ts';
-import type { ContentPorts } from './stored-content.ts';
+import type { RepositoryPorts } from '../repository-ports.ts';
+import { type AdditionPorts, additionReader, additionTypes, type ShownAddition } from './additions.ts';
 
 /** What others wrote is shown as text, whatever a browser would make of it. */
 const harmless = { 'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'" };
@@ -26,10 +26,10 @@ const noReports: ShownAddition = { type: additionTypes.json, content: '{}' };
 /** Harbor's `artifact` operations on what can be read out of an artifact. */
 export function additionRoutes(
   api: FastifyInstance,
-  ports: ArtifactLookup & ContentPorts,
+  ports: Pick<RepositoryPorts, 'contents'> & { readonly additions: AdditionPorts },
   access: Access,
 ): void {
-  const read = additionReader(ports);
+  const read = additionReader(ports.additions);
 
   operation(
     api,
@@ -44,7 +44,7 @@ export function additionRoutes(
     },
     async ({ request, path }) => {
       await access.inProject(request, 'artifact-addition:read');
-      await artifactIn(ports, path);
+      await artifactAt(ports, path);
       return noReports;
     },
   );
@@ -61,7 +61,7 @@ export function additionRoutes(
     },
     async ({ request, path }) => {
       await access.inProject(request, 'artifact-addition:read');
-      const artifact = await artifactIn(ports, path);
+      const artifact = await artifactAt(ports, path);
       const addition = path.addition.toLowerCase();
       return addition === 'vulnerabilities' ? noReports : read(artifact, addition);
     },
