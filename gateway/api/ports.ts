@@ -40,11 +40,13 @@ import type {
 } from '../../projections/users/queries.ts';
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { AdditionPorts } from './additions/additions.ts';
+import type { ConfigurationPorts } from './configurations.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
-
 import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
+import type { StatisticsPorts } from './statistics.ts';
+import type { SystemPorts } from './system.ts';
 
 /** A query without the database that it asks. */
 export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
@@ -95,7 +97,12 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts extends RepositoryPorts, SearchPorts {
+export interface ApiParts
+  extends RepositoryPorts,
+    SearchPorts,
+    ConfigurationPorts,
+    SystemPorts,
+    StatisticsPorts {
   readonly labels: LabelPorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
@@ -111,8 +118,6 @@ export interface ApiParts extends RepositoryPorts, SearchPorts {
   newSecret(): string;
   /** The version of this program. */
   readonly version: string;
-  /** What the full name of every robot begins with: `robot$`. */
-  readonly robotPrefix: string;
   /** Resolves when the lists of users, projects, members and robots show the position. */
   reached(position: bigint): Promise<void>;
 }
