@@ -62,6 +62,13 @@ export async function prepare(client: ClientBase, build: Build): Promise<Member>
   return { projection, schema, position: 0n };
 }
 
+/** Tells PostgreSQL what the tables hold, which it would find out a minute later: until then its plans are for empty ones. */
+export async function gatherStatistics(client: ClientBase, schema: string): Promise<void> {
+  const { rows } = await client.query('SELECT tablename FROM pg_tables WHERE schemaname = $1', [schema]);
+  for (const { tablename } of rows)
+    await client.query(`ANALYZE ${escapeIdentifier(schema)}.${escapeIdentifier(tablename)}`);
+}
+
 /** Removes a schema and its checkpoint, if they are there. */
 export const discard = (client: ClientBase, schema: string): Promise<void> =>
   inViewTransaction(client, () => dropBuild(client, schema));

@@ -5,7 +5,7 @@ import type { Database } from '../database/connect.ts';
 import type { AnyProjection } from '../database/projection.ts';
 import type { EventLog } from '../event-log/port.ts';
 import { inViewTransaction, type Member } from './apply.ts';
-import { beside, discard, lockCheckpoint, prepare, switchOver, tryLock } from './build.ts';
+import { beside, discard, gatherStatistics, lockCheckpoint, prepare, switchOver, tryLock } from './build.ts';
 import { createCheckpoints, readCheckpoints, serving } from './checkpoints.ts';
 import { type Difference, firstDifference, tableDigests } from './compare.ts';
 import { Lane, type Stop } from './lane.ts';
@@ -168,6 +168,7 @@ async function lockOut(client: PoolClient, projection: AnyProjection): Promise<v
 /** Puts the copy in the place of what serves, without holding up readers for longer than `switchWaitMs`. */
 async function exchange(copy: Copy, client: PoolClient): Promise<void> {
   const { schema } = serving(copy.member.projection);
+  await gatherStatistics(client, copy.member.schema);
   for (let attempt = 1; ; attempt++) {
     try {
       return await inViewTransaction(client, async () => {

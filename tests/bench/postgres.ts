@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { connectDatabase, type Database } from '../../infra/database/connect.ts';
 import { runningPostgres, startEmbeddedPostgres } from '../../infra/database/embedded-postgres.ts';
 import type { EventLog } from '../../infra/event-log/port.ts';
@@ -35,17 +36,23 @@ export async function startPostgresLog(scope: Scope): Promise<PostgresUnderTest>
   return { log, connect };
 }
 
-/** Records beside a server, in its own log. */
-export async function recordBeside(
-  { dataDirectory }: Pick<TestServer, 'dataDirectory'>,
-  record: (log: EventLog) => Promise<void>,
-): Promise<void> {
+type Beside = Pick<TestServer, 'dataDirectory'>;
+
+async function connectBeside({ dataDirectory }: Beside, name: string): Promise<Database> {
   const connection = await runningPostgres(join(dataDirectory, 'postgres'));
-  const database = await connectDatabase({
-    connection: connection('shiplog_log'),
-    poolSize: 4,
-    waitMs: 10_000,
-  });
+  return connectDatabase({ connection: connection(name), poolSize: 4, waitMs: 10_000 });
+}
+
+/** Has the statistics of a server's views gathered. */
+export async function analyzeBeside(server: Beside): Promise<void> {
+  const database = await connectBeside(server, 'shiplog_views');
+  await sql`ANALYZE`.execute(database.kysely);
+  await database.close();
+}
+
+/** Records beside a server, in its own log. */
+export async function recordBeside(server: Beside, record: (log: EventLog) => Promise<void>): Promise<void> {
+  const database = await connectBeside(server, 'shiplog_log');
   const log = await openPostgresLog(database);
   await record(log);
   await log.close();
