@@ -14,6 +14,8 @@ export interface CopyArtifact {
   readonly from: ManifestAt;
   /** The repository that is to have it. */
   readonly to: string;
+  /** Rejects where that may not be any more; asked before each manifest is recorded, since a copy can take long. */
+  confirm(): Promise<void>;
 }
 
 export interface CopyArtifactPorts extends Pick<ArtifactParts, 'accessoriesOf'> {
@@ -43,7 +45,7 @@ const maxAccessories = 1000;
  */
 export const copyArtifact =
   ({ store, contents, findManifest, mountBlob, pushManifest, accessoriesOf }: CopyArtifactPorts) =>
-  async ({ from, to }: CopyArtifact, metadata: Metadata): Promise<boolean> => {
+  async ({ from, to, confirm }: CopyArtifact, metadata: Metadata): Promise<boolean> => {
     const { repository } = from;
     const copied = new Set<Digest>();
     return copy(from.digest, true);
@@ -61,12 +63,15 @@ export const copyArtifact =
       for (const mentioned of manifest.mentions) await copy(mentioned, false);
       await mountAll(needsOf(manifest).blobs);
       const push = { repository: to, digest, bytes, manifest };
+      await confirm();
       await pushManifest({ ...push, tags: [] }, metadata);
       for (const accessory of await accessoriesOf({ repository, digest }, maxAccessories))
         await copy(accessory, true);
       const tags = withTags ? await contents.tagsOf(repository, digest, maxTags) : [];
-      for (let next = 0; next < tags.length; next += tagsAtOnce)
+      for (let next = 0; next < tags.length; next += tagsAtOnce) {
+        await confirm();
         await pushManifest({ ...push, tags: tags.slice(next, next + tagsAtOnce) }, metadata);
+      }
       return true;
     }
 

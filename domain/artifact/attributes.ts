@@ -29,7 +29,7 @@ export function attributesIn(mediaType: string, config: Uint8Array): Attributes 
   const document = parsed(config);
   if (document === undefined) return {};
   const attributes = images.includes(mediaType) ? ofImage(document) : document;
-  if (depthOf(attributes, maxDepth) > maxDepth) return {};
+  if (isDeeper(attributes, maxDepth)) return {};
   return JSON.stringify(attributes).length > maxCharacters ? {} : attributes;
 }
 
@@ -56,9 +56,8 @@ function parsed(bytes: Uint8Array): Attributes | undefined {
 const isObject = (value: unknown): value is Attributes =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Of a value that has no more levels than `limit`; of any other something above. */
-function depthOf(value: unknown, limit: number): number {
-  if (typeof value !== 'object' || value === null) return 0;
-  if (limit < 0) return 1;
-  return 1 + Math.max(0, ...Object.values(value).map((inner) => depthOf(inner, limit - 1)));
+/** Whether the value has more levels than `limit`. */
+function isDeeper(value: unknown, limit: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return limit === 0 || Object.values(value).some((inner) => isDeeper(inner, limit - 1));
 }

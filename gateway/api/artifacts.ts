@@ -14,7 +14,7 @@ import {
   type With,
   withFlags,
 } from './artifact-form.ts';
-import { badRequest, denied } from './faults.ts';
+import { badRequest, denied, notFound } from './faults.ts';
 import {
   artifactAt,
   artifactNamed,
@@ -154,7 +154,13 @@ export function artifactRoutes(api: FastifyInstance, ports: ApiPorts, access: Ac
       if (source === undefined) throw artifactUnknown(repository, reference);
       if (source.accessory !== null) throw denied('an accessory is copied with its subject alone');
       const from = { repository, digest: source.digest };
-      if (!(await contents.copyArtifact({ from, to }, asker.metadata)))
+      const confirm = async () => {
+        const { project } = await access.inNamedProject(asker, path.project_name, 'artifact:create');
+        // Another one may have the name by now.
+        if (project.projectId !== asker.project.projectId)
+          throw notFound(`project ${path.project_name} not found`);
+      };
+      if (!(await contents.copyArtifact({ from, to, confirm }, asker.metadata)))
         throw artifactUnknown(repository, reference);
       return { id: reference };
     },

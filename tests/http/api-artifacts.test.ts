@@ -3,7 +3,7 @@ import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
 import { addMember, ask, createProject, createUser, faultOf, json } from './api-client.ts';
 import { artifactsOf, indexOf, listed, push, pushWithConfig } from './artifacts.ts';
-import { digestOf, mediaTypes, pushBlob, pushImage, send } from './client.ts';
+import { digestOf, imageOf, mediaTypes, pushBlob, pushImage, send } from './client.ts';
 
 const server = await startServer({ after });
 const projectId = await createProject(server, 'team');
@@ -121,6 +121,27 @@ test('artifacts are listed by the time of their push, in pages, with their tags'
     ['v4'],
   );
   assert.equal((await list('paged', '?with_tag=false')).items[0].tags, null);
+});
+
+test('a list of everything is whole, however long it is', async () => {
+  const blob = await pushBlob(server, 'team/long', '{}');
+  const mark = (n: number) => imageOf(blob, [blob], { annotations: { mark: String(n) } });
+  for (let n = 0; n < 240; n += 20)
+    await Promise.all(
+      Array.from({ length: 20 }, (_, i) => push(server, 'team/long', undefined, mark(n + i))),
+    );
+  const { items, total, link } = await listed(server, `${artifactsOf('team', 'long')}?page_size=0`);
+  assert.deepEqual([items.length, total, link], [240, 240, undefined]);
+  assert.equal(new Set(digestsOf({ items })).size, 240);
+  const ids = items.map(({ id }: { id: number }) => id);
+  assert.deepEqual(
+    ids,
+    ids.toSorted((a: number, b: number) => b - a),
+  );
+  const whole = await ask(server, 'GET', `${artifactsOf('team', 'long')}?page=0&page_size=0&q=tags=*`);
+  assert.deepEqual([json(whole), whole.headers['x-total-count']], [[], '0']);
+  assert.equal(json(await ask(server, 'GET', `${artifactsOf('team', 'long')}?page_size=100`)).length, 100);
+  assert.equal((await ask(server, 'GET', `${artifactsOf('team', 'long')}?page_size=101`)).status, 422);
 });
 
 test('a list is filtered by tags, digests, kinds and times, and counted so', async () => {

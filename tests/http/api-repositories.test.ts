@@ -132,6 +132,36 @@ test('a deleted repository is gone with all that it held, and the next push make
   assert.equal((await listed(server, artifactsOf('team', 'short'))).total, 1);
 });
 
+test('what is pushed while its repository is deleted is there with it, or gone with it', async () => {
+  for (let round = 0; round < 4; round += 1) {
+    await pushImage(server, 'team/busy', 'first', `first ${round}`);
+    const pushes = Array.from({ length: 6 }, (_, n) =>
+      pushImage(server, 'team/busy', `v${n}`, `${round} ${n}`).catch(() => undefined),
+    );
+    const deletion = ask(server, 'DELETE', repository('busy'));
+    const pushed = await Promise.all(pushes);
+    assert.equal((await deletion).status, 200);
+
+    const tags = await send(server, 'GET', '/v2/team/busy/tags/list');
+    const found = await ask(server, 'GET', repository('busy'));
+    assert.equal(found.status === 200, tags.status === 200);
+    const artifacts =
+      found.status === 200
+        ? (await listed(server, `${artifactsOf('team', 'busy')}?page_size=100`)).items
+        : [];
+    if (found.status === 200) assert.equal(json(found).artifact_count, artifacts.length);
+    const digests = new Set(artifacts.map(({ digest }: { digest: string }) => digest));
+    for (const image of pushed) {
+      if (image === undefined) continue;
+      const pull = await send(server, 'GET', `/v2/team/busy/manifests/${image.digest}`);
+      assert.equal(pull.status === 200, digests.has(image.digest));
+    }
+    const left: string[] = tags.status === 200 ? JSON.parse(tags.body.toString()).tags : [];
+    for (const tag of left)
+      assert.equal((await send(server, 'GET', `/v2/team/busy/manifests/${tag}`)).status, 200, tag);
+  }
+});
+
 test('a deletion that was cut short goes on when it is asked for again', async () => {
   for (let n = 0; n < 40; n += 1) await pushImage(server, 'team/large', `v${n}`, `mark ${n}`);
   const cut = ask(server, 'DELETE', repository('large')).catch(() => undefined);

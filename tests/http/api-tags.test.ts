@@ -98,3 +98,18 @@ test('a tag is taken from the artifact that has it, which stays', async () => {
   );
   assert.deepEqual((await listed(server, tagsOf('gone', digest))).items, []);
 });
+
+test('a tag that is created while its artifact is deleted points at nothing that is not there', async () => {
+  for (let round = 0; round < 8; round += 1) {
+    const { digest } = await pushImage(server, 'team/both', 'base', `round ${round}`);
+    const [created, deleted] = await Promise.all([
+      create('both', digest, `v${round}`),
+      ask(server, 'DELETE', `${artifactsOf('team', 'both')}/${digest}`, { as: 'maintainer' }),
+    ]);
+    assert.ok([201, 404].includes(created.status), created.body.toString());
+    assert.equal(deleted.status, 200, deleted.body.toString());
+    const { tags } = json(await send(server, 'GET', '/v2/team/both/tags/list'));
+    for (const tag of tags)
+      assert.equal((await send(server, 'GET', `/v2/team/both/manifests/${tag}`)).status, 200, tag);
+  }
+});
