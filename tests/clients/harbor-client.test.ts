@@ -257,7 +257,17 @@ test("Harbor's generated client administers people, projects and robots", async 
   });
 
   await t.test('the lists of what is not there are empty', async () => {
-    for (const list of ['ListRegistries', 'ListReplicationPolicies', 'ListScanners', 'ListInstances'])
+    for (const list of [
+      ...[
+        'ListRegistries',
+        'ListRegistryProviderTypes',
+        'ListReplicationPolicies',
+        'ListReplicationExecutions',
+      ],
+      ...['ListScanners', 'ListInstances', 'ListProviders', 'ListVulnerabilities'],
+    ])
       assert.deepEqual(await get(list), [], list);
+    assert.deepEqual(await get('ListPolicies', { ProjectName: 'team' }), []);
+    assert.deepEqual(await get('ListProvidersUnderProject', { ProjectName: 'team' }), []);
   });
 });
