@@ -35,7 +35,7 @@ test("Harbor's command line administers the registry", async (t) => {
     assert.match(JSON.stringify(info), /db_auth/);
     const { status, components } = await payload('health');
     assert.deepEqual([status, components.length > 0], ['healthy', true]);
-    const { token_expiration, robot_name_prefix } = await json('config', 'view', '--category', 'system');
+    const { token_expiration, robot_name_prefix } = await json('config', 'view');
     assert.deepEqual([token_expiration, robot_name_prefix], [30, 'robot$']);
   });
 
@@ -131,7 +131,8 @@ test("Harbor's command line administers the registry", async (t) => {
       await assert.rejects(login(name, secret), /authentication failed/);
       assert.match(await login(name, 'Another-Passw0rd'), /Login successful/);
       await login('admin', server.password);
-      await harbor(...command, 'delete', name, ...(ofProject ? ['--project', 'team'] : []));
+      // It looks for a robot of a project by the name within the project.
+      await harbor(...command, 'delete', ...(ofProject ? ['ci', '--project', 'team'] : [name]));
       assert.deepEqual(await list(), []);
     }
   });
