@@ -9,6 +9,7 @@ import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
+import { immutabilityRoutes } from './not-yet/immutability.ts';
 import { preheatingRoutes } from './not-yet/preheating.ts';
 import { registryRoutes } from './not-yet/registries.ts';
 import { replicationRoutes } from './not-yet/replication.ts';
@@ -64,6 +65,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       searchRoutes(api, parts, access);
       for (const routes of [
         directoryRoutes,
+        immutabilityRoutes,
         preheatingRoutes,
         registryRoutes,
         replicationRoutes,

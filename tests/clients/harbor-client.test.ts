@@ -243,8 +243,7 @@ test("Harbor's generated client administers people, projects and robots", async 
   await t.test('the configuration is read and changed', async () => {
     const { robot_name_prefix, read_only, token_expiration } = await get('GetConfigurations');
     assert.deepEqual(robot_name_prefix, { editable: true, value: 'robot$' });
-    // The client leaves out what is false or zero.
-    assert.deepEqual(read_only, { editable: true });
+    assert.deepEqual(read_only, { editable: true, value: false });
     assert.deepEqual(token_expiration, { editable: true, value: 30 });
     await get('UpdateConfigurations', {
       Configurations: { token_expiration: 20, project_creation_restriction: 'adminonly' },
@@ -267,6 +266,7 @@ test("Harbor's generated client administers people, projects and robots", async 
       ...['ListScanners', 'ListInstances', 'ListProviders', 'ListVulnerabilities'],
     ])
       assert.deepEqual(await get(list), [], list);
+    assert.deepEqual(await get('ListImmuRules', named('team')), []);
     assert.deepEqual(await get('ListPolicies', { ProjectName: 'team' }), []);
     assert.deepEqual(await get('ListProvidersUnderProject', { ProjectName: 'team' }), []);
   });
