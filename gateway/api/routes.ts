@@ -5,6 +5,7 @@ import { type Authenticate, anonymous } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
+import { accessTokenRoutes } from './access-tokens.ts';
 import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
@@ -17,6 +18,7 @@ import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
+import { preferenceRoutes } from './preferences.ts';
 import { projectRoutes } from './projects.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
@@ -44,6 +46,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
         rolesOf,
         currentTraceparent,
         identify: identityOf(ports),
+        identifyAgain: (request) => callerOf(ports.authenticate, request),
       };
       const access = accessTo(parts);
 
@@ -61,6 +64,8 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       projectRoutes(api, parts, access);
       memberRoutes(api, parts, access);
       robotRoutes(api, parts, access);
+      accessTokenRoutes(api, parts, access);
+      preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
       searchRoutes(api, parts, access);
       for (const routes of [
