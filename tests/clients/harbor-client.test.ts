@@ -270,4 +270,18 @@ test("Harbor's generated client administers people, projects and robots", async 
     assert.deepEqual(await get('ListPolicies', { ProjectName: 'team' }), []);
     assert.deepEqual(await get('ListProvidersUnderProject', { ProjectName: 'team' }), []);
   });
+
+  await t.test('what cannot be done yet is refused with a reason that the client shows', async () => {
+    for (const [operation, params] of [
+      ['CreateRegistry', { Registry: { name: 'other', url: 'https://example.com', type: 'docker-hub' } }],
+      ['CreateReplicationPolicy', { Policy: { name: 'copy' } }],
+      ['CreateScanner', { Registration: { name: 'scanner', url: 'https://example.com' } }],
+      ['CreateInstance', { Instance: { name: 'network' } }],
+      ['CreateImmuRule', { ...named('team'), ImmutableRule: {} }],
+    ] as const) {
+      const { status: refused, payload } = await ask(operation, params);
+      assert.equal(refused, 400, operation);
+      assert.match(payload.errors[0].message, / yet$/);
+    }
+  });
 });
