@@ -6,8 +6,9 @@ import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
 import { accessTokenRoutes } from './access-tokens.ts';
+import { artifactRoutes } from './artifacts.ts';
 import { documentRoutes } from './document.ts';
-import { notFound } from './faults.ts';
+import { needed, notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
 import { immutabilityRoutes } from './not-yet/immutability.ts';
@@ -20,9 +21,11 @@ import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { preferenceRoutes } from './preferences.ts';
 import { projectRoutes } from './projects.ts';
+import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { systemRoutes } from './system.ts';
+import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
 
@@ -63,6 +66,9 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       userRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       memberRoutes(api, parts, access);
+      repositoryRoutes(api, parts, access);
+      artifactRoutes(api, parts, access);
+      tagRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       accessTokenRoutes(api, parts, access);
       preferenceRoutes(api, parts, access);
@@ -115,5 +121,6 @@ async function callerOf(authenticate: Authenticate, request: FastifyRequest): Pr
 function inWordsOfTheApi(error: unknown): unknown {
   if (error instanceof Refusal && error.reason.kind === 'project-unknown')
     return notFound(`project ${error.reason.project} not found`);
+  if (error instanceof Refusal && error.reason.kind === 'manifest-referenced') return needed();
   return error;
 }
