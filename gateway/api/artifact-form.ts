@@ -164,7 +164,7 @@ const noAccessories: ReadonlyMap<number, readonly ListedAccessory[]> = new Map()
 const noLabels: ReadonlyMap<string, readonly Label[]> = new Map();
 
 /** Not those of an artifact that was deleted and pushed again: an id is the position of the push. */
-async function findLabels(labels: LabelPorts, artifacts: readonly ListedArtifact[]) {
+export async function findLabels(labels: LabelPorts, artifacts: readonly ListedArtifact[]) {
   await labels.reached(BigInt(Math.max(0, ...artifacts.map(({ id }) => id))));
   return labels.labelsOf(artifacts);
 }
