@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { addMember } from '../commands/add-member.ts';
+import { addProjectMetadata } from '../commands/add-project-metadata.ts';
 import { type AllocateId, idAllocator } from '../commands/allocate-id.ts';
 import { changeAdministrator } from '../commands/change-administrator.ts';
 import { changeMember } from '../commands/change-member.ts';
@@ -33,14 +34,22 @@ import type { Views } from '../infra/views/port.ts';
 import { annotations } from '../projections/annotations/projection.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { holdsManifests } from '../projections/artifacts/queries.ts';
+import { systemCveAllowlist } from '../projections/cve-allowlist/projection.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
-import { findMember, findMembership, listMembers, membershipsOf } from '../projections/members/queries.ts';
+import {
+  countRoles,
+  findMember,
+  findMembership,
+  listMembers,
+  membershipsOf,
+} from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject, findProjectById, listProjects } from '../projections/projects/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { countRepositories } from '../projections/repositories/queries.ts';
 import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
 import { findRobotById, listRobots } from '../projections/robots/queries.ts';
+import { userGroups } from '../projections/user-groups/projection.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import {
   findLoginUser,
@@ -51,7 +60,9 @@ import {
   searchUsers,
   userIdsOf,
 } from '../projections/users/queries.ts';
+import { cveAllowlistParts } from './cve-allowlist-parts.ts';
 import { searchParts } from './search-parts.ts';
+import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
 
 export interface ApiEngines {
@@ -97,7 +108,9 @@ export function apiParts(
   };
 
   return {
+    ...cveAllowlistParts(record, kysely, current),
     ...searchParts(kysely, current),
+    ...userGroupParts(ports, kysely, current),
     queries: {
       findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
       findUser: current(findUser.bind(undefined, inUsers)),
@@ -113,6 +126,7 @@ export function apiParts(
       holdsManifests: holdsRepositories,
       membershipsOf: current(membershipsOf.bind(undefined, inMembers)),
       listMembers: current(listMembers.bind(undefined, inMembers)),
+      countRoles: current(countRoles.bind(undefined, inMembers)),
       findMember: current(findMember.bind(undefined, inMembers)),
       findMembership: current(findMembership.bind(undefined, inMembers)),
       listRobots: current(listRobots.bind(undefined, inRobots)),
@@ -126,6 +140,7 @@ export function apiParts(
       deleteUser: deleteUser(ports),
       createProject: createProject(ports),
       changeProject: changeProject(ports),
+      addProjectMetadata: addProjectMetadata(ports),
       deleteProject: deleteProject(ports),
       addMember: addMember(ports),
       changeMember: changeMember(ports),
@@ -142,7 +157,16 @@ export function apiParts(
     version,
     robotPrefix,
     reached: (position) =>
-      views.reached(position, [annotations, members, projects, repositories, robots, users]),
+      views.reached(position, [
+        annotations,
+        members,
+        projects,
+        repositories,
+        robots,
+        systemCveAllowlist,
+        userGroups,
+        users,
+      ]),
   };
 }
 

@@ -7,6 +7,7 @@ import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
+import { groupIdsOf } from '../domain/access/principal.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -100,7 +101,9 @@ export function appPorts({
 
     findProject: openedBy(auth.anonymousWrite, reads.findProject),
     rolesOf: async (principal, projectId) =>
-      principal.kind === 'user' ? reads.rolesOf(projectId, principal.userId) : [],
+      principal.kind === 'user'
+        ? reads.rolesOf(projectId, principal.userId, groupIdsOf(principal).join(','))
+        : [],
     findBlob: reads.findBlob,
     findHolders: current(findHolders.bind(undefined, inBlobs)),
     findManifest: reads.findManifest,

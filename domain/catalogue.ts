@@ -1,18 +1,21 @@
 import type { z } from 'zod';
 import { artifactEvent } from './artifact/events.ts';
 import { blobEvent } from './blob/events.ts';
+import { systemCveAllowlistEvent, systemCveAllowlistStream } from './cve-allowlist/events.ts';
 import { emailEvent } from './email/events.ts';
 import type { RecordedEvent } from './event.ts';
 import { garbageCollectionEvent } from './garbage-collection/events.ts';
 import { idsEvent } from './ids/events.ts';
 import { loginEvent } from './login/events.ts';
-import { memberEvent } from './member/events.ts';
-import { projectEvent } from './project/events.ts';
+import { memberEvent, memberUpcasters } from './member/events.ts';
+import { projectCreatedUpcasters, projectEvent } from './project/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { robotEvent } from './robot/events.ts';
 import { tagEvent } from './tag/events.ts';
 import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userCreatedUpcasters, userEvent } from './user/events.ts';
+import { userGroupEvent } from './user-group/events.ts';
+import { userGroupKeyEvent } from './user-group-key/events.ts';
 
 /** Brings the data of one version of an event to the next version. */
 export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
@@ -36,6 +39,10 @@ export type Catalogue = ReadonlyMap<string, CataloguedEvent>;
 const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
   // Manifests of unknown types were refused before version 2.
   ManifestPushed: [(data) => ({ ...data, mentions: [] })],
+  MemberAdded: memberUpcasters,
+  MemberRoleChanged: memberUpcasters,
+  MemberRemoved: memberUpcasters,
+  ProjectCreated: projectCreatedUpcasters,
   UserCreated: userCreatedUpcasters,
 };
 
@@ -43,12 +50,15 @@ const aggregates = [
   { stream: 'project/<name>', events: projectEvent.options },
   { stream: 'user/<name>', events: userEvent.options },
   { stream: 'email/<keyed hash>', events: emailEvent.options },
-  { stream: 'member/<project id>/<user id>', events: memberEvent.options },
+  { stream: 'user-group/<id>', events: userGroupEvent.options },
+  { stream: 'user-group-key/<type>/<name>', events: userGroupKeyEvent.options },
+  { stream: 'member/<project id>/<user id or group-id>', events: memberEvent.options },
   { stream: 'robot/<name>', events: robotEvent.options },
   { stream: 'ids/<kind>', events: idsEvent.options },
   { stream: 'blob/<digest>', events: blobEvent.options },
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
   { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
+  { stream: systemCveAllowlistStream, events: systemCveAllowlistEvent.options },
   { stream: tokenKeysStream, events: tokenKeyEvent.options },
   { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
   { stream: 'logins/<day>', events: loginEvent.options },

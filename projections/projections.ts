@@ -2,6 +2,7 @@ import type { AnyProjection } from '../infra/database/projection.ts';
 import { annotations } from './annotations/projection.ts';
 import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
+import { systemCveAllowlist } from './cve-allowlist/projection.ts';
 import { members } from './members/projection.ts';
 import { projects } from './projects/projection.ts';
 import { referrers } from './referrers/projection.ts';
@@ -9,6 +10,7 @@ import { repositories } from './repositories/projection.ts';
 import { robots } from './robots/projection.ts';
 import { tags } from './tags/projection.ts';
 import { tokenKeys } from './token-keys/projection.ts';
+import { userGroups } from './user-groups/projection.ts';
 import { users } from './users/projection.ts';
 
 /** Every read model that this version of Shiplog serves. */
@@ -21,7 +23,9 @@ export const projections: readonly AnyProjection[] = [
   referrers,
   repositories,
   robots,
+  systemCveAllowlist,
   tags,
   tokenKeys,
+  userGroups,
   users,
 ];

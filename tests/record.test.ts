@@ -30,6 +30,7 @@ const createProject = (name: string) =>
     projectId: 1,
     public: true,
     owner: 'admin',
+    storageLimit: null,
   });
 
 const recorderOf = (log: EventLog) => recorder({ log, catalogue, newEventId });

@@ -8,6 +8,8 @@ export type Principal =
       readonly username: string;
       readonly userId: number;
       readonly administrator: boolean;
+      /** The numbers of the groups that he is in; of users whose password is kept here there are none. */
+      readonly groupIds?: readonly number[];
     }
   | {
       readonly kind: 'robot';
@@ -26,6 +28,10 @@ export interface RobotPermission {
 
 /** Whether a robot of this stored name belongs to a project; no robot's own name has a plus sign. */
 export const isOfProject = (robot: string): boolean => robot.includes('+');
+
+/** The numbers of the groups whose roles the principal has. */
+export const groupIdsOf = (principal: Principal): readonly number[] =>
+  principal.kind === 'user' ? (principal.groupIds ?? []) : [];
 
 /** How events name the principal. */
 export function actorOf(principal: Principal): string {

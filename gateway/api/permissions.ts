@@ -42,7 +42,7 @@ export function permissionRoutes(api: FastifyInstance, ports: ApiPorts, access: 
       const project = projectPermissions.map((permission) => parts(permission));
       if (principal.kind === 'user' && principal.administrator)
         return { system: systemPermissions.map((permission) => parts(permission)), project };
-      const memberships = principal.kind === 'user' ? await queries.membershipsOf(principal.userId) : [];
+      const memberships = principal.kind === 'user' ? await queries.membershipsOf(principal) : [];
       if (memberships.some(({ role }) => role === 'projectAdmin')) return { project };
       throw forbidden('only administrators of the system or of a project see the catalogue of permissions');
     },

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { addMember } from '../../commands/add-member.ts';
+import type { addProjectMetadata } from '../../commands/add-project-metadata.ts';
 import type { changeAdministrator } from '../../commands/change-administrator.ts';
 import type { changeMember } from '../../commands/change-member.ts';
 import type { changePassword } from '../../commands/change-password.ts';
@@ -19,6 +20,7 @@ import type { Role } from '../../domain/access/role.ts';
 import type { PersonalData } from '../../infra/personal-data/port.ts';
 import type { holdsManifests } from '../../projections/artifacts/queries.ts';
 import type {
+  countRoles,
   findMember,
   findMembership,
   listMembers,
@@ -37,15 +39,17 @@ import type {
   userIdsOf,
 } from '../../projections/users/queries.ts';
 
+import type { CveAllowlistPorts } from './cve-allowlist.ts';
 import type { SearchPorts } from './search.ts';
+import type { UserGroupPorts } from './user-groups.ts';
 
 /** A query without the database that it asks. */
-type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
+export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
   ? (...args: Args) => Result
   : never;
 
 /** A command without the ports that it was made with. */
-type Command<Made> = Made extends (ports: never) => infer Run ? Run : never;
+export type Command<Made> = Made extends (ports: never) => infer Run ? Run : never;
 
 export interface ApiQueries {
   readonly findLoginUser: Query<typeof findLoginUser>;
@@ -62,6 +66,7 @@ export interface ApiQueries {
   readonly holdsManifests: Query<typeof holdsManifests>;
   readonly membershipsOf: Query<typeof membershipsOf>;
   readonly listMembers: Query<typeof listMembers>;
+  readonly countRoles: Query<typeof countRoles>;
   readonly findMember: Query<typeof findMember>;
   readonly findMembership: Query<typeof findMembership>;
   readonly listRobots: Query<typeof listRobots>;
@@ -76,6 +81,7 @@ export interface ApiCommands {
   readonly deleteUser: Command<typeof deleteUser>;
   readonly createProject: Command<typeof createProject>;
   readonly changeProject: Command<typeof changeProject>;
+  readonly addProjectMetadata: Command<typeof addProjectMetadata>;
   readonly deleteProject: Command<typeof deleteProject>;
   readonly addMember: Command<typeof addMember>;
   readonly changeMember: Command<typeof changeMember>;
@@ -87,7 +93,7 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts extends SearchPorts {
+export interface ApiParts extends CveAllowlistPorts, SearchPorts, UserGroupPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly personalData: Pick<PersonalData, 'open'>;
@@ -100,7 +106,7 @@ export interface ApiParts extends SearchPorts {
   readonly version: string;
   /** What the full name of every robot begins with: `robot$`. */
   readonly robotPrefix: string;
-  /** Resolves when the lists of users, projects, members and robots show the position. */
+  /** Resolves when everything that the API lists shows the position. */
   reached(position: bigint): Promise<void>;
 }
 

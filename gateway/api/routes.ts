@@ -5,6 +5,7 @@ import { type Authenticate, anonymous } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
+import { cveAllowlistRoutes } from './cve-allowlist.ts';
 import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
@@ -16,11 +17,15 @@ import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
+import { projectListRoutes } from './project-list.ts';
+import { projectMetadataRoutes } from './project-metadata.ts';
+import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { systemRoutes } from './system.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
+import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
 
 export interface ManagementPorts
@@ -55,7 +60,12 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       });
       systemRoutes(api, access);
       userRoutes(api, parts, access);
+      userGroupRoutes(api, parts, access);
+      projectListRoutes(api, parts, access);
       projectRoutes(api, parts, access);
+      projectMetadataRoutes(api, parts, access);
+      projectScannerRoutes(api, parts, access);
+      cveAllowlistRoutes(api, parts, access);
       memberRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       permissionRoutes(api, parts, access);

@@ -54,7 +54,7 @@ const movedTag = (repository: string, tag: string, from: number, to: number): Do
 });
 const createdProject = (name: string, projectId: number, isPublic: boolean): DomainEvent => ({
   type: 'ProjectCreated',
-  data: { name, projectId, public: isPublic, owner: 'admin' },
+  data: { name, projectId, public: isPublic, owner: 'admin', storageLimit: null },
 });
 const createdUser = (username: string, userId: number, administrator: boolean): DomainEvent => ({
   type: 'UserCreated',
@@ -283,7 +283,10 @@ test('repositories: each that ever held a manifest, until its project goes or th
     { type: 'ProjectDeleted', data: { name: 'gone', projectId: 2 } },
     { type: 'ProjectDeleted', data: { name: 'again', projectId: 3 } },
     pushedManifest(1, 'again/late'),
-    { type: 'ProjectCreated', data: { name: 'again', projectId: 4, public: false, owner: 'admin' } },
+    {
+      type: 'ProjectCreated',
+      data: { name: 'again', projectId: 4, public: false, owner: 'admin', storageLimit: null },
+    },
     pushedManifest(1, 'again/b'),
   ]);
   assert.deepEqual(rows, [
