@@ -10,6 +10,7 @@ import { loginEvent } from './login/events.ts';
 import { memberEvent, memberUpcasters } from './member/events.ts';
 import { projectCreatedUpcasters, projectEvent } from './project/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
+import { repositoryEvent } from './repository/events.ts';
 import { robotEvent } from './robot/events.ts';
 import { tagEvent } from './tag/events.ts';
 import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
@@ -37,8 +38,12 @@ export type Catalogue = ReadonlyMap<string, CataloguedEvent>;
  * upcaster here and a stored sample of the new version.
  */
 const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
-  // Manifests of unknown types were refused before version 2.
-  ManifestPushed: [(data) => ({ ...data, mentions: [] })],
+  ManifestPushed: [
+    // Manifests of unknown types were refused before version 2.
+    (data) => ({ ...data, mentions: [] }),
+    // Nobody read the config before version 3.
+    (data) => ({ ...data, attributes: {} }),
+  ],
   MemberAdded: memberUpcasters,
   MemberRoleChanged: memberUpcasters,
   MemberRemoved: memberUpcasters,
@@ -59,6 +64,7 @@ const aggregates = [
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
   { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
   { stream: systemCveAllowlistStream, events: systemCveAllowlistEvent.options },
+  { stream: 'repository/<name>', events: repositoryEvent.options },
   { stream: tokenKeysStream, events: tokenKeyEvent.options },
   { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
   { stream: 'logins/<day>', events: loginEvent.options },
