@@ -18,6 +18,7 @@ import { deleteProject } from '../commands/delete-project.ts';
 import { deleteRobot } from '../commands/delete-robot.ts';
 import { deleteUser } from '../commands/delete-user.ts';
 import { emailKeyOf } from '../commands/email.ts';
+import { endPreviousSecret } from '../commands/end-previous-secret.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
@@ -60,7 +61,9 @@ import {
   searchUsers,
   userIdsOf,
 } from '../projections/users/queries.ts';
+import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
+import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
@@ -69,7 +72,7 @@ export interface ApiEngines {
   readonly log: EventLog;
   readonly record: Recorder;
   readonly secrets: SecretBox;
-  readonly store: Pick<BlobStore, 'delete'>;
+  readonly store: BlobStore;
   readonly personalData: PersonalData;
   readonly database: Pick<Database, 'kysely'>;
   readonly views: Views;
@@ -109,6 +112,7 @@ export function apiParts(
 
   return {
     ...cveAllowlistParts(record, kysely, current),
+    ...repositoryParts({ record, store, contents }, { kysely, current }),
     ...searchParts(kysely, current),
     ...userGroupParts(ports, kysely, current),
     queries: {
@@ -148,8 +152,10 @@ export function apiParts(
       createRobot: createRobot(ports),
       changeRobot: changeRobot(ports),
       changeRobotSecret: changeRobotSecret(ports),
+      endPreviousSecret: endPreviousSecret(ports),
       deleteRobot: deleteRobot(ports),
     },
+    ...credentialParts({ record, secrets, personalData, kysely, views }, allocateId, current),
     personalData,
     emailKeyOf: (email) => emailKeyOf(secrets, email),
     passwordMatches,

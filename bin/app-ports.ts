@@ -7,9 +7,8 @@ import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
-import { groupIdsOf } from '../domain/access/principal.ts';
+import { groupIdsOf, userOf } from '../domain/access/principal.ts';
 import type { AppPorts } from '../gateway/app.ts';
-import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import type { ManifestCache } from '../infra/manifest-cache/port.ts';
@@ -36,7 +35,6 @@ import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
-  readonly store: BlobStore;
   readonly database: Database;
   readonly cache: ReadCache;
   readonly sharedManifests: ManifestCache | undefined;
@@ -96,14 +94,15 @@ export function appPorts({
     ...authPorts(auth, {
       findLoginUser: reads.findLoginUser,
       findRobot: reads.findRobot,
+      findAccessToken: reads.findAccessToken,
       listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
     findProject: openedBy(auth.anonymousWrite, reads.findProject),
-    rolesOf: async (principal, projectId) =>
-      principal.kind === 'user'
-        ? reads.rolesOf(projectId, principal.userId, groupIdsOf(principal).join(','))
-        : [],
+    async rolesOf(principal, projectId) {
+      const user = userOf(principal);
+      return user === undefined ? [] : reads.rolesOf(projectId, user.userId, groupIdsOf(user).join(','));
+    },
     findBlob: reads.findBlob,
     findHolders: current(findHolders.bind(undefined, inBlobs)),
     findManifest: reads.findManifest,

@@ -11,6 +11,7 @@ const firstIds = {
   member: 2,
   robot: 1,
   'user-group': 1,
+  'access-token': 1,
 } as const;
 export type IdKind = keyof typeof firstIds;
 
@@ -21,7 +22,9 @@ export const idAt = (kind: IdKind, revision: bigint): number => Number(revision)
 
 export const idsEvent = z.discriminatedUnion('type', [
   eventOf('IdAllocated', 'A number was given away, whether or not it was used in the end.', {
-    kind: z.string().describe('What the number is for: user, project, member, robot or user-group'),
+    kind: z
+      .string()
+      .describe('What the number is for: user, project, member, robot, user-group or access-token'),
     id: z.int().positive().describe('The number; it follows from the revision of the event'),
   }),
 ]);

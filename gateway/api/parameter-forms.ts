@@ -66,8 +66,12 @@ export const pathForms = {
   repository_name: repositoryName,
   robot_id: id,
   tag_name: text,
+  token_id: id,
   task_id: id,
   user_id: id,
+  user_id_or_current: z
+    .union([z.literal('current'), id])
+    .meta({ parameter: { type: 'string', description: 'A number, or `current` for the user who asks' } }),
 } as const;
 export type PathForms = typeof pathForms;
 

@@ -14,11 +14,13 @@ import type { createUser } from '../../commands/create-user.ts';
 import type { deleteProject } from '../../commands/delete-project.ts';
 import type { deleteRobot } from '../../commands/delete-robot.ts';
 import type { deleteUser } from '../../commands/delete-user.ts';
+import type { endPreviousSecret } from '../../commands/end-previous-secret.ts';
 import type { removeMember } from '../../commands/remove-member.ts';
 import type { Principal } from '../../domain/access/principal.ts';
 import type { Role } from '../../domain/access/role.ts';
 import type { PersonalData } from '../../infra/personal-data/port.ts';
 import type { holdsManifests } from '../../projections/artifacts/queries.ts';
+import type { lastUsesOf } from '../../projections/credential-uses/queries.ts';
 import type {
   countRoles,
   findMember,
@@ -38,8 +40,10 @@ import type {
   searchUsers,
   userIdsOf,
 } from '../../projections/users/queries.ts';
-
+import type { AccessTokenPorts } from './access-tokens.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
+import type { PreferencesPorts } from './preferences.ts';
+import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
 import type { UserGroupPorts } from './user-groups.ts';
 
@@ -89,13 +93,17 @@ export interface ApiCommands {
   readonly createRobot: Command<typeof createRobot>;
   readonly changeRobot: Command<typeof changeRobot>;
   readonly changeRobotSecret: Command<typeof changeRobotSecret>;
+  readonly endPreviousSecret: Command<typeof endPreviousSecret>;
   readonly deleteRobot: Command<typeof deleteRobot>;
 }
 
 /** What the management API is wired with. */
-export interface ApiParts extends CveAllowlistPorts, SearchPorts, UserGroupPorts {
+export interface ApiParts extends CveAllowlistPorts, RepositoryPorts, SearchPorts, UserGroupPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
+  readonly accessTokens: AccessTokenPorts;
+  readonly preferences: PreferencesPorts;
+  readonly lastUsesOf: Query<typeof lastUsesOf>;
   readonly personalData: Pick<PersonalData, 'open'>;
   /** The keyed hash by which an e-mail address is found. */
   emailKeyOf(email: string): string;
@@ -114,6 +122,8 @@ export interface ApiParts extends CveAllowlistPorts, SearchPorts, UserGroupPorts
 export interface ApiPorts extends ApiParts {
   /** Who sends the request; who shows wrong credentials is anybody. */
   identify(request: FastifyRequest): Promise<Principal>;
+  /** Who that is by now; the request was counted already. */
+  identifyAgain(request: FastifyRequest): Promise<Principal>;
   /** The roles that the principal has in the project of this number. */
   rolesOf(principal: Principal, projectId: number): Promise<readonly Role[]>;
   currentTraceparent(): string | undefined;

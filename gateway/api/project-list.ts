@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { authorize } from '../../domain/access/authorize.ts';
-import type { Principal } from '../../domain/access/principal.ts';
+import { type Principal, userOf } from '../../domain/access/principal.ts';
 import type { Role } from '../../domain/access/role.ts';
 import type { Filter } from '../../projections/listing.ts';
 import type { Visible } from '../../projections/projects/queries.ts';
@@ -10,6 +10,7 @@ import { operation } from './operation.ts';
 import { flag, text } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
 import { projectAnswer, shownProjects } from './project-answer.ts';
+import { visibleToToken } from './visible-to-token.ts';
 
 /** Harbor's list of projects. */
 export function projectListRoutes(api: FastifyInstance, ports: ApiPorts, access: Access): void {
@@ -46,7 +47,8 @@ export function projectListRoutes(api: FastifyInstance, ports: ApiPorts, access:
     principal: Principal,
     isPublic: boolean | undefined,
   ): Promise<{ readonly visible: Visible; readonly roles: ReadonlyMap<number, readonly Role[]> }> {
-    const memberships = principal.kind === 'user' ? await queries.membershipsOf(principal) : [];
+    const user = userOf(principal);
+    const memberships = user === undefined ? [] : await queries.membershipsOf(user);
     const roles = new Map(
       [...Map.groupBy(memberships, ({ projectId }) => projectId)].map(([projectId, all]) => [
         projectId,
@@ -58,6 +60,8 @@ export function projectListRoutes(api: FastifyInstance, ports: ApiPorts, access:
     if (authorize(principal, 'project:list', { kind: 'system' }) || names.includes('*'))
       return { visible: { kind: 'all' }, roles };
     const projectIds = [...roles.keys()];
+    if (principal.kind === 'access-token')
+      return { visible: visibleToToken(principal, projectIds, isPublic !== false), roles };
     return { visible: { kind: 'some', public: isPublic !== false, projectIds, names }, roles };
   }
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { authorize } from '../../domain/access/authorize.ts';
-import { isOfProject, type Principal } from '../../domain/access/principal.ts';
+import { authorize, includes } from '../../domain/access/authorize.ts';
+import { isOfProject, type Principal, userOf } from '../../domain/access/principal.ts';
 import { isName } from '../../domain/project/name.ts';
 import type { Access } from './access.ts';
 import { creates, nothing, shows } from './answer-forms.ts';
@@ -83,13 +83,16 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
 
   /** Harbor lets every user create projects unless it is told otherwise; a robot has to be given that. */
   function refuseCreation(principal: Principal, mayAlways: boolean): void {
+    if (principal.kind === 'access-token' && !includes(principal, 'project:create', { kind: 'system' }))
+      throw forbidden('the access token was not made to create projects');
     if (principal.kind !== 'robot') return;
     if (isOfProject(principal.name)) throw forbidden('Only system level robot can create project');
     if (!mayAlways) throw forbidden('Only system admin can create project');
   }
 
   async function ownerFor(principal: Principal) {
-    if (principal.kind === 'user') return { username: principal.username, userId: principal.userId };
+    const user = userOf(principal);
+    if (user !== undefined) return { username: user.username, userId: user.userId };
     const owner = await queries.firstAdministrator();
     if (owner === undefined) throw forbidden('there is no administrator who could own the project');
     return owner;

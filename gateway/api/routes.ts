@@ -5,9 +5,11 @@ import { type Authenticate, anonymous } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
+import { accessTokenRoutes } from './access-tokens.ts';
+import { artifactRoutes } from './artifacts.ts';
 import { cveAllowlistRoutes } from './cve-allowlist.ts';
 import { documentRoutes } from './document.ts';
-import { notFound } from './faults.ts';
+import { needed, notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
 import { preheatingRoutes } from './not-yet/preheating.ts';
@@ -17,13 +19,16 @@ import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
+import { preferenceRoutes } from './preferences.ts';
 import { projectListRoutes } from './project-list.ts';
 import { projectMetadataRoutes } from './project-metadata.ts';
 import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
+import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { systemRoutes } from './system.ts';
+import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
@@ -48,6 +53,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
         rolesOf,
         currentTraceparent,
         identify: identityOf(ports),
+        identifyAgain: (request) => callerOf(ports.authenticate, request),
       };
       const access = accessTo(parts);
 
@@ -69,7 +75,12 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       projectScannerRoutes(api, parts, access);
       cveAllowlistRoutes(api, parts, access);
       memberRoutes(api, parts, access);
+      repositoryRoutes(api, parts, access);
+      artifactRoutes(api, parts, access);
+      tagRoutes(api, parts, access);
       robotRoutes(api, parts, access);
+      accessTokenRoutes(api, parts, access);
+      preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
       searchRoutes(api, parts, access);
       for (const routes of [
@@ -118,5 +129,6 @@ async function callerOf(authenticate: Authenticate, request: FastifyRequest): Pr
 function inWordsOfTheApi(error: unknown): unknown {
   if (error instanceof Refusal && error.reason.kind === 'project-unknown')
     return notFound(`project ${error.reason.project} not found`);
+  if (error instanceof Refusal && error.reason.kind === 'manifest-referenced') return needed();
   return error;
 }
