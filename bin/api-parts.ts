@@ -22,7 +22,9 @@ import { endPreviousSecret } from '../commands/end-previous-secret.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
+import type { ConfigurationPorts } from '../gateway/api/configurations.ts';
 import type { ApiParts } from '../gateway/api/ports.ts';
+import type { SystemPorts } from '../gateway/api/system.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
@@ -65,6 +67,7 @@ import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
+import { statisticsParts } from './statistics-parts.ts';
 import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
 
@@ -88,7 +91,7 @@ export function apiParts(
   { log, record, secrets, store, personalData, database: { kysely }, views }: ApiEngines,
   contents: Contents,
   current: Current,
-  robotPrefix: string,
+  system: SystemPorts & ConfigurationPorts,
 ): ApiParts {
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
@@ -115,6 +118,8 @@ export function apiParts(
     ...repositoryParts({ record, store, contents }, { kysely, current }),
     ...searchParts(kysely, current),
     ...userGroupParts(ports, kysely, current),
+    ...statisticsParts({ log, views }, kysely, current),
+    ...system,
     queries: {
       findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
       findUser: current(findUser.bind(undefined, inUsers)),
@@ -161,7 +166,6 @@ export function apiParts(
     passwordMatches,
     newSecret,
     version,
-    robotPrefix,
     reached: (position) =>
       views.reached(position, [
         annotations,

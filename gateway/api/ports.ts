@@ -41,10 +41,13 @@ import type {
   userIdsOf,
 } from '../../projections/users/queries.ts';
 import type { AccessTokenPorts } from './access-tokens.ts';
+import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
+import type { StatisticsPorts } from './statistics.ts';
+import type { SystemPorts } from './system.ts';
 import type { UserGroupPorts } from './user-groups.ts';
 
 /** A query without the database that it asks. */
@@ -98,7 +101,14 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts extends CveAllowlistPorts, RepositoryPorts, SearchPorts, UserGroupPorts {
+export interface ApiParts
+  extends RepositoryPorts,
+    CveAllowlistPorts,
+    UserGroupPorts,
+    SearchPorts,
+    ConfigurationPorts,
+    SystemPorts,
+    StatisticsPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly accessTokens: AccessTokenPorts;
@@ -112,8 +122,6 @@ export interface ApiParts extends CveAllowlistPorts, RepositoryPorts, SearchPort
   newSecret(): string;
   /** The version of this program. */
   readonly version: string;
-  /** What the full name of every robot begins with: `robot$`. */
-  readonly robotPrefix: string;
   /** Resolves when everything that the API lists shows the position. */
   reached(position: bigint): Promise<void>;
 }

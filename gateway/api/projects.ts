@@ -55,7 +55,7 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     async ({ request, body }) => {
       const { principal, metadata } = await access.known(request);
       const mayAlways = authorize(principal, 'project:create', { kind: 'system' });
-      refuseCreation(principal, mayAlways);
+      await refuseCreation(principal, mayAlways);
       const form = await body();
       refuseCache(form, mayAlways);
       // Who may not create projects for the system gets what everybody gets.
@@ -82,12 +82,14 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
   );
 
   /** Harbor lets every user create projects unless it is told otherwise; a robot has to be given that. */
-  function refuseCreation(principal: Principal, mayAlways: boolean): void {
+  async function refuseCreation(principal: Principal, mayAlways: boolean): Promise<void> {
+    if (principal.kind === 'robot' && isOfProject(principal.name))
+      throw forbidden('Only system level robot can create project');
+    const { project_creation_restriction } = await ports.configuration();
+    const isRestricted = principal.kind === 'robot' || project_creation_restriction === 'adminonly';
+    if (isRestricted && !mayAlways) throw forbidden('Only system admin can create project');
     if (principal.kind === 'access-token' && !includes(principal, 'project:create', { kind: 'system' }))
       throw forbidden('the access token was not made to create projects');
-    if (principal.kind !== 'robot') return;
-    if (isOfProject(principal.name)) throw forbidden('Only system level robot can create project');
-    if (!mayAlways) throw forbidden('Only system admin can create project');
   }
 
   async function ownerFor(principal: Principal) {

@@ -4,9 +4,11 @@ import { Refusal } from '../../domain/refusal.ts';
 import { type Authenticate, anonymous } from '../auth/authenticate.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
+import { refuseWhileReadOnly } from '../read-only.ts';
 import { accessTo } from './access.ts';
 import { accessTokenRoutes } from './access-tokens.ts';
 import { artifactRoutes } from './artifacts.ts';
+import { configurationRoutes } from './configurations.ts';
 import { cveAllowlistRoutes } from './cve-allowlist.ts';
 import { documentRoutes } from './document.ts';
 import { needed, notFound } from './faults.ts';
@@ -27,7 +29,9 @@ import { projectRoutes } from './projects.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
+import { statisticRoutes } from './statistics.ts';
 import { systemRoutes } from './system.ts';
+import { tagRowRoutes } from './tag-rows.ts';
 import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userGroupRoutes } from './user-groups.ts';
@@ -61,12 +65,15 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       documentRoutes(api, parts.version);
       api.addHook('onRequest', async (request) => {
         refuseBadQueries(request);
-        if (!ports.isReady()) throw starting;
+        if (!ports.isReady() && !alwaysAnswered.has(operationOf(request))) throw starting;
+        if (operationOf(request) !== 'updateConfigurations') await refuseWhileReadOnly(ports.api, request);
       });
       api.setErrorHandler((error) => {
         throw inWordsOfTheApi(error);
       });
-      systemRoutes(api, access);
+      systemRoutes(api, parts, access);
+      configurationRoutes(api, parts, access);
+      statisticRoutes(api, parts, access);
       userRoutes(api, parts, access);
       userGroupRoutes(api, parts, access);
       projectListRoutes(api, parts, access);
@@ -78,6 +85,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       repositoryRoutes(api, parts, access);
       artifactRoutes(api, parts, access);
       tagRoutes(api, parts, access);
+      tagRowRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       accessTokenRoutes(api, parts, access);
       preferenceRoutes(api, parts, access);
@@ -95,6 +103,10 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
     { prefix: '/api/v2.0' },
   );
 }
+
+/** Those who watch over the registry ask also while it starts. */
+const alwaysAnswered: ReadonlySet<string> = new Set(['getPing', 'getHealth']);
+const operationOf = ({ routeOptions }: FastifyRequest): string => routeOptions.config.operation?.id ?? '';
 
 const starting = new RequestRefused({
   status: 503,

@@ -12,6 +12,8 @@ export interface Repository {
   readonly description: string;
   /** The artifacts that are listed. */
   readonly artifactCount: number;
+  /** Those of accessories are among them. */
+  readonly tagCount: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -34,6 +36,7 @@ const shown = [
   'id',
   'description',
   'artifact_count',
+  'tag_count',
   'created_at as createdAt',
   'updated_at as updatedAt',
 ] as const;
@@ -123,13 +126,51 @@ function isAmong(db: Kysely<RepositoriesDatabase>, of: OfProjects) {
     SELECT name FROM ${rowsIn(db, 'project_totals')} p WHERE ${visibleProjects(of)})`;
 }
 
-type Row = Omit<Repository, 'id' | 'artifactCount'> & {
+type Row = Omit<Repository, 'id' | 'artifactCount' | 'tagCount'> & {
   readonly id: string;
   readonly artifact_count: string;
+  readonly tag_count: string;
 };
 
-const repositoryOf = ({ id, artifact_count, ...row }: Row): Repository => ({
+const repositoryOf = ({ id, artifact_count, tag_count, ...row }: Row): Repository => ({
   ...row,
   id: Number(id),
   artifactCount: Number(artifact_count),
+  tagCount: Number(tag_count),
 });
+
+export interface Count {
+  readonly projects: number;
+  readonly repositories: number;
+}
+
+const noCount: Count = { projects: 0, repositories: 0 };
+
+/**
+ * How many projects there are and repositories in them, by whether everybody may read them; with `projectIds` only of
+ * those projects.
+ */
+export async function countContents(
+  db: Kysely<RepositoriesDatabase>,
+  projectIds?: readonly number[],
+): Promise<{ readonly public: Count; readonly private: Count }> {
+  const rows = await db
+    .selectFrom('project_totals')
+    .select(({ fn }) => [
+      'public',
+      fn.countAll<string>().as('projects'),
+      fn.sum<string>('repository_count').as('repositories'),
+    ])
+    .$if(projectIds !== undefined, (query) =>
+      query.where('project_id', '=', sql<number>`ANY (${[...(projectIds ?? [])]}::integer[])`),
+    )
+    .groupBy('public')
+    .execute();
+  const countOf = (isPublic: boolean): Count => {
+    const row = rows.find((row) => row.public === isPublic);
+    return row === undefined
+      ? noCount
+      : { projects: Number(row.projects), repositories: Number(row.repositories) };
+  };
+  return { public: countOf(true), private: countOf(false) };
+}
