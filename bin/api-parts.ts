@@ -63,8 +63,10 @@ import {
   searchUsers,
   userIdsOf,
 } from '../projections/users/queries.ts';
+import { additionParts } from './addition-parts.ts';
 import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
+import { labelParts } from './label-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
@@ -115,6 +117,8 @@ export function apiParts(
 
   return {
     ...cveAllowlistParts(record, kysely, current),
+    labels: labelParts(ports, { kysely, views, current }),
+    additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents }, { kysely, current }),
     ...searchParts(kysely, current),
     ...userGroupParts(ports, kysely, current),

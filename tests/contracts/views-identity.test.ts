@@ -317,7 +317,7 @@ test('robots: what each may do now, and that a project takes its robots and what
     const { secretVersion, ...rest } = robot;
     return rest;
   };
-  const common = { disabled: false, expiresAt: new Date('2025-01-31T00:00:00Z') };
+  const common = { previous: null, disabled: false, expiresAt: new Date('2025-01-31T00:00:00Z') };
   assert.deepEqual(await found('ci'), {
     name: 'ci',
     robotId: 1,
