@@ -330,6 +330,7 @@ test('robots: what each may do now, and that a project takes its robots and what
     name: 'project-3+ci',
     robotId: 3,
     secretHash: 'second hash',
+    previous: null,
     disabled: true,
     expiresAt: null,
     project: 'project-3',
