@@ -48,7 +48,7 @@ export function repositoryRoutes(api: FastifyInstance, ports: ApiPorts, access: 
   async function seenBy(principal: Principal): Promise<Visible> {
     if (principal.kind !== 'user') return { kind: 'some', public: true, projectIds: [], names: [] };
     if (authorize(principal, 'project:list', { kind: 'system' })) return { kind: 'all' };
-    const memberships = await queries.membershipsOf(principal.userId);
+    const memberships = await queries.membershipsOf(principal);
     const projectIds = memberships.map(({ projectId }) => projectId);
     return { kind: 'some', public: true, projectIds, names: [] };
   }

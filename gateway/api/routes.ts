@@ -11,6 +11,7 @@ import { additionRoutes } from './additions/routes.ts';
 import { artifactLabelRoutes } from './artifact-labels.ts';
 import { artifactRoutes } from './artifacts.ts';
 import { configurationRoutes } from './configurations.ts';
+import { cveAllowlistRoutes } from './cve-allowlist.ts';
 import { documentRoutes } from './document.ts';
 import { needed, notFound } from './faults.ts';
 import { iconRoutes } from './icons.ts';
@@ -26,6 +27,9 @@ import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { preferenceRoutes } from './preferences.ts';
+import { projectListRoutes } from './project-list.ts';
+import { projectMetadataRoutes } from './project-metadata.ts';
+import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
@@ -35,6 +39,7 @@ import { systemRoutes } from './system.ts';
 import { tagRowRoutes } from './tag-rows.ts';
 import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
+import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
 
 export interface ManagementPorts
@@ -75,7 +80,12 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       configurationRoutes(api, parts, access);
       statisticRoutes(api, parts, access);
       userRoutes(api, parts, access);
+      userGroupRoutes(api, parts, access);
+      projectListRoutes(api, parts, access);
       projectRoutes(api, parts, access);
+      projectMetadataRoutes(api, parts, access);
+      projectScannerRoutes(api, parts, access);
+      cveAllowlistRoutes(api, parts, access);
       memberRoutes(api, parts, access);
       repositoryRoutes(api, parts, access);
       artifactRoutes(api, parts, access);

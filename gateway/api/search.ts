@@ -95,7 +95,7 @@ export function searchRoutes(api: FastifyInstance, ports: ApiPorts & SearchPorts
   async function seenBy(principal: Principal): Promise<Visible> {
     if (principal.kind === 'user' && authorize(principal, 'project:list', { kind: 'system' }))
       return { kind: 'all' };
-    const memberships = principal.kind === 'user' ? await ports.queries.membershipsOf(principal.userId) : [];
+    const memberships = principal.kind === 'user' ? await ports.queries.membershipsOf(principal) : [];
     return {
       kind: 'some',
       public: true,
