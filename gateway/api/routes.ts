@@ -34,6 +34,7 @@ import { projectRoutes } from './projects.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
+import { searchNamesRoutes } from './search-names.ts';
 import { statisticRoutes } from './statistics.ts';
 import { systemRoutes } from './system.ts';
 import { tagRowRoutes } from './tag-rows.ts';
@@ -100,6 +101,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       additionRoutes(api, parts, access);
       iconRoutes(api, access);
       searchRoutes(api, parts, access);
+      searchNamesRoutes(api, parts, access);
       for (const routes of [
         directoryRoutes,
         immutabilityRoutes,
