@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { addMember } from '../commands/add-member.ts';
+import { addProjectMetadata } from '../commands/add-project-metadata.ts';
 import { type AllocateId, idAllocator } from '../commands/allocate-id.ts';
 import { changeAdministrator } from '../commands/change-administrator.ts';
 import { changeMember } from '../commands/change-member.ts';
@@ -36,14 +37,22 @@ import type { Views } from '../infra/views/port.ts';
 import { annotations } from '../projections/annotations/projection.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { holdsManifests } from '../projections/artifacts/queries.ts';
+import { systemCveAllowlist } from '../projections/cve-allowlist/projection.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
-import { findMember, findMembership, listMembers, membershipsOf } from '../projections/members/queries.ts';
+import {
+  countRoles,
+  findMember,
+  findMembership,
+  listMembers,
+  membershipsOf,
+} from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject, findProjectById, listProjects } from '../projections/projects/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { countRepositories } from '../projections/repositories/queries.ts';
 import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
 import { findRobotById, listRobots } from '../projections/robots/queries.ts';
+import { userGroups } from '../projections/user-groups/projection.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import {
   findLoginUser,
@@ -56,10 +65,12 @@ import {
 } from '../projections/users/queries.ts';
 import { additionParts } from './addition-parts.ts';
 import { credentialParts } from './credential-parts.ts';
+import { cveAllowlistParts } from './cve-allowlist-parts.ts';
 import { labelParts } from './label-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
+import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
 
 export interface ApiEngines {
@@ -105,10 +116,12 @@ export function apiParts(
   };
 
   return {
+    ...cveAllowlistParts(record, kysely, current),
     labels: labelParts(ports, { kysely, views, current }),
     additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents }, { kysely, current }),
     ...searchParts(kysely, current),
+    ...userGroupParts(ports, kysely, current),
     ...statisticsParts({ log, views }, kysely, current),
     ...system,
     queries: {
@@ -126,6 +139,7 @@ export function apiParts(
       holdsManifests: holdsRepositories,
       membershipsOf: current(membershipsOf.bind(undefined, inMembers)),
       listMembers: current(listMembers.bind(undefined, inMembers)),
+      countRoles: current(countRoles.bind(undefined, inMembers)),
       findMember: current(findMember.bind(undefined, inMembers)),
       findMembership: current(findMembership.bind(undefined, inMembers)),
       listRobots: current(listRobots.bind(undefined, inRobots)),
@@ -139,6 +153,7 @@ export function apiParts(
       deleteUser: deleteUser(ports),
       createProject: createProject(ports),
       changeProject: changeProject(ports),
+      addProjectMetadata: addProjectMetadata(ports),
       deleteProject: deleteProject(ports),
       addMember: addMember(ports),
       changeMember: changeMember(ports),
@@ -156,7 +171,16 @@ export function apiParts(
     newSecret,
     version,
     reached: (position) =>
-      views.reached(position, [annotations, members, projects, repositories, robots, users]),
+      views.reached(position, [
+        annotations,
+        members,
+        projects,
+        repositories,
+        robots,
+        systemCveAllowlist,
+        userGroups,
+        users,
+      ]),
   };
 }
 

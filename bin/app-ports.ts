@@ -7,7 +7,7 @@ import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
-import { userOf } from '../domain/access/principal.ts';
+import { groupIdsOf, userOf } from '../domain/access/principal.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -124,7 +124,7 @@ export function appPorts({
     findProject: openedBy(auth.anonymousWrite, reads.findProject),
     async rolesOf(principal, projectId) {
       const user = userOf(principal);
-      return user === undefined ? [] : reads.rolesOf(projectId, user.userId);
+      return user === undefined ? [] : reads.rolesOf(projectId, user.userId, groupIdsOf(user).join(','));
     },
     findBlob: reads.findBlob,
     findHolders: current(findHolders.bind(undefined, inBlobs)),

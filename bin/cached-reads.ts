@@ -52,10 +52,18 @@ export function cachedReads(cache: ReadCache, kysely: ViewDatabase, current: Cur
     findProject: cache.cached(projectQuestion, current(findProject.bind(undefined, inProjects))),
     findRobot: cache.cached(robotQuestion, current(findRobot.bind(undefined, inRobots))),
     findTag: cache.cached(tagQuestion, current(findTag.bind(undefined, inTags))),
+    rolesOf: cache.cached(
+      rolesQuestion,
+      current((projectId, userId, groups) =>
+        rolesOf(inMembers, projectId, {
+          userId,
+          groupIds: groups === '' ? [] : groups.split(',').map(Number),
+        }),
+      ),
+    ),
     readConfiguration: cache.cached(
       configurationQuestion,
       current(readConfiguration.bind(undefined, inConfiguration)),
     ),
-    rolesOf: cache.cached(rolesQuestion, current(rolesOf.bind(undefined, inMembers))),
   };
 }

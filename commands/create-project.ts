@@ -10,6 +10,8 @@ export interface CreateProject {
   readonly name: string;
   readonly public: boolean;
   readonly metadata: Readonly<Record<string, string>>;
+  /** In bytes, -1 for none; null for what the installation gives a new project. */
+  readonly storageLimit: number | null;
   /** Becomes its first member, with the role projectAdmin. */
   readonly owner: { readonly username: string; readonly userId: number };
 }
@@ -25,18 +27,15 @@ export interface CreateProjectPorts {
 export const createProject =
   ({ record, allocateId, clearVacant }: CreateProjectPorts) =>
   async (
-    { name, public: isPublic, metadata: settings, owner }: CreateProject,
+    project: CreateProject,
     metadata: Metadata,
   ): Promise<{ readonly projectId: number; readonly position: bigint }> => {
-    await clearVacant(name, metadata);
+    await clearVacant(project.name, metadata);
     const [projectId, memberId] = [
       await allocateId('project', metadata),
       await allocateId('member', metadata),
     ];
-    const { position } = await record(
-      metadata,
-      ...projectWithOwner({ name, projectId, public: isPublic, metadata: settings, owner, memberId }),
-    );
+    const { position } = await record(metadata, ...projectWithOwner({ ...project, projectId, memberId }));
     return { projectId, position };
   };
 
@@ -47,14 +46,16 @@ export const projectWithOwner = ({
   ...project
 }: CreateProject & { readonly projectId: number; readonly memberId: number }) => {
   const { name, projectId } = project;
+  const entity = { entityType: 'user', entityId: owner.userId } as const;
   return [
     decision(projectStream(name), projectDecider, { do: 'create', ...project, owner: owner.username }),
-    decision(memberStream(projectId, owner.userId), memberDecider, {
+    decision(memberStream(projectId, entity), memberDecider, {
       do: 'add',
       memberId,
       projectId,
       project: name,
-      ...owner,
+      ...entity,
+      entityName: owner.username,
       role: 'projectAdmin',
     }),
   ] as const;

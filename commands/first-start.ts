@@ -46,7 +46,15 @@ export async function firstStart(
   const project = await log.readStream(projectStream(firstProject));
   if (project.revision !== 'none') return asAdministrator;
   const owner = { username: administrator, userId: 1 };
-  const library = { name: firstProject, projectId: 1, public: true, metadata: {}, owner, memberId: 1 };
+  const library = {
+    name: firstProject,
+    projectId: 1,
+    public: true,
+    metadata: {},
+    storageLimit: null,
+    owner,
+    memberId: 1,
+  };
   try {
     return (await record(metadata, ...projectWithOwner(library))).position;
   } catch (error) {

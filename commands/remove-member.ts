@@ -7,8 +7,8 @@ import { decision, type Recorder } from './record.ts';
 /** Resolves to the log's position. @throws Refusal `member-unknown` */
 export const removeMember =
   ({ record }: { readonly record: Recorder }) =>
-  async ({ memberId, projectId, userId }: MemberKey, metadata: Metadata): Promise<bigint> => {
+  async ({ memberId, projectId, ...entity }: MemberKey, metadata: Metadata): Promise<bigint> => {
     const command = { do: 'remove', memberId } as const;
-    const stream = memberStream(projectId, userId);
+    const stream = memberStream(projectId, entity);
     return (await record(metadata, decision(stream, memberDecider, command))).position;
   };

@@ -4,21 +4,24 @@ import { artifactEvent } from './artifact/events.ts';
 import { blobEvent } from './blob/events.ts';
 import { configurationEvent, configurationStream } from './configuration/events.ts';
 import { credentialUseEvent } from './credential-use/events.ts';
+import { systemCveAllowlistEvent, systemCveAllowlistStream } from './cve-allowlist/events.ts';
 import { emailEvent } from './email/events.ts';
 import type { RecordedEvent } from './event.ts';
 import { garbageCollectionEvent } from './garbage-collection/events.ts';
 import { idsEvent } from './ids/events.ts';
 import { labelEvent } from './label/events.ts';
 import { loginEvent } from './login/events.ts';
-import { memberEvent } from './member/events.ts';
+import { memberEvent, memberUpcasters } from './member/events.ts';
 import { preferencesEvent } from './preferences/events.ts';
-import { projectEvent } from './project/events.ts';
+import { projectCreatedUpcasters, projectEvent } from './project/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
 import { robotEvent, robotSecretChangedUpcasters } from './robot/events.ts';
 import { tagEvent } from './tag/events.ts';
 import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userCreatedUpcasters, userEvent } from './user/events.ts';
+import { userGroupEvent } from './user-group/events.ts';
+import { userGroupKeyEvent } from './user-group-key/events.ts';
 
 /** Brings the data of one version of an event to the next version. */
 export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
@@ -46,6 +49,10 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
     // Nobody read the config before version 3.
     (data) => ({ ...data, attributes: {} }),
   ],
+  MemberAdded: memberUpcasters,
+  MemberRoleChanged: memberUpcasters,
+  MemberRemoved: memberUpcasters,
+  ProjectCreated: projectCreatedUpcasters,
   RobotSecretChanged: robotSecretChangedUpcasters,
   UserCreated: userCreatedUpcasters,
 };
@@ -54,7 +61,9 @@ const aggregates = [
   { stream: 'project/<name>', events: projectEvent.options },
   { stream: 'user/<name>', events: userEvent.options },
   { stream: 'email/<keyed hash>', events: emailEvent.options },
-  { stream: 'member/<project id>/<user id>', events: memberEvent.options },
+  { stream: 'user-group/<id>', events: userGroupEvent.options },
+  { stream: 'user-group-key/<type>/<name>', events: userGroupKeyEvent.options },
+  { stream: 'member/<project id>/<user id or group-id>', events: memberEvent.options },
   { stream: 'robot/<name>', events: robotEvent.options },
   { stream: 'labels/<project id or system>', events: labelEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
@@ -64,6 +73,7 @@ const aggregates = [
   { stream: 'blob/<digest>', events: blobEvent.options },
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
   { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
+  { stream: systemCveAllowlistStream, events: systemCveAllowlistEvent.options },
   { stream: 'repository/<name>', events: repositoryEvent.options },
   { stream: configurationStream, events: configurationEvent.options },
   { stream: tokenKeysStream, events: tokenKeyEvent.options },

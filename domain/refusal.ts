@@ -5,11 +5,14 @@ export type Reason =
   | { readonly kind: 'project-unknown'; readonly project: string }
   | { readonly kind: 'project-exists'; readonly project: string }
   | { readonly kind: 'project-not-empty'; readonly project: string }
+  | { readonly kind: 'metadata-exists'; readonly project: string; readonly key: string }
   | { readonly kind: 'user-exists'; readonly username: string }
   | { readonly kind: 'user-unknown'; readonly userId: number }
   | { readonly kind: 'email-taken' }
-  | { readonly kind: 'member-exists'; readonly project: string; readonly username: string }
+  | { readonly kind: 'member-exists'; readonly project: string; readonly member: string }
   | { readonly kind: 'member-unknown'; readonly memberId: number }
+  | { readonly kind: 'user-group-exists'; readonly name: string }
+  | { readonly kind: 'user-group-unknown'; readonly groupId: number }
   | { readonly kind: 'robot-exists'; readonly robot: string }
   | { readonly kind: 'robot-unknown'; readonly robotId: number }
   | { readonly kind: 'label-exists'; readonly label: string }

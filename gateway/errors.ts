@@ -54,18 +54,33 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'PRECONDITION',
     message: 'the project contains repositories, can not be deleted',
   }),
+  'metadata-exists': ({ project, key }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `the project ${project} has the metadata ${key} already`,
+  }),
   'user-unknown': ({ userId }) => ({ status: 404, code: 'NOT_FOUND', message: `user ${userId} not found` }),
   // Whose it is, is not for everybody.
   'email-taken': () => ({ status: 409, code: 'CONFLICT', message: 'the email is already in use' }),
-  'member-exists': ({ project, username }) => ({
+  'member-exists': ({ project, member }) => ({
     status: 409,
     code: 'CONFLICT',
-    message: `${username} is a member of the project ${project} already`,
+    message: `${member} is a member of the project ${project} already`,
   }),
   'member-unknown': ({ memberId }) => ({
     status: 404,
     code: 'NOT_FOUND',
     message: `project member ${memberId} not found`,
+  }),
+  'user-group-exists': ({ name }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `user group ${name} already exists`,
+  }),
+  'user-group-unknown': ({ groupId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `user group ${groupId} not found`,
   }),
   'robot-exists': ({ robot }) => ({
     status: 409,

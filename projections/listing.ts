@@ -16,6 +16,9 @@ export type Filter = { readonly key: string } & (
   | { readonly kind: 'range'; readonly from: string | undefined; readonly to: string | undefined }
 );
 
+/** Who asks for everything gets this many at most, and goes on by pages. */
+export const maxRows = 10_000;
+
 /** The part that was asked for, and how many there are in all. */
 export interface Page<Row> {
   readonly rows: readonly Row[];
@@ -58,10 +61,8 @@ function conditionOf(filter: Filter, column: string, type: ColumnType): RawBuild
       const value = comparable(filter.value, type);
       return value === undefined ? sql<SqlBool>`false` : sql<SqlBool>`${at} = ${value}`;
     }
-    case 'contains': {
-      const escaped = filter.value.replace(/[\\%_]/g, '\\$&');
-      return sql<SqlBool>`${at}::text ILIKE ${`%${escaped}%`}`;
-    }
+    case 'contains':
+      return containing(column, filter.value);
     case 'any': {
       const values = filter.values
         .map((value) => comparable(value, type))
@@ -87,6 +88,10 @@ function conditionOf(filter: Filter, column: string, type: ColumnType): RawBuild
     }
   }
 }
+
+/** In any case of its letters. */
+export const containing = (column: string, part: string): RawBuilder<SqlBool> =>
+  sql<SqlBool>`${sql.ref(column)}::text ILIKE ${`%${part.replace(/[\\%_]/g, '\\$&')}%`}`;
 
 const maxInteger = 2 ** 31 - 1;
 

@@ -5,6 +5,7 @@ import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
 import { configuration } from './configuration/projection.ts';
 import { credentialUses } from './credential-uses/projection.ts';
+import { systemCveAllowlist } from './cve-allowlist/projection.ts';
 import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
@@ -15,6 +16,7 @@ import { robots } from './robots/projection.ts';
 import { storage } from './storage/projection.ts';
 import { tags } from './tags/projection.ts';
 import { tokenKeys } from './token-keys/projection.ts';
+import { userGroups } from './user-groups/projection.ts';
 import { users } from './users/projection.ts';
 
 /** Every read model that this version of Shiplog serves. */
@@ -32,8 +34,10 @@ export const projections: readonly AnyProjection[] = [
   referrers,
   repositories,
   robots,
+  systemCveAllowlist,
   storage,
   tags,
   tokenKeys,
+  userGroups,
   users,
 ];

@@ -59,9 +59,10 @@ async function assertStarted(log: EventLog, password: string | undefined): Promi
   });
   assert.ok(await passwordMatches(String(passwordHash), String(password)), `the password is not ${password}`);
   assert.deepEqual(await dataOf(log, 'project/library'), [
-    { name: 'library', projectId: 1, public: true, owner: 'admin' },
+    { name: 'library', projectId: 1, public: true, owner: 'admin', storageLimit: null },
   ]);
-  const membership = { memberId: 1, projectId: 1, project: 'library', userId: 1, username: 'admin' };
+  const entity = { entityType: 'user', entityId: 1, entityName: 'admin' };
+  const membership = { memberId: 1, projectId: 1, project: 'library', ...entity };
   assert.deepEqual(await dataOf(log, 'member/1/1'), [{ ...membership, role: 'projectAdmin' }]);
   assert.equal(await log.head(), 3n);
 }

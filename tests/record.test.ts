@@ -22,7 +22,8 @@ const moveTo = (number: number, tag = '1.0') =>
     tag,
     digest: digestOf(number),
   });
-const library = { projectId: 1, public: true, metadata: {} };
+const cveAllowlist = { cveIds: [], expiresAt: null };
+const library = { projectId: 1, public: true, metadata: {}, cveAllowlist };
 const createProject = (name: string) =>
   decision(`project/${name}`, projectDecider, {
     do: 'create',
@@ -30,6 +31,7 @@ const createProject = (name: string) =>
     projectId: 1,
     public: true,
     owner: 'admin',
+    storageLimit: null,
   });
 
 const recorderOf = (log: EventLog) => recorder({ log, catalogue, newEventId });

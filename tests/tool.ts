@@ -19,15 +19,25 @@ export function findTools(name: string): string[] {
   ].toReversed();
 }
 
+export interface ToolOptions {
+  /** Why `.ci/install-tools` may not have been able to install it, which makes it no failure under CI either. */
+  readonly mayBeMissing?: string;
+}
+
 /**
  * The path of the program `name`. Without it the test is skipped with the reason and the answer is undefined; under
- * CI, where everything must be there, the test fails.
+ * CI, where everything must be there but what `mayBeMissing`, the test fails.
  */
-export function requireTool(t: TestContext, name: string): string | undefined {
+export function requireTool(
+  t: TestContext,
+  name: string,
+  { mayBeMissing }: ToolOptions = {},
+): string | undefined {
   const path = findTool(name);
   if (path !== undefined) return path;
-  if (process.env.CI) throw new Error(`${name} is not on this machine; .ci/install-tools installs it`);
-  t.skip(`${name} is not on this machine; .ci/install-tools installs it`);
+  const reason = `${name} is not on this machine; ${mayBeMissing ?? '.ci/install-tools installs it'}`;
+  if (process.env.CI && mayBeMissing === undefined) throw new Error(reason);
+  t.skip(reason);
   return undefined;
 }
 

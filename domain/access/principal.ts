@@ -8,6 +8,8 @@ export type Principal =
       readonly username: string;
       readonly userId: number;
       readonly administrator: boolean;
+      /** The numbers of the groups that he is in; of users whose password is kept here there are none. */
+      readonly groupIds?: readonly number[];
       /** The number of the access token that speaks for him; absent for who has shown the password himself. */
       readonly accessToken?: number;
     }
@@ -17,6 +19,8 @@ export type Principal =
       readonly tokenId: number;
       readonly username: string;
       readonly userId: number;
+      /** Those of its user. */
+      readonly groupIds?: readonly number[];
       /** What its user is; what the token may is `permissions` at the most. */
       readonly administrator: boolean;
       readonly permissions: readonly TokenPermission[];
@@ -52,6 +56,9 @@ export const isOfProject = (robot: string): boolean => robot.includes('+');
 /** The user who asks, by himself or by an access token; undefined for everybody else. */
 export const userOf = (principal: Principal) =>
   principal.kind === 'user' || principal.kind === 'access-token' ? principal : undefined;
+
+/** The numbers of the groups whose roles the principal has. */
+export const groupIdsOf = (principal: Principal): readonly number[] => userOf(principal)?.groupIds ?? [];
 
 /** The number of the access token that asks, whatever it may. */
 export function accessTokenOf(principal: Principal): number | undefined {

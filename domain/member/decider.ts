@@ -1,14 +1,14 @@
 import type { Role } from '../access/role.ts';
 import type { Decider } from '../decider.ts';
 import { Refusal } from '../refusal.ts';
-import type { MemberEvent } from './events.ts';
+import type { Entity, MemberEvent } from './events.ts';
 
-export interface AddMember {
+export interface AddMember extends Entity {
   readonly memberId: number;
   readonly projectId: number;
   readonly project: string;
-  readonly userId: number;
-  readonly username: string;
+  /** The name of the user or of the group. */
+  readonly entityName: string;
   readonly role: Role;
 }
 
@@ -17,7 +17,7 @@ export type MemberCommand =
   | { readonly do: 'change-role'; readonly memberId: number; readonly role: Role }
   | { readonly do: 'remove'; readonly memberId: number };
 
-/** The user as a member of the project, or null. */
+/** The user or the group as a member of the project, or null. */
 export const memberDecider: Decider<AddMember | null, MemberCommand, MemberEvent> = {
   initial: null,
 
@@ -25,7 +25,7 @@ export const memberDecider: Decider<AddMember | null, MemberCommand, MemberEvent
     if (command.do === 'add') {
       const { do: _, ...data } = command;
       if (member !== null)
-        throw new Refusal({ kind: 'member-exists', project: data.project, username: data.username });
+        throw new Refusal({ kind: 'member-exists', project: data.project, member: data.entityName });
       return [{ type: 'MemberAdded', data }];
     }
     if (member?.memberId !== command.memberId)

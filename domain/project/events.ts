@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { cveAllowlist } from '../cve-allowlist/events.ts';
 import { eventOf } from '../event-schema.ts';
 
 export const projectStream = (name: string): string => `project/${name}`;
@@ -14,6 +15,10 @@ export const projectEvent = z.discriminatedUnion('type', [
     ...which,
     public: isPublic,
     owner: z.string().describe('The user name of who created it'),
+    storageLimit: z
+      .int()
+      .nullable()
+      .describe('How many bytes it was asked to hold at most, -1 for any number; null where nobody asked'),
   }),
   eventOf('ProjectMetadataChanged', 'A project has other settings from now on.', {
     ...which,
@@ -22,6 +27,10 @@ export const projectEvent = z.discriminatedUnion('type', [
       .record(z.string(), z.string())
       .describe('All other settings as they are now, by the names and in the form of the management API'),
   }),
+  eventOf('ProjectCveAllowlistChanged', 'Other vulnerabilities do not count in a project from now on.', {
+    ...which,
+    ...cveAllowlist,
+  }),
   eventOf(
     'ProjectDeleted',
     'A project is gone, and with it its members and robots; the name is free, and a new project gets another number.',
@@ -29,3 +38,6 @@ export const projectEvent = z.discriminatedUnion('type', [
   ),
 ]);
 export type ProjectEvent = z.infer<typeof projectEvent>;
+
+/** Version 1 was from before the limit was kept. */
+export const projectCreatedUpcasters = [(data: Record<string, unknown>) => ({ ...data, storageLimit: null })];

@@ -1,107 +1,201 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Role } from '../../domain/access/role.ts';
+import type { Entity } from '../../domain/member/events.ts';
 import type { Member } from '../../projections/members/queries.ts';
 import type { Access } from './access.ts';
-import { readJson } from './body.ts';
+import { creates, lists, nothing, shows } from './answer-forms.ts';
 import { badRequest, conflict, notFound } from './faults.ts';
-import { readPaging, sendPage } from './paging.ts';
-import { storable } from './parameter-forms.ts';
-import { idInPath, parameter } from './parameters.ts';
+import { operation } from './operation.ts';
+import { storable, text } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
 import { roleIds, roleOf } from './role-ids.ts';
+import { groupTypeOf, noDirectory } from './user-groups.ts';
 
-const entity = z.object({ user_id: z.int().nullish(), username: z.string().nullish() });
-const group = z.object({
-  id: z.int().nullish(),
-  group_name: z.string().nullish(),
-  ldap_group_dn: z.string().nullish(),
+const name = z.string().nullish();
+const number = z.int().nullish();
+const memberForm = z.object({
+  role_id: number,
+  member_user: z.object({ user_id: number, username: name }).nullish(),
+  member_group: z.object({ id: number, group_name: name, group_type: number, ldap_group_dn: name }).nullish(),
 });
-const newMember = z.object({
-  role_id: z.int().nullish(),
-  member_user: entity.nullish(),
-  member_group: group.nullish(),
-});
-type NewMember = z.output<typeof newMember>;
-const newRole = z.object({ role_id: z.int().nullish() });
+const roleForm = z.object({ role_id: number });
 
-/** Harbor's `member` operations. Groups cannot be members yet. */
+/** Harbor's `ProjectMemberEntity`. */
+const memberAnswer = z
+  .object({
+    id: z.int(),
+    project_id: z.int(),
+    entity_name: z.string(),
+    role_name: z.string(),
+    role_id: z.int(),
+    entity_id: z.int(),
+    entity_type: z.enum(['u', 'g']).describe('A user or a group of users'),
+  })
+  .meta({ id: 'ProjectMemberEntity' });
+
+type Named = Entity & { readonly entityName: string };
+
+/** Harbor's `member` operations. */
 export function memberRoutes(api: FastifyInstance, ports: ApiPorts, access: Access): void {
   const { queries, commands, reached } = ports;
+  const tag = 'member';
   const members = '/projects/:project_name_or_id/members';
+  const member = '/projects/:project_name_or_id/members/:mid';
 
-  api.get(members, async (request, reply) => {
-    const { project } = await access.inProject(request, 'member:list');
-    const paging = readPaging(request);
-    const page = await queries.listMembers(project.projectId, parameter(request, 'entityname'), paging);
-    return sendPage(request, reply, paging, page, shown);
-  });
+  operation(
+    api,
+    {
+      id: 'listProjectMembers',
+      tag,
+      method: 'GET',
+      path: members,
+      summary:
+        'The members of a project, users and groups; the total counts those too that were not asked for.',
+      query: { entityname: text },
+      answer: lists(memberAnswer, 'paged'),
+    },
+    async ({ request, query, listing }) => {
+      const { project } = await access.inProject(request, 'member:list');
+      const { rows, total } = await queries.listMembers(project.projectId, query.entityname, listing);
+      return { rows: rows.map(shown), total };
+    },
+  );
 
-  api.post(members, async (request, reply) => {
-    const { project, metadata } = await access.inProject(request, 'member:create');
-    const form = await readJson(request, newMember);
-    const { userId, username } = await userIn(form);
-    // Ahead of the role, as Harbor checks it.
-    if ((await queries.findMembership(project.projectId, userId)) !== undefined)
-      throw conflict(`${username} is a member of the project ${project.name} already`);
-    const { projectId, name } = project;
-    const role = roleIn(form);
-    const added = await commands.addMember({ projectId, project: name, userId, username, role }, metadata);
-    await reached(added.position);
-    const [path = ''] = request.url.split('?', 1);
-    return reply.code(201).header('location', `${path}/${added.memberId}`).send();
-  });
+  operation(
+    api,
+    {
+      id: 'createProjectMember',
+      tag,
+      method: 'POST',
+      path: members,
+      summary: 'Gives a user or a group of users a role in a project.',
+      body: memberForm,
+      bodyIsOptional: true,
+      answer: creates,
+    },
+    async ({ request, body }) => {
+      const { project, metadata } = await access.inProject(request, 'member:create');
+      const form = await body();
+      const entity = await entityIn(form);
+      // Ahead of the role, as Harbor checks it.
+      if ((await queries.findMembership(project.projectId, entity)) !== undefined)
+        throw conflict(`${entity.entityName} is a member of the project ${project.name} already`);
+      const { projectId, name: projectName } = project;
+      const role = roleIn(form);
+      const added = await commands.addMember({ projectId, project: projectName, ...entity, role }, metadata);
+      await reached(added.position);
+      return { id: added.memberId };
+    },
+  );
+
+  operation(
+    api,
+    {
+      id: 'getProjectMember',
+      tag,
+      method: 'GET',
+      path: member,
+      summary: 'A member of a project.',
+      answer: shows(memberAnswer),
+    },
+    async ({ request, path }) => {
+      const { project } = await access.inProject(request, 'member:read');
+      return shown(await existing(project.projectId, path.mid));
+    },
+  );
+
+  operation(
+    api,
+    {
+      id: 'updateProjectMember',
+      tag,
+      method: 'PUT',
+      path: member,
+      summary: 'Gives a member another role.',
+      body: roleForm,
+      bodyIsOptional: true,
+      answer: nothing,
+    },
+    async ({ request, path: { mid: memberId }, body }) => {
+      const { project, metadata } = await access.inProject(request, 'member:update');
+      const role = roleIn(await body());
+      if (memberId === 0) throw badRequest('a member has an id');
+      const { projectId, entityType, entityId } = await existing(project.projectId, memberId);
+      await reached(
+        await commands.changeMember({ memberId, projectId, entityType, entityId, role }, metadata),
+      );
+    },
+  );
+
+  operation(
+    api,
+    {
+      id: 'deleteProjectMember',
+      tag,
+      method: 'DELETE',
+      path: member,
+      summary: 'Takes the role in a project from a member.',
+      answer: nothing,
+    },
+    async ({ request, path: { mid: memberId } }) => {
+      const { project, metadata } = await access.inProject(request, 'member:delete');
+      const { projectId, entityType, entityId } = await existing(project.projectId, memberId);
+      await reached(await commands.removeMember({ memberId, projectId, entityType, entityId }, metadata));
+    },
+  );
 
   /** In the order in which Harbor looks. */
-  async function userIn({ member_user, member_group }: NewMember) {
+  async function entityIn({ member_user, member_group }: z.output<typeof memberForm>): Promise<Named> {
     const { user_id, username } = member_user ?? {};
+    const { id: groupId, group_name, group_type, ldap_group_dn } = member_group ?? {};
     if (user_id) {
       const user = await queries.findUser(storable(user_id));
       if (user === undefined) throw badRequest(`user ${user_id} not found`);
-      return user;
+      return userEntity(user);
     }
-    if (member_group?.id) throw badRequest(`user group ${member_group.id} not found`);
+    if (groupId) {
+      const group = await ports.findUserGroup(storable(groupId));
+      if (group === undefined) throw badRequest(`user group ${groupId} not found`);
+      return groupEntity(group);
+    }
     if (username) {
       const user = username.includes('\0') ? undefined : await queries.findUserByName(username);
       if (user === undefined) throw notFound(`user ${username} not found`);
-      return user;
+      return userEntity(user);
     }
-    if (member_group?.group_name || member_group?.ldap_group_dn)
-      throw badRequest('groups cannot be members of projects yet');
+    if (ldap_group_dn) throw badRequest(noDirectory);
+    if (group_name) {
+      const type = groupTypeOf(group_type ?? 0);
+      const group =
+        type === undefined || group_name.includes('\0')
+          ? undefined
+          : await ports.findUserGroupByName(type, group_name);
+      // Harbor asks its directory for such a group; there is none to ask.
+      if (group === undefined) throw badRequest(`user group ${group_name} of this type not found`);
+      return groupEntity(group);
+    }
     throw badRequest('at least one of member_user or member_group must be provided');
   }
 
-  api.get(`${members}/:mid`, async (request) => {
-    const { project } = await access.inProject(request, 'member:read');
-    return shown(await existing(project.projectId, idInPath(request, 'mid')));
-  });
-
-  api.put(`${members}/:mid`, async (request, reply) => {
-    const { project, metadata } = await access.inProject(request, 'member:update');
-    const memberId = idInPath(request, 'mid');
-    const role = roleIn(await readJson(request, newRole));
-    if (memberId === 0) throw badRequest('a member has an id');
-    const { userId } = await existing(project.projectId, memberId);
-    await reached(
-      await commands.changeMember({ memberId, projectId: project.projectId, userId, role }, metadata),
-    );
-    return reply.send();
-  });
-
-  api.delete(`${members}/:mid`, async (request, reply) => {
-    const { project, metadata } = await access.inProject(request, 'member:delete');
-    const memberId = idInPath(request, 'mid');
-    const { userId } = await existing(project.projectId, memberId);
-    await reached(await commands.removeMember({ memberId, projectId: project.projectId, userId }, metadata));
-    return reply.send();
-  });
-
   async function existing(projectId: number, memberId: number): Promise<Member> {
-    const member = await queries.findMember(projectId, memberId);
-    if (member === undefined) throw notFound(`project member ${memberId} not found`);
-    return member;
+    const found = await queries.findMember(projectId, memberId);
+    if (found === undefined) throw notFound(`project member ${memberId} not found`);
+    return found;
   }
 }
+
+const userEntity = (user: { readonly userId: number; readonly username: string }): Named => ({
+  entityType: 'user',
+  entityId: user.userId,
+  entityName: user.username,
+});
+
+const groupEntity = (group: { readonly groupId: number; readonly name: string }): Named => ({
+  entityType: 'group',
+  entityId: group.groupId,
+  entityName: group.name,
+});
 
 function roleIn({ role_id }: { readonly role_id?: number | null | undefined }): Role {
   const role = roleOf(role_id ?? 0);
@@ -109,12 +203,12 @@ function roleIn({ role_id }: { readonly role_id?: number | null | undefined }): 
   return role;
 }
 
-const shown = ({ memberId, projectId, userId, username, role }: Member) => ({
+const shown = ({ memberId, projectId, entityType, entityId, entityName, role }: Member) => ({
   id: memberId,
   project_id: projectId,
-  entity_name: username,
+  entity_name: entityName,
   role_name: role,
   role_id: roleIds[role],
-  entity_id: userId,
-  entity_type: 'u',
+  entity_id: entityId,
+  entity_type: entityType === 'user' ? ('u' as const) : ('g' as const),
 });

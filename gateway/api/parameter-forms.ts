@@ -57,6 +57,7 @@ export const pathForms = {
   execution_id: id,
   group_id: id,
   id,
+  immutable_rule_id: id,
   label_id: id,
   meta_name: text,
   mid: id,

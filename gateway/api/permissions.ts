@@ -48,7 +48,7 @@ export function permissionRoutes(api: FastifyInstance, ports: ApiPorts, access: 
           system: giveable(systemPermissions, 'system'),
           project: giveable(projectPermissions, 'projects'),
         };
-      const memberships = user === undefined ? [] : await queries.membershipsOf(user.userId);
+      const memberships = user === undefined ? [] : await queries.membershipsOf(user);
       if (memberships.some(({ role }) => role === 'projectAdmin'))
         return { project: giveable(projectPermissions, 'projects') };
       throw forbidden('only administrators of the system or of a project see the catalogue of permissions');

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify';
 import type { addMember } from '../../commands/add-member.ts';
+import type { addProjectMetadata } from '../../commands/add-project-metadata.ts';
 import type { changeAdministrator } from '../../commands/change-administrator.ts';
 import type { changeMember } from '../../commands/change-member.ts';
 import type { changePassword } from '../../commands/change-password.ts';
@@ -21,6 +22,7 @@ import type { PersonalData } from '../../infra/personal-data/port.ts';
 import type { holdsManifests } from '../../projections/artifacts/queries.ts';
 import type { lastUsesOf } from '../../projections/credential-uses/queries.ts';
 import type {
+  countRoles,
   findMember,
   findMembership,
   listMembers,
@@ -41,12 +43,14 @@ import type {
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { AdditionPorts } from './additions/additions.ts';
 import type { ConfigurationPorts } from './configurations.ts';
+import type { CveAllowlistPorts } from './cve-allowlist.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
 import type { StatisticsPorts } from './statistics.ts';
 import type { SystemPorts } from './system.ts';
+import type { UserGroupPorts } from './user-groups.ts';
 
 /** A query without the database that it asks. */
 export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
@@ -71,6 +75,7 @@ export interface ApiQueries {
   readonly holdsManifests: Query<typeof holdsManifests>;
   readonly membershipsOf: Query<typeof membershipsOf>;
   readonly listMembers: Query<typeof listMembers>;
+  readonly countRoles: Query<typeof countRoles>;
   readonly findMember: Query<typeof findMember>;
   readonly findMembership: Query<typeof findMembership>;
   readonly listRobots: Query<typeof listRobots>;
@@ -85,6 +90,7 @@ export interface ApiCommands {
   readonly deleteUser: Command<typeof deleteUser>;
   readonly createProject: Command<typeof createProject>;
   readonly changeProject: Command<typeof changeProject>;
+  readonly addProjectMetadata: Command<typeof addProjectMetadata>;
   readonly deleteProject: Command<typeof deleteProject>;
   readonly addMember: Command<typeof addMember>;
   readonly changeMember: Command<typeof changeMember>;
@@ -99,6 +105,8 @@ export interface ApiCommands {
 /** What the management API is wired with. */
 export interface ApiParts
   extends RepositoryPorts,
+    CveAllowlistPorts,
+    UserGroupPorts,
     SearchPorts,
     ConfigurationPorts,
     SystemPorts,
@@ -118,7 +126,7 @@ export interface ApiParts
   newSecret(): string;
   /** The version of this program. */
   readonly version: string;
-  /** Resolves when the lists of users, projects, members and robots show the position. */
+  /** Resolves when everything that the API lists shows the position. */
   reached(position: bigint): Promise<void>;
 }
 

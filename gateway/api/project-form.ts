@@ -1,6 +1,12 @@
 import { z } from 'zod';
-import { metadataForms, publicForm } from '../../domain/project/metadata.ts';
-import type { Project } from '../../projections/projects/queries.ts';
+import {
+  type MetadataForm,
+  metadataForms,
+  metadataOfCaches,
+  publicForm,
+  retentionKey,
+} from '../../domain/project/metadata.ts';
+import { cveAllowlistForm } from './cve-allowlist.ts';
 import { badRequest } from './faults.ts';
 
 const setting = z.string().nullish();
@@ -12,22 +18,22 @@ export const projectForm = z.object({
   metadata: z
     .object({
       public: setting,
-      retention_id: setting,
-      ...Object.fromEntries(Object.keys(metadataForms).map((key) => [key, setting])),
+      [retentionKey]: setting,
+      ...Object.fromEntries(
+        [...Object.keys(metadataForms), ...metadataOfCaches].map((key) => [key, setting]),
+      ),
     })
     .nullish(),
-  cve_allowlist: z
-    .object({
-      project_id: z.int().nullish(),
-      items: z.array(z.object({ cve_id: z.string().nullish() })).nullish(),
-    })
-    .nullish(),
+  cve_allowlist: cveAllowlistForm.nullish(),
   storage_limit: z.int().nullish(),
   registry_id: z.int().nullish(),
 });
 export type ProjectForm = z.output<typeof projectForm>;
 
-/** The settings that the form changes, in the form in which they are kept. @throws RequestRefused 400 */
+/**
+ * The settings that the form changes, in the form in which they are kept, without those of caches, which Harbor drops
+ * for other projects. @throws RequestRefused 400
+ */
 export function settingsOf(form: ProjectForm): {
   readonly public: boolean | undefined;
   readonly metadata: Readonly<Record<string, string>>;
@@ -46,19 +52,25 @@ export function settingsOf(form: ProjectForm): {
   return { public: isPublic, metadata };
 }
 
-function kept(key: string, value: string, formOf: (value: string) => string | undefined): string {
+/** The number of a retention policy, null where the form names none. */
+export const retentionIn = (form: ProjectForm): string | null =>
+  (form.metadata as Readonly<Record<string, string | null | undefined>> | null | undefined)?.[retentionKey] ||
+  null;
+
+/** The value in the form in which the setting is kept. @throws RequestRefused 400 */
+export function kept(key: string, value: string, formOf: MetadataForm): string {
   const form = formOf(value);
   if (form === undefined) throw badRequest(`invalid value of the metadata ${key}: ${JSON.stringify(value)}`);
   return form;
 }
 
-/** What is asked for and cannot be given yet must not seem to be. @throws RequestRefused 400 */
-export function refuseUnsupported({ cve_allowlist, registry_id }: ProjectForm, project?: Project): void {
-  if (registry_id !== undefined && registry_id !== null)
-    throw badRequest(`there is no registry ${registry_id} that a project could be a cache of`);
-  if (project === undefined) return;
-  const { project_id, items } = cve_allowlist ?? {};
-  if (typeof project_id === 'number' && project_id !== 0 && project_id !== project.projectId)
-    throw badRequest('the CVE allowlist is that of another project');
-  if (items && items.length > 0) throw badRequest('a project cannot allow CVEs yet');
+/** Harbor's: a pebibyte. */
+const maxStorageLimit = 2 ** 50;
+
+/** In bytes; null for what the installation gives a new project. @throws RequestRefused 400 */
+export function readStorageLimit(written: number | null | undefined): number | null {
+  if (written === undefined || written === null || written === 0) return null;
+  if (written !== -1 && (written < 1 || written > maxStorageLimit))
+    throw badRequest(`invalid storage limit ${written}: it is -1 for none, or 1 to ${maxStorageLimit} bytes`);
+  return written;
 }

@@ -1,146 +1,96 @@
 import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import { authorize, includes } from '../../domain/access/authorize.ts';
-import type { Principal } from '../../domain/access/principal.ts';
-import { isOfProject, userOf } from '../../domain/access/principal.ts';
-import type { Role } from '../../domain/access/role.ts';
+import { isOfProject, type Principal, userOf } from '../../domain/access/principal.ts';
 import { isName } from '../../domain/project/name.ts';
-import type { Filter, Page } from '../../projections/listing.ts';
-import type { Project, Visible } from '../../projections/projects/queries.ts';
 import type { Access } from './access.ts';
-import { readJson } from './body.ts';
-import { badRequest, forbidden, notFound, unprocessable } from './faults.ts';
-import { sendPage } from './paging.ts';
-import { flagHeader, flagParameter, parameter } from './parameters.ts';
+import { creates, nothing, shows } from './answer-forms.ts';
+import { readCveAllowlist } from './cve-allowlist.ts';
+import { badRequest, forbidden, notFound } from './faults.ts';
+import { operation } from './operation.ts';
+import { required, text } from './parameter-forms.ts';
+import { flagHeader } from './parameters.ts';
 import type { ApiPorts } from './ports.ts';
-import { projectForm, refuseUnsupported, settingsOf } from './project-form.ts';
-import { readListing } from './query.ts';
-import { highestRole, roleIds } from './role-ids.ts';
-import { visibleToToken } from './visible-to-token.ts';
+import { projectAnswer, shownProjects } from './project-answer.ts';
+import { type ProjectForm, projectForm, readStorageLimit, retentionIn, settingsOf } from './project-form.ts';
 
-/** Harbor's `project` operations, those about the projects themselves. */
+const nameInLocation = 'X-Resource-Name-In-Location';
+const count = z.int().optional().describe('For who may see the members');
+
+/** Harbor's `project` operations, those about one project. */
 export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Access): void {
   const { queries, commands, reached } = ports;
+  const tag = 'project';
+  const project = '/projects/:project_name_or_id';
 
-  /** What `principal` may see in a list, and the roles that a user has by the number of the project. */
-  async function sightOf(
-    principal: Principal,
-    isPublic: boolean | undefined,
-  ): Promise<{ readonly visible: Visible; readonly roles: ReadonlyMap<number, readonly Role[]> }> {
-    const user = userOf(principal);
-    const memberships = user === undefined ? [] : await queries.membershipsOf(user.userId);
-    const roles = new Map(
-      [...Map.groupBy(memberships, ({ projectId }) => projectId)].map(([projectId, all]) => [
-        projectId,
-        all.map(({ role }) => role),
-      ]),
-    );
-    const given = principal.kind === 'robot' ? principal.permissions : [];
-    const names = given.flatMap(({ scope }) => (scope.kind === 'project' ? [scope.project] : []));
-    if (authorize(principal, 'project:list', { kind: 'system' }) || names.includes('*'))
-      return { visible: { kind: 'all' }, roles };
-    if (principal.kind === 'access-token')
-      return { visible: visibleToToken(principal, [...roles.keys()], isPublic !== false), roles };
-    const projectIds = [...roles.keys()];
-    return { visible: { kind: 'some', public: isPublic !== false, projectIds, names }, roles };
-  }
+  operation(
+    api,
+    {
+      id: 'headProject',
+      tag,
+      method: 'HEAD',
+      path: '/projects',
+      summary: 'Whether there is a project of this name.',
+      query: { project_name: required(text) },
+      answer: nothing,
+    },
+    async ({ request, query: { project_name: name } }) => {
+      await access.known(request);
+      if ((await queries.findProject(name)) === undefined) throw notFound(`project ${name} not found`);
+    },
+  );
 
-  /** How projects are shown, with what is counted and looked up in one go. */
-  async function shown(
-    projects: readonly Project[],
-    rolesIn: (project: Project) => readonly Role[],
-    inDetail: boolean,
-  ) {
-    const [counts, owners] = await Promise.all([
-      queries.countRepositories(projects.map(({ name }) => name)),
-      queries.userIdsOf([...new Set(projects.map(({ owner }) => owner))]),
-    ]);
-    return projects.map((project) => {
-      const { name, projectId, owner, metadata, createdAt, updatedAt } = project;
-      const roles = rolesIn(project);
-      return {
-        project_id: projectId,
-        name,
-        owner_id: owners.get(owner) ?? 0,
-        creation_time: createdAt,
-        update_time: updatedAt,
-        deleted: false,
-        togglable: roles.includes('projectAdmin'),
-        current_user_role_id: highestRole(roles),
-        current_user_role_ids: roles.map((role) => roleIds[role]),
-        repo_count: counts.get(name) ?? 0,
-        ...(inDetail && {
-          owner_name: owner,
-          metadata: { ...metadata, public: String(project.public) },
-          cve_allowlist: { project_id: projectId, items: [] },
-        }),
-      };
-    });
-  }
+  operation(
+    api,
+    {
+      id: 'createProject',
+      tag,
+      method: 'POST',
+      path: '/projects',
+      summary: 'Creates a project, whose administrator the asker becomes.',
+      headers: { [nameInLocation]: 'Whether the Location ends in the name and not in the number' },
+      body: projectForm,
+      answer: creates,
+    },
+    async ({ request, body }) => {
+      const { principal, metadata } = await access.known(request);
+      const mayAlways = authorize(principal, 'project:create', { kind: 'system' });
+      await refuseCreation(principal, mayAlways);
+      const form = await body();
+      refuseCache(form, mayAlways);
+      // Who may not create projects for the system gets what everybody gets.
+      const storageLimit = mayAlways ? readStorageLimit(form.storage_limit) : null;
+      const name = form.project_name ?? '';
+      if (name.length < 1 || name.length > 255)
+        throw badRequest(`Project name ${name} is illegal in length. (greater than 0 or less than 255)`);
+      if (!isName(name)) throw badRequest('project name is not in lower case or contains illegal characters');
+      if (retentionIn(form) !== null) throw badRequest('a new project has no retention policy');
+      const settings = settingsOf(form);
+      const { projectId, position } = await commands.createProject(
+        {
+          name,
+          public: settings.public ?? false,
+          metadata: settings.metadata,
+          storageLimit,
+          owner: await ownerFor(principal),
+        },
+        metadata,
+      );
+      await reached(position);
+      return { id: flagHeader(request, nameInLocation) === true ? name : projectId };
+    },
+  );
 
-  api.get('/projects', async (request, reply) => {
-    const { principal } = await access.anyone(request);
-    const listing = readListing(request);
-    const name = parameter(request, 'name');
-    const owner = parameter(request, 'owner');
-    const isPublic = flagParameter(request, 'public');
-    const filters: Filter[] = [
-      ...listing.filters,
-      ...(name === undefined ? [] : [{ key: 'name', kind: 'contains', value: name } as const]),
-      ...(owner === undefined ? [] : [{ key: 'owner', kind: 'is', value: owner } as const]),
-      ...(isPublic === undefined ? [] : [{ key: 'public', kind: 'is', value: String(isPublic) } as const]),
-    ];
-    const { visible, roles } = await sightOf(principal, isPublic);
-    const { rows, total } = await queries.listProjects({ ...listing, filters }, visible);
-    const inDetail = flagParameter(request, 'with_detail') !== false;
-    const items = await shown(rows, ({ projectId }) => roles.get(projectId) ?? [], inDetail);
-    const page: Page<(typeof items)[number]> = { rows: items, total };
-    return sendPage(request, reply, listing, page, (item) => item);
-  });
-
-  api.head('/projects', async (request, reply) => {
-    await access.known(request);
-    const name = parameter(request, 'project_name');
-    if (name === undefined) throw unprocessable('project_name in query is required');
-    if ((await queries.findProject(name)) === undefined) throw notFound(`project ${name} not found`);
-    return reply.send();
-  });
-
-  api.post('/projects', async (request, reply) => {
-    const { principal, metadata } = await access.known(request);
+  /** Harbor lets every user create projects unless it is told otherwise; a robot has to be given that. */
+  async function refuseCreation(principal: Principal, mayAlways: boolean): Promise<void> {
     if (principal.kind === 'robot' && isOfProject(principal.name))
       throw forbidden('Only system level robot can create project');
-    // Harbor lets every user create projects unless it is told otherwise; a robot has to be given that.
-    if (principal.kind === 'robot' && !authorize(principal, 'project:create', { kind: 'system' }))
-      throw forbidden('Only system admin can create project');
     const { project_creation_restriction } = await ports.configuration();
-    if (
-      project_creation_restriction === 'adminonly' &&
-      !authorize(principal, 'project:create', { kind: 'system' })
-    )
-      throw forbidden('Only system admin can create project');
+    const isRestricted = principal.kind === 'robot' || project_creation_restriction === 'adminonly';
+    if (isRestricted && !mayAlways) throw forbidden('Only system admin can create project');
     if (principal.kind === 'access-token' && !includes(principal, 'project:create', { kind: 'system' }))
       throw forbidden('the access token was not made to create projects');
-    const form = await readJson(request, projectForm);
-    refuseUnsupported(form);
-    const name = form.project_name ?? '';
-    if (name.length < 1 || name.length > 255)
-      throw badRequest(`Project name ${name} is illegal in length. (greater than 0 or less than 255)`);
-    if (!isName(name)) throw badRequest('project name is not in lower case or contains illegal characters');
-    if (form.metadata?.retention_id) throw badRequest('a new project has no retention policy');
-    const settings = settingsOf(form);
-    const { projectId, position } = await commands.createProject(
-      {
-        name,
-        public: settings.public ?? false,
-        metadata: settings.metadata,
-        owner: await ownerFor(principal),
-      },
-      metadata,
-    );
-    await reached(position);
-    const named = flagHeader(request, 'X-Resource-Name-In-Location') === true ? name : projectId;
-    return reply.code(201).header('location', `/api/v2.0/projects/${named}`).send();
-  });
+  }
 
   async function ownerFor(principal: Principal) {
     const user = userOf(principal);
@@ -150,37 +100,139 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     return owner;
   }
 
-  api.get('/projects/:project_name_or_id', async (request) => {
-    const { project, roles } = await access.inProject(request, 'project:read');
-    const [item] = await shown([project], () => roles, true);
-    return item;
-  });
+  operation(
+    api,
+    {
+      id: 'getProject',
+      tag,
+      method: 'GET',
+      path: project,
+      summary: 'A project.',
+      answer: shows(projectAnswer),
+    },
+    async ({ request }) => {
+      const { project, roles } = await access.inProject(request, 'project:read');
+      const [item] = await shownProjects(ports, [project], () => roles, true);
+      if (item === undefined) throw notFound(`project ${project.name} not found`);
+      return item;
+    },
+  );
 
-  api.put('/projects/:project_name_or_id', async (request, reply) => {
-    const { project, metadata } = await access.inProject(request, 'project:update');
-    const form = await readJson(request, projectForm);
-    refuseUnsupported({ ...form, registry_id: undefined }, project);
-    const { name, projectId } = project;
-    const { retention_id } = form.metadata ?? {};
-    if (retention_id && retention_id !== project.metadata.retention_id)
-      throw badRequest('the retention policy of a project is not set here');
-    // The older field `public` is for the creation alone.
-    const settings = settingsOf({ ...form, public: undefined });
-    await reached(await commands.changeProject({ name, projectId, ...settings }, metadata));
-    return reply.send();
-  });
+  operation(
+    api,
+    {
+      id: 'updateProject',
+      tag,
+      method: 'PUT',
+      path: project,
+      summary: 'Changes settings of a project, and replaces its list of vulnerabilities that do not count.',
+      body: projectForm,
+      answer: nothing,
+    },
+    async ({ request, body }) => {
+      const { project, metadata } = await access.inProject(request, 'project:update');
+      const form = await body();
+      const { name, projectId } = project;
+      const retention = retentionIn(form);
+      if (retention !== null && retention !== project.metadata.retention_id)
+        throw badRequest('the retention policy of a project is not set here');
+      // The older field `public` is for the creation alone.
+      const settings = settingsOf({ ...form, public: undefined });
+      const cveAllowlist = allowlistIn(form, projectId);
+      await reached(await commands.changeProject({ name, projectId, ...settings, cveAllowlist }, metadata));
+    },
+  );
 
-  api.delete('/projects/:project_name_or_id', async (request, reply) => {
-    const { project, metadata } = await access.inProject(request, 'project:delete');
-    const { name, projectId } = project;
-    await reached(await commands.deleteProject({ name, projectId }, metadata));
-    return reply.send();
-  });
+  operation(
+    api,
+    {
+      id: 'deleteProject',
+      tag,
+      method: 'DELETE',
+      path: project,
+      summary: 'Deletes a project that holds nothing; its name is free from then on.',
+      answer: nothing,
+    },
+    async ({ request }) => {
+      const { project, metadata } = await access.inProject(request, 'project:delete');
+      const { name, projectId } = project;
+      await reached(await commands.deleteProject({ name, projectId }, metadata));
+    },
+  );
 
-  api.get('/projects/:project_name_or_id/_deletable', async (request) => {
-    const { project } = await access.inProject(request, 'project:delete');
-    return (await queries.holdsManifests(project.name))
-      ? { deletable: false, message: 'the project contains repositories, can not be deleted' }
-      : { deletable: true, message: '' };
-  });
+  operation(
+    api,
+    {
+      id: 'getProjectDeletable',
+      tag,
+      method: 'GET',
+      path: '/projects/:project_name_or_id/_deletable',
+      summary: 'Whether a project can be deleted, and why not.',
+      answer: shows(
+        z.object({ deletable: z.boolean(), message: z.string() }).meta({ id: 'ProjectDeletable' }),
+      ),
+    },
+    async ({ request }) => {
+      const { project } = await access.inProject(request, 'project:delete');
+      return (await queries.holdsManifests(project.name))
+        ? { deletable: false, message: 'the project contains repositories, can not be deleted' }
+        : { deletable: true, message: '' };
+    },
+  );
+
+  operation(
+    api,
+    {
+      id: 'getProjectSummary',
+      tag,
+      method: 'GET',
+      path: '/projects/:project_name_or_id/summary',
+      summary: 'How much there is in a project.',
+      answer: shows(
+        z
+          .object({
+            repo_count: z.int(),
+            project_admin_count: count,
+            maintainer_count: count,
+            developer_count: count,
+            guest_count: count,
+            limited_guest_count: count,
+          })
+          .meta({ id: 'ProjectSummary' }),
+      ),
+    },
+    async ({ request }) => {
+      const { principal, project, roles } = await access.inProject(request, 'project:read');
+      const mayCount = authorize(principal, 'member:list', { kind: 'project', project, roles });
+      const [repositories, members] = await Promise.all([
+        queries.countRepositories([project.name]),
+        mayCount ? queries.countRoles(project.projectId) : undefined,
+      ]);
+      return {
+        repo_count: repositories.get(project.name) ?? 0,
+        ...(members && {
+          project_admin_count: members.get('projectAdmin') ?? 0,
+          maintainer_count: members.get('maintainer') ?? 0,
+          developer_count: members.get('developer') ?? 0,
+          guest_count: members.get('guest') ?? 0,
+          limited_guest_count: members.get('limitedGuest') ?? 0,
+        }),
+      };
+    },
+  );
+}
+
+/** What is asked for and cannot be given yet must not seem to be. @throws RequestRefused 400 or 403 */
+function refuseCache({ registry_id }: ProjectForm, mayAlways: boolean): void {
+  if (registry_id === undefined || registry_id === null) return;
+  if (!mayAlways) throw forbidden('Only system admin can create proxy cache project');
+  throw badRequest(`there is no registry ${registry_id} that a project could be a cache of`);
+}
+
+/** Undefined where the form says nothing of it. @throws RequestRefused 400 */
+function allowlistIn({ cve_allowlist: form }: ProjectForm, projectId: number) {
+  if (form === undefined || form === null) return undefined;
+  if (form.project_id && form.project_id !== projectId)
+    throw badRequest('the CVE allowlist is that of another project');
+  return readCveAllowlist(form);
 }

@@ -1,9 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { authorize } from '../../domain/access/authorize.ts';
-import type { Principal } from '../../domain/access/principal.ts';
 import { escapedDescription } from '../../domain/repository/description.ts';
-import type { Visible } from '../../projections/projects/queries.ts';
 import type { Repository } from '../../projections/repositories/queries.ts';
 import type { Access } from './access.ts';
 import { lists, nothing, shows, time } from './answer-forms.ts';
@@ -11,6 +8,7 @@ import { badRequest } from './faults.ts';
 import { repositoryAt, repositoryPath } from './in-repository.ts';
 import { operation } from './operation.ts';
 import type { ApiPorts } from './ports.ts';
+import { sightOf } from './sight.ts';
 
 /** Harbor's `Repository`. */
 const repositoryAnswer = z
@@ -42,16 +40,7 @@ const shown = (repository: Repository) => ({
 
 /** Harbor's `repository` operations. */
 export function repositoryRoutes(api: FastifyInstance, ports: ApiPorts, access: Access): void {
-  const { contents, queries } = ports;
-
-  /** A robot sees what everybody sees, as with Harbor. */
-  async function seenBy(principal: Principal): Promise<Visible> {
-    if (principal.kind !== 'user') return { kind: 'some', public: true, projectIds: [], names: [] };
-    if (authorize(principal, 'project:list', { kind: 'system' })) return { kind: 'all' };
-    const memberships = await queries.membershipsOf(principal.userId);
-    const projectIds = memberships.map(({ projectId }) => projectId);
-    return { kind: 'some', public: true, projectIds, names: [] };
-  }
+  const { contents } = ports;
 
   operation(
     api,
@@ -65,7 +54,8 @@ export function repositoryRoutes(api: FastifyInstance, ports: ApiPorts, access: 
     },
     async ({ request, listing }) => {
       const { principal } = await access.anyone(request);
-      const { rows, total } = await contents.listRepositoriesOf(listing, await seenBy(principal));
+      const { visible } = await sightOf(ports, principal);
+      const { rows, total } = await contents.listRepositoriesOf(listing, visible);
       return { rows: rows.map(shown), total };
     },
   );

@@ -11,12 +11,14 @@ import { additionRoutes } from './additions/routes.ts';
 import { artifactLabelRoutes } from './artifact-labels.ts';
 import { artifactRoutes } from './artifacts.ts';
 import { configurationRoutes } from './configurations.ts';
+import { cveAllowlistRoutes } from './cve-allowlist.ts';
 import { documentRoutes } from './document.ts';
 import { needed, notFound } from './faults.ts';
 import { iconRoutes } from './icons.ts';
 import { labelRoutes } from './labels.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
+import { immutabilityRoutes } from './not-yet/immutability.ts';
 import { preheatingRoutes } from './not-yet/preheating.ts';
 import { registryRoutes } from './not-yet/registries.ts';
 import { replicationRoutes } from './not-yet/replication.ts';
@@ -25,15 +27,20 @@ import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { preferenceRoutes } from './preferences.ts';
+import { projectListRoutes } from './project-list.ts';
+import { projectMetadataRoutes } from './project-metadata.ts';
+import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
+import { searchNamesRoutes } from './search-names.ts';
 import { statisticRoutes } from './statistics.ts';
 import { systemRoutes } from './system.ts';
 import { tagRowRoutes } from './tag-rows.ts';
 import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
+import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
 
 export interface ManagementPorts
@@ -74,7 +81,12 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       configurationRoutes(api, parts, access);
       statisticRoutes(api, parts, access);
       userRoutes(api, parts, access);
+      userGroupRoutes(api, parts, access);
+      projectListRoutes(api, parts, access);
       projectRoutes(api, parts, access);
+      projectMetadataRoutes(api, parts, access);
+      projectScannerRoutes(api, parts, access);
+      cveAllowlistRoutes(api, parts, access);
       memberRoutes(api, parts, access);
       repositoryRoutes(api, parts, access);
       artifactRoutes(api, parts, access);
@@ -89,8 +101,10 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       additionRoutes(api, parts, access);
       iconRoutes(api, access);
       searchRoutes(api, parts, access);
+      searchNamesRoutes(api, parts, access);
       for (const routes of [
         directoryRoutes,
+        immutabilityRoutes,
         preheatingRoutes,
         registryRoutes,
         replicationRoutes,

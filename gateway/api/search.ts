@@ -1,7 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { authorize } from '../../domain/access/authorize.ts';
-import type { Principal } from '../../domain/access/principal.ts';
 import type { Visible } from '../../projections/projects/queries.ts';
 import { type Hit, type SearchKind, searchKinds } from '../../projections/search/queries.ts';
 import type { Access } from './access.ts';
@@ -10,6 +8,7 @@ import { badRequest } from './faults.ts';
 import { operation } from './operation.ts';
 import { limit, limitOr, required, text } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
+import { sightOf } from './sight.ts';
 
 export interface SearchPorts {
   /** Up to `limit` hits of one kind among the projects that may be seen, the best first. */
@@ -69,7 +68,7 @@ export function searchRoutes(api: FastifyInstance, ports: ApiPorts & SearchPorts
       const sought = q.trim();
       if (sought === '' || sought.length > maxLength)
         throw badRequest(`q in query has 1 to ${maxLength} characters`);
-      const visible = await seenBy(principal);
+      const { visible } = await sightOf(ports, principal);
       const found = await Promise.all(
         kindsIn(kinds).map(async (kind) => ({
           kind,
@@ -90,19 +89,6 @@ export function searchRoutes(api: FastifyInstance, ports: ApiPorts & SearchPorts
       };
     },
   );
-
-  /** A robot finds what everybody finds, as with Harbor, and so does a token that may not everything. */
-  async function seenBy(principal: Principal): Promise<Visible> {
-    if (principal.kind === 'user' && authorize(principal, 'project:list', { kind: 'system' }))
-      return { kind: 'all' };
-    const memberships = principal.kind === 'user' ? await ports.queries.membershipsOf(principal.userId) : [];
-    return {
-      kind: 'some',
-      public: true,
-      projectIds: memberships.map(({ projectId }) => projectId),
-      names: [],
-    };
-  }
 }
 
 /** @throws RequestRefused 400 */

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Principal } from '../../domain/access/principal.ts';
 import type { Count } from '../../projections/repositories/queries.ts';
 import type { Access } from './access.ts';
 import { shows } from './answer-forms.ts';
@@ -45,7 +46,7 @@ export function statisticRoutes(api: FastifyInstance, ports: ApiPorts, access: A
       const isAdministrator = principal.kind === 'user' && principal.administrator;
       const [all, own, bytes] = await Promise.all([
         ports.countContents(),
-        isAdministrator ? undefined : ownOf(principal.kind === 'user' ? principal.userId : undefined),
+        isAdministrator ? undefined : ownOf(principal),
         isAdministrator ? ports.storedBytes() : 0,
       ]);
       const seen = own ?? all.private;
@@ -62,9 +63,9 @@ export function statisticRoutes(api: FastifyInstance, ports: ApiPorts, access: A
   );
 
   /** What is private where the user is a member. */
-  async function ownOf(userId: number | undefined): Promise<Count> {
-    if (userId === undefined) return { projects: 0, repositories: 0 };
-    const memberships = await ports.queries.membershipsOf(userId);
+  async function ownOf(principal: Principal): Promise<Count> {
+    if (principal.kind !== 'user') return { projects: 0, repositories: 0 };
+    const memberships = await ports.queries.membershipsOf(principal);
     const projectIds = [...new Set(memberships.map(({ projectId }) => projectId))];
     return (await ports.countContents(projectIds)).private;
   }

@@ -1,8 +1,11 @@
 import { type CachedQuestion, everything } from '../../infra/database/cached-question.ts';
 import { type MembersEvent, members } from './projection.ts';
 
-/** `rolesOf` */
-export const rolesQuestion: CachedQuestion<MembersEvent, [projectId: number, userId: number]> = {
+/** `rolesOf` of a user; `groups` are the numbers of those that he is in, joined with commas. */
+export const rolesQuestion: CachedQuestion<
+  MembersEvent,
+  [projectId: number, userId: number, groups: string]
+> = {
   view: members,
   subjectOf: (projectId) => String(projectId),
   touchedBy(event) {
@@ -12,7 +15,12 @@ export const rolesQuestion: CachedQuestion<MembersEvent, [projectId: number, use
       case 'MemberRemoved':
       case 'ProjectDeleted':
         return [String(event.data.projectId)];
-      // Of whatever projects the user was a member.
+      // What a group is called makes no difference to its roles, and a new one has none.
+      case 'UserGroupCreated':
+      case 'UserGroupRenamed':
+        return [];
+      // Of whatever projects the user or the group was a member.
+      case 'UserGroupDeleted':
       case 'UserDeleted':
         return everything;
     }

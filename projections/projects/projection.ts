@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import type { CveAllowlist } from '../../domain/cve-allowlist/events.ts';
 import type { RecordedEvent } from '../../domain/event.ts';
 import type { ProjectEvent } from '../../domain/project/events.ts';
 import type { Projection } from '../../infra/database/projection.ts';
@@ -10,17 +11,23 @@ export interface ProjectsDatabase {
     project_id: number;
     public: boolean;
     metadata: Readonly<Record<string, string>>;
+    cve_allowlist: ProjectCveAllowlist;
     owner: string;
     created_at: Date;
     updated_at: Date;
   };
 }
 
+export interface ProjectCveAllowlist extends CveAllowlist {
+  /** ISO 8601; when the project was created, where nobody has set the list. */
+  readonly updatedAt: string;
+}
+
 /** The projects, their settings, and whether anyone may read them. */
 export const projects: Projection<ProjectEvent> = {
   name: 'projects',
-  version: 2,
-  handles: ['ProjectCreated', 'ProjectMetadataChanged', 'ProjectDeleted'],
+  version: 3,
+  handles: ['ProjectCreated', 'ProjectMetadataChanged', 'ProjectCveAllowlistChanged', 'ProjectDeleted'],
 
   create: (db) =>
     db.schema
@@ -29,6 +36,7 @@ export const projects: Projection<ProjectEvent> = {
       .addColumn('project_id', 'integer', (column) => column.notNull().unique())
       .addColumn('public', 'boolean', (column) => column.notNull())
       .addColumn('metadata', 'jsonb', (column) => column.notNull())
+      .addColumn('cve_allowlist', 'jsonb', (column) => column.notNull())
       .addColumn('owner', 'text', (column) => column.notNull())
       .addColumn('created_at', 'timestamptz', (column) => column.notNull())
       .addColumn('updated_at', 'timestamptz', (column) => column.notNull())
@@ -47,6 +55,7 @@ function stepOf(event: RecordedEvent<ProjectEvent>): Step {
         project_id: projectId,
         public: event.data.public,
         metadata: {},
+        cve_allowlist: { cveIds: [], expiresAt: null, updatedAt: event.recordedAt.toISOString() },
         owner: event.data.owner,
         created_at: event.recordedAt,
         updated_at: event.recordedAt,
@@ -61,6 +70,12 @@ function stepOf(event: RecordedEvent<ProjectEvent>): Step {
         metadata,
         updated_at: event.recordedAt,
       };
+      return { by: 'update', table, key: ['project_id'], row };
+    }
+    case 'ProjectCveAllowlistChanged': {
+      const { cveIds, expiresAt } = event.data;
+      const updatedAt = event.recordedAt.toISOString();
+      const row = { project_id: projectId, cve_allowlist: { cveIds, expiresAt, updatedAt } };
       return { by: 'update', table, key: ['project_id'], row };
     }
     case 'ProjectDeleted':

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
-import type { ProjectsDatabase } from './projection.ts';
+import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import type { ProjectCveAllowlist, ProjectsDatabase } from './projection.ts';
 
 export interface Project {
   readonly name: string;
@@ -8,6 +8,8 @@ export interface Project {
   readonly public: boolean;
   /** The other settings, by the names of the management API. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Its own, whether or not that of the system counts for it. */
+  readonly cveAllowlist: ProjectCveAllowlist;
   /** The user name of who created it. */
   readonly owner: string;
   readonly createdAt: Date;
@@ -19,6 +21,7 @@ export const projectColumns = [
   'project_id as projectId',
   'public',
   'metadata',
+  'cve_allowlist as cveAllowlist',
   'owner',
   'created_at as createdAt',
   'updated_at as updatedAt',
@@ -66,9 +69,10 @@ export async function listProjects(
   const page = all
     .select(projectColumns)
     .orderBy(orderOf(listing, columns, ['name']))
-    .offset(listing.offset);
+    .offset(listing.offset)
+    .limit(listing.limit ?? maxRows);
   const [rows, { total }] = await Promise.all([
-    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
+    page.execute(),
     // There are as many projects as teams, which are counted soon enough.
     all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
   ]);

@@ -19,7 +19,8 @@ import { createTables } from './tables.ts';
 export type { RepositoriesDatabase } from './tables.ts';
 
 type Deletion = Extract<RepositoryEvent, { type: 'RepositoryDeleted' }>;
-type Event = ArtifactEvent | TagEvent | RepositoryEvent | ProjectEvent;
+type OfProject = Exclude<ProjectEvent, { type: 'ProjectCveAllowlistChanged' }>;
+type Event = ArtifactEvent | TagEvent | RepositoryEvent | OfProject;
 
 /**
  * The repositories and what they hold, as the management API lists it. A repository exists from its first manifest on,
@@ -109,10 +110,7 @@ const placeOf = ({ repository, digest }: { readonly repository: string; readonly
   digest,
 });
 
-async function applyProjects(
-  tables: ViewTables,
-  events: readonly RecordedEvent<ProjectEvent>[],
-): Promise<void> {
+async function applyProjects(tables: ViewTables, events: readonly RecordedEvent<OfProject>[]): Promise<void> {
   /** What the last events of each name leave: null for nothing. */
   const rows = new Map<string, { readonly public: boolean; readonly project_id: number } | null>();
   const updates = new Map<string, object>();

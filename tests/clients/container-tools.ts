@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { requireTool } from '../tool.ts';
+import { requireTool, type ToolOptions } from '../tool.ts';
 
 const execute = promisify(execFile);
 
@@ -29,10 +29,11 @@ export interface ContainerTools {
 export async function startContainerTools(
   t: TestContext,
   programs: readonly string[],
+  options?: ToolOptions,
 ): Promise<ContainerTools | undefined> {
   const paths = new Map<string, string>();
   for (const program of programs) {
-    const path = requireTool(t, program);
+    const path = requireTool(t, program, options);
     if (path === undefined) return undefined;
     paths.set(program, path);
   }
@@ -107,6 +108,8 @@ async function isolate(directory: string): Promise<NodeJS.ProcessEnv> {
     BUILDAH_ISOLATION: 'chroot',
     // Of the keys that it makes and uses, which it would ask for at a terminal.
     COSIGN_PASSWORD: 'cosign',
+    // What Harbor's command line encrypts passwords with in its configuration, for want of a keyring of the desktop.
+    HARBOR_ENCRYPTION_KEY: Buffer.alloc(32).toString('base64'),
   };
 }
 

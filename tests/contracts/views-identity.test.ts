@@ -4,10 +4,17 @@ import { catalogue } from '../../domain/catalogue.ts';
 import type { DomainEvent } from '../../domain/event.ts';
 import { viewOf } from '../../infra/database/projection.ts';
 import { type MembersDatabase, members } from '../../projections/members/projection.ts';
-import { rolesOf } from '../../projections/members/queries.ts';
+import {
+  countRoles,
+  findMember,
+  listMembers,
+  membershipsOf,
+  rolesOf,
+} from '../../projections/members/queries.ts';
 import { projects } from '../../projections/projects/projection.ts';
 import { type RobotsDatabase, robots } from '../../projections/robots/projection.ts';
 import { findRobot, findRobotById, listRobots } from '../../projections/robots/queries.ts';
+import { userGroups } from '../../projections/user-groups/projection.ts';
 import { type UsersDatabase, users } from '../../projections/users/projection.ts';
 import { findLoginUser } from '../../projections/users/queries.ts';
 import { seeded } from '../faults/oci-client.ts';
@@ -116,7 +123,7 @@ test('users: somebody who is called like the key of an address does not stand in
 test('projects: their settings, until they are deleted', async (t) => {
   const setting = await startSetting(t);
   const created = (name: string, projectId: number) =>
-    event('ProjectCreated', { name, projectId, public: false, owner: 'admin' });
+    event('ProjectCreated', { name, projectId, public: false, owner: 'admin', storageLimit: null });
   const { projects: rows } = await rowsAfter(setting, projects, [
     created('team', 2),
     event('ProjectMetadataChanged', { name: 'team', projectId: 2, public: true, metadata: { a: '1' } }),
@@ -126,42 +133,127 @@ test('projects: their settings, until they are deleted', async (t) => {
     event('ProjectDeleted', { name: 'again', projectId: 4 }),
     created('again', 5),
     event('ProjectMetadataChanged', { name: 'again', projectId: 4, public: true, metadata: { too: 'late' } }),
+    event('ProjectCveAllowlistChanged', {
+      name: 'team',
+      projectId: 2,
+      cveIds: ['CVE-2021-44228'],
+      expiresAt: 4102444800,
+    }),
   ]);
-  assert.deepEqual(plain(rows), [
-    { name: 'again', project_id: 5, public: false, metadata: {}, owner: 'admin' },
-    { name: 'team', project_id: 2, public: true, metadata: { a: '1' }, owner: 'admin' },
+  const withoutTimes = plain(rows)?.map(({ cve_allowlist, ...row }) => {
+    const { updatedAt, ...allowlist } = cve_allowlist as Record<string, unknown>;
+    assert.match(String(updatedAt), /^\d{4}-.*Z$/);
+    return { ...row, ...allowlist };
+  });
+  assert.deepEqual(withoutTimes, [
+    {
+      name: 'again',
+      project_id: 5,
+      public: false,
+      metadata: {},
+      owner: 'admin',
+      cveIds: [],
+      expiresAt: null,
+    },
+    {
+      name: 'team',
+      project_id: 2,
+      public: true,
+      metadata: { a: '1' },
+      owner: 'admin',
+      cveIds: ['CVE-2021-44228'],
+      expiresAt: 4102444800,
+    },
   ]);
+});
+
+const memberOf = (memberId: number, projectId: number, entityType: 'user' | 'group', entityId: number) => ({
+  memberId,
+  projectId,
+  project: `project-${projectId}`,
+  entityType,
+  entityId,
+  entityName: `${entityType}-${entityId}`,
 });
 
 test('members: the role of each in each project, until the membership, the user or the project ends', async (t) => {
   const setting = await startSetting(t);
-  const which = (memberId: number, projectId: number, userId: number) => ({
-    memberId,
-    projectId,
-    project: `project-${projectId}`,
-    userId,
-    username: `user-${userId}`,
-  });
   const added = (memberId: number, projectId: number, userId: number) =>
-    event('MemberAdded', { ...which(memberId, projectId, userId), role: 'guest' });
+    event('MemberAdded', { ...memberOf(memberId, projectId, 'user', userId), role: 'guest' });
   const { members: rows } = await rowsAfter(setting, members, [
     added(1, 1, 3),
     added(2, 1, 4),
     added(3, 2, 3),
     added(4, 2, 4),
     added(5, 3, 3),
-    event('MemberRoleChanged', { ...which(3, 2, 3), role: 'maintainer' }),
-    event('MemberRemoved', which(1, 1, 3)),
+    event('MemberRoleChanged', { ...memberOf(3, 2, 'user', 3), role: 'maintainer' }),
+    event('MemberRemoved', memberOf(1, 1, 'user', 3)),
     event('UserDeleted', { username: 'user-4', userId: 4 }),
     event('ProjectDeleted', { name: 'project-3', projectId: 3 }),
   ]);
   assert.deepEqual(plain(rows), [
-    { member_id: 3, project_id: 2, user_id: 3, username: 'user-3', role: 'maintainer' },
+    { member_id: 3, project_id: 2, user_id: 3, group_id: null, name: 'user-3', role: 'maintainer' },
   ]);
   const db = await tablesOf<MembersDatabase>(setting, members);
-  assert.deepEqual(await rolesOf(db, 2, 3), ['maintainer']);
-  assert.deepEqual(await rolesOf(db, 1, 3), []);
-  assert.deepEqual(await rolesOf(db, 2, 4), []);
+  assert.deepEqual(await rolesOf(db, 2, { userId: 3 }), ['maintainer']);
+  assert.deepEqual(await rolesOf(db, 1, { userId: 3 }), []);
+  assert.deepEqual(await rolesOf(db, 2, { userId: 4 }), []);
+});
+
+test('members: a group gives its role to who is in it, under the name that it has now, until it is deleted', async (t) => {
+  const setting = await startSetting(t);
+  const group = (groupId: number) => ({ groupId, groupType: 'oidc', name: `group-${groupId}` });
+  const joined = (memberId: number, projectId: number, groupId: number, role: string) =>
+    event('MemberAdded', { ...memberOf(memberId, projectId, 'group', groupId), role });
+  await rowsAfter(setting, members, [
+    event('UserGroupCreated', { ...group(1), dn: null }),
+    event('UserGroupCreated', { ...group(2), dn: null }),
+    event('MemberAdded', { ...memberOf(1, 1, 'user', 2), role: 'guest' }),
+    joined(2, 1, 1, 'developer'),
+    joined(3, 1, 2, 'maintainer'),
+    joined(4, 2, 1, 'guest'),
+    joined(5, 2, 2, 'guest'),
+    event('UserGroupRenamed', { ...group(1), name: 'builders', from: 'group-1' }),
+    event('UserGroupDeleted', group(2)),
+    // Decided before, and recorded after.
+    joined(6, 3, 2, 'projectAdmin'),
+  ]);
+  const db = await tablesOf<MembersDatabase>(setting, members);
+  const both = { userId: 2, groupIds: [1, 2] };
+  assert.deepEqual((await rolesOf(db, 1, both)).toSorted(), ['developer', 'guest']);
+  assert.deepEqual(await rolesOf(db, 1, { userId: 1 }), [], 'a group is not the user of its number');
+  assert.deepEqual(await rolesOf(db, 3, both), []);
+  assert.deepEqual(
+    (await membershipsOf(db, both)).map(({ projectId, role }) => `${projectId} ${role}`).toSorted(),
+    ['1 developer', '1 guest', '2 guest'],
+  );
+  const listed = await listMembers(db, 1, undefined, { offset: 0, limit: undefined });
+  assert.deepEqual(
+    [listed.total, ...listed.rows.map(({ entityName }) => entityName)],
+    [2, 'builders', 'user-2'],
+  );
+  assert.equal((await listMembers(db, 3, undefined, { offset: 0, limit: undefined })).total, 0);
+  assert.deepEqual([...(await countRoles(db, 1))].toSorted(), [
+    ['developer', 1],
+    ['guest', 1],
+  ]);
+  assert.equal(await findMember(db, 3, 6), undefined);
+});
+
+test('user groups: what each is called, until it is deleted', async (t) => {
+  const setting = await startSetting(t);
+  const group = (groupId: number, name: string) => ({ groupId, groupType: 'oidc', name });
+  const { user_groups: rows } = await rowsAfter(setting, userGroups, [
+    event('UserGroupCreated', { ...group(1, 'one'), dn: null }),
+    event('UserGroupCreated', { ...group(2, 'two'), groupType: 'ldap', dn: 'cn=two' }),
+    event('UserGroupCreated', { ...group(3, 'three'), dn: null }),
+    event('UserGroupRenamed', { ...group(1, 'first'), from: 'one' }),
+    event('UserGroupDeleted', group(3, 'three')),
+  ]);
+  assert.deepEqual(rows, [
+    { group_id: 1, group_type: 'oidc', name: 'first', dn: null },
+    { group_id: 2, group_type: 'ldap', name: 'two', dn: 'cn=two' },
+  ]);
 });
 
 const pullFrom = (project: string) => ({ scope: { kind: 'project', project }, access: ['repository:pull'] });
@@ -189,7 +281,13 @@ const createdRobot = (name: string, robotId: number, projectId: number | null, .
 test('robots: what each may do now, and that a project takes its robots and what was given for it along', async (t) => {
   const setting = await startSetting(t);
   const project = (projectId: number) =>
-    event('ProjectCreated', { name: `project-${projectId}`, projectId, public: false, owner: 'admin' });
+    event('ProjectCreated', {
+      name: `project-${projectId}`,
+      projectId,
+      public: false,
+      owner: 'admin',
+      storageLimit: null,
+    });
   await rowsAfter(setting, robots, [
     project(2),
     project(3),
@@ -219,7 +317,7 @@ test('robots: what each may do now, and that a project takes its robots and what
     const { secretVersion, ...rest } = robot;
     return rest;
   };
-  const common = { disabled: false, expiresAt: new Date('2025-01-31T00:00:00Z') };
+  const common = { previous: null, disabled: false, expiresAt: new Date('2025-01-31T00:00:00Z') };
   assert.deepEqual(await found('ci'), {
     name: 'ci',
     robotId: 1,
@@ -232,6 +330,7 @@ test('robots: what each may do now, and that a project takes its robots and what
     name: 'project-3+ci',
     robotId: 3,
     secretHash: 'second hash',
+    previous: null,
     disabled: true,
     expiresAt: null,
     project: 'project-3',
@@ -290,7 +389,7 @@ test('robots: what is recorded for a project after it is gone does not fall to t
   const setting = await startSetting(t);
   const which = (projectId: number) => ({ name: 'project-2', projectId });
   const made = (projectId: number) =>
-    event('ProjectCreated', { ...which(projectId), public: false, owner: 'admin' });
+    event('ProjectCreated', { ...which(projectId), public: false, owner: 'admin', storageLimit: null });
   await rowsAfter(setting, robots, [
     made(2),
     createdRobot('changed', 1, null, everything),

@@ -55,7 +55,7 @@ const movedTag = (repository: string, tag: string, from: number, to: number): Do
 });
 const createdProject = (name: string, projectId: number, isPublic: boolean): DomainEvent => ({
   type: 'ProjectCreated',
-  data: { name, projectId, public: isPublic, owner: 'admin' },
+  data: { name, projectId, public: isPublic, owner: 'admin', storageLimit: null },
 });
 const createdUser = (username: string, userId: number, administrator: boolean): DomainEvent => ({
   type: 'UserCreated',
@@ -265,7 +265,7 @@ test('projects: who owns each project, and whether anyone may pull from it', asy
     createdProject('secret', 2, false),
   ]);
   assert.deepEqual(
-    rows?.map(({ created_at: _, updated_at: __, ...row }) => row),
+    rows?.map(({ created_at: _, updated_at: __, cve_allowlist: ___, ...row }) => row),
     [
       { name: 'library', project_id: 1, public: true, metadata: {}, owner: 'admin' },
       { name: 'secret', project_id: 2, public: false, metadata: {}, owner: 'admin' },
@@ -284,7 +284,10 @@ test('repositories: each that ever held a manifest, until its project goes or th
     { type: 'ProjectDeleted', data: { name: 'gone', projectId: 2 } },
     { type: 'ProjectDeleted', data: { name: 'again', projectId: 3 } },
     pushedManifest(1, 'again/late'),
-    { type: 'ProjectCreated', data: { name: 'again', projectId: 4, public: false, owner: 'admin' } },
+    {
+      type: 'ProjectCreated',
+      data: { name: 'again', projectId: 4, public: false, owner: 'admin', storageLimit: null },
+    },
     pushedManifest(1, 'again/b'),
   ]);
   assert.deepEqual(

@@ -4,10 +4,11 @@ import { artifactStream } from '../../domain/artifact/events.ts';
 import { catalogue, currentVersion } from '../../domain/catalogue.ts';
 import type { DomainEvent } from '../../domain/event.ts';
 import { labelsStream } from '../../domain/label/events.ts';
-import { memberStream } from '../../domain/member/events.ts';
+import { type Entity, memberStream } from '../../domain/member/events.ts';
 import { projectStream } from '../../domain/project/events.ts';
 import { robotStream } from '../../domain/robot/events.ts';
 import { userStream } from '../../domain/user/events.ts';
+import { userGroupStream } from '../../domain/user-group/events.ts';
 import type { Database } from '../../infra/database/connect.ts';
 import { type AnyProjection, schemaOf } from '../../infra/database/projection.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
@@ -16,9 +17,10 @@ import { run, type Setting } from './views-setting.ts';
 
 /** As the aggregate names it; projections look at it only of those that are told apart here. */
 function streamOf({ type, data }: DomainEvent): string {
-  const { name, username, projectId, userId } = data as {
-    readonly [key: string]: string & number;
+  const { name, username, projectId, groupId, entityType, entityId } = data as {
+    readonly [key: string]: string & number & Entity['entityType'];
   };
+  if (type.startsWith('UserGroup')) return userGroupStream(groupId ?? 0);
   if (/^Manifest|^Label(?:At|De)tached/.test(type)) {
     const { repository, digest } = data as ManifestAt;
     return artifactStream(repository, digest);
@@ -27,7 +29,8 @@ function streamOf({ type, data }: DomainEvent): string {
   if (type.startsWith('Robot')) return robotStream(name ?? '');
   if (type.startsWith('User')) return userStream(username ?? '');
   if (type.startsWith('Project')) return projectStream(name ?? '');
-  if (type.startsWith('Member')) return memberStream(projectId ?? 0, userId ?? 0);
+  if (type.startsWith('Member'))
+    return memberStream(projectId ?? 0, { entityType: entityType ?? 'user', entityId: entityId ?? 0 });
   return `history/${type}`;
 }
 

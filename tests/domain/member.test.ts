@@ -3,7 +3,14 @@ import { memberDecider } from '../../domain/member/decider.ts';
 import type { MemberEvent } from '../../domain/member/events.ts';
 import { given } from '../given.ts';
 
-const which = { memberId: 5, projectId: 2, project: 'team', userId: 3, username: 'jane' };
+const which = {
+  memberId: 5,
+  projectId: 2,
+  project: 'team',
+  entityType: 'user',
+  entityId: 3,
+  entityName: 'jane',
+} as const;
 const added: MemberEvent = { type: 'MemberAdded', data: { ...which, role: 'developer' } };
 const removed: MemberEvent = { type: 'MemberRemoved', data: which };
 
@@ -13,7 +20,7 @@ test('a user becomes a member of a project once', () => {
     .then(added);
   given(memberDecider, added)
     .when({ do: 'add', ...which, memberId: 6, role: 'guest' })
-    .thenRefused({ kind: 'member-exists', project: 'team', username: 'jane' });
+    .thenRefused({ kind: 'member-exists', project: 'team', member: 'jane' });
 });
 
 test('a member gets another role, and the same one again changes nothing', () => {

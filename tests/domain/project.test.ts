@@ -3,7 +3,7 @@ import { projectDecider } from '../../domain/project/decider.ts';
 import type { ProjectEvent } from '../../domain/project/events.ts';
 import { given } from '../given.ts';
 
-const team = { name: 'team', projectId: 2, public: false, owner: 'admin' };
+const team = { name: 'team', projectId: 2, public: false, owner: 'admin', storageLimit: null };
 const which = { name: 'team', projectId: 2 };
 const created: ProjectEvent = { type: 'ProjectCreated', data: team };
 const deleted: ProjectEvent = { type: 'ProjectDeleted', data: which };
@@ -11,7 +11,7 @@ const changed = (isPublic: boolean, metadata: Record<string, string>): ProjectEv
   type: 'ProjectMetadataChanged',
   data: { ...which, public: isPublic, metadata },
 });
-const change = { do: 'change-metadata', ...which, public: undefined, metadata: {} } as const;
+const change = { do: 'change', ...which, public: undefined, metadata: {} } as const;
 
 test('a project that does not exist is created as asked', () => {
   given(projectDecider)
@@ -70,4 +70,32 @@ test('what is meant for a project that is gone never hits another one of the sam
     given(projectDecider, created, deleted, successor)
       .when(command)
       .thenRefused({ kind: 'project-unknown', project: 'team' });
+});
+
+test('a setting is added once, and changed after that', () => {
+  const add = { do: 'add-metadata', ...which, key: 'auto_scan', value: 'true' } as const;
+  given(projectDecider, created)
+    .when(add)
+    .then(changed(false, { auto_scan: 'true' }));
+  given(projectDecider, created, changed(false, { auto_scan: 'false' }))
+    .when(add)
+    .thenRefused({ kind: 'metadata-exists', project: 'team', key: 'auto_scan' });
+});
+
+test('settings and the list of vulnerabilities that do not count change together, each where it differs', () => {
+  const cveAllowlist = { cveIds: ['CVE-2021-44228'], expiresAt: 4102444800 };
+  const allowed: ProjectEvent = { type: 'ProjectCveAllowlistChanged', data: { ...which, ...cveAllowlist } };
+  const both = { ...change, metadata: { a: '1' }, cveAllowlist };
+  given(projectDecider, created)
+    .when(both)
+    .then(changed(false, { a: '1' }), allowed);
+  given(projectDecider, created, allowed)
+    .when(both)
+    .then(changed(false, { a: '1' }));
+  given(projectDecider, created, allowed, changed(false, { a: '1' }))
+    .when(both)
+    .then();
+  given(projectDecider, created, allowed, deleted, created)
+    .when({ ...change, cveAllowlist })
+    .then(allowed);
 });

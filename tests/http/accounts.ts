@@ -36,7 +36,14 @@ export async function addPrivateProject(
 ): Promise<void> {
   const record = recorder({ log: await openLogOf(t, server), catalogue, newEventId });
   const owner = { username: 'admin', userId: 1 };
-  const owned = { ...project, public: false, metadata: {}, owner, memberId: project.projectId };
+  const owned = {
+    ...project,
+    public: false,
+    metadata: {},
+    storageLimit: null,
+    owner,
+    memberId: project.projectId,
+  };
   await record(metadata, ...projectWithOwner(owned));
   await until('the project is known', async () => {
     const { body } = await send(server, 'GET', `/v2/${project.name}/x/tags/list`);
@@ -52,7 +59,7 @@ export async function addMember(
 ): Promise<void> {
   const { as, ...added } = member;
   const record = recorder({ log: await openLogOf(t, server), catalogue, newEventId });
-  const stream = memberStream(added.projectId, added.userId);
+  const stream = memberStream(added.projectId, added);
   await record(metadata, decision(stream, memberDecider, { do: 'add', ...added }));
   await until('the role is known', async () => {
     const { status } = await send(server, 'POST', `/v2/${added.project}/x/blobs/uploads/?digest=`, { as });

@@ -8,6 +8,9 @@ const server = await startServer({ after });
 const projectId = await createProject(server, 'team');
 const userIds: Record<string, number> = {};
 for (const name of ['jane', 'john', 'stranger']) userIds[name] = await createUser(server, name);
+const createGroup = async (group_name: string, group_type = 3): Promise<number> =>
+  createdId(await ask(server, 'POST', '/usergroups', { body: { group_name, group_type } }));
+const buildersId = await createGroup('builders');
 
 test('who creates a project is its first member', async () => {
   const answer = await ask(server, 'GET', '/projects/team/members');
@@ -53,7 +56,33 @@ const refused: readonly (readonly [string, unknown, number])[] = [
   ['an unknown number', { role_id: 2, member_user: { user_id: 999_999 } }, 400],
   ['an unknown name', { role_id: 2, member_user: { username: 'nobody' } }, 404],
   ['a name with a NUL', { role_id: 2, member_user: { username: 'a\0b' } }, 404],
-  ['a group', { role_id: 2, member_group: { group_name: 'developers' } }, 400],
+  ['no body', undefined, 400],
+  ['a huge number', { role_id: 2, member_user: { user_id: 2 ** 53 - 1 } }, 400],
+  ['an empty group', { role_id: 2, member_group: {} }, 400],
+  ['an unknown group', { role_id: 2, member_group: { id: 999_999 } }, 400],
+  [
+    'a group ahead of an unknown name',
+    { role_id: 2, member_user: { username: 'nobody' }, member_group: { id: 999_999 } },
+    400,
+  ],
+  [
+    'a group by an unknown name',
+    { role_id: 2, member_group: { group_name: 'nobodies', group_type: 3 } },
+    400,
+  ],
+  ['a group by a name with a NUL', { role_id: 2, member_group: { group_name: 'a\0b', group_type: 3 } }, 400],
+  [
+    'a group by the name of one of another type',
+    { role_id: 2, member_group: { group_name: 'builders', group_type: 2 } },
+    400,
+  ],
+  ['a group by its name alone', { role_id: 2, member_group: { group_name: 'builders' } }, 400],
+  [
+    'a group of a directory, which there is not',
+    { role_id: 2, member_group: { ldap_group_dn: 'cn=x' } },
+    400,
+  ],
+  ['a group with a role that there is not', { role_id: 6, member_group: { id: buildersId } }, 400],
   ['a role that there is not', { role_id: 6, member_user: { username: 'stranger' } }, 400],
   ['no role', { member_user: { username: 'stranger' } }, 400],
   ['a member, whatever the role', { role_id: 99, member_user: { username: 'admin' } }, 409],
@@ -153,4 +182,77 @@ test('of many who add one member at once, one succeeds', async () => {
   );
   assert.deepEqual(answers.map(({ status }) => status).toSorted(), [201, 409, 409, 409, 409, 409]);
   assert.equal(faultOf(answers.find(({ status }) => status === 409) ?? assert.fail()).code, 'CONFLICT');
+});
+
+test('a group is a member like a user: added by number or name, read, changed and removed', async () => {
+  await createProject(server, 'grouped');
+  const members = '/projects/grouped/members';
+  const add = (member_group: object, role_id = 2) =>
+    ask(server, 'POST', members, { body: { role_id, member_group } });
+  const id = createdId(await add({ id: buildersId }));
+  const path = `${members}/${id}`;
+  const { project_id, ...member } = json(await ask(server, 'GET', path));
+  assert.equal(typeof project_id, 'number');
+  assert.deepEqual(member, {
+    id,
+    entity_name: 'builders',
+    role_name: 'developer',
+    role_id: 2,
+    entity_id: buildersId,
+    entity_type: 'g',
+  });
+  const again = await add({ group_name: 'builders', group_type: 3 }, 99);
+  assert.equal(again.status, 409, 'ahead of the role');
+  assert.equal((await ask(server, 'PUT', path, { body: { role_id: 4 } })).status, 200);
+  assert.equal(json(await ask(server, 'GET', path)).role_name, 'maintainer');
+  assert.equal((await ask(server, 'DELETE', path)).status, 200);
+  assert.equal((await ask(server, 'GET', path)).status, 404);
+  assert.ok(createdId(await add({ group_name: 'builders', group_type: 3 })) > id);
+});
+
+test('a group is found among the members by its name, also when it is called otherwise', async () => {
+  await createProject(server, 'renamed');
+  const id = await createGroup('early');
+  const members = '/projects/renamed/members';
+  await ask(server, 'POST', members, { body: { role_id: 3, member_group: { id } } });
+  const names = async (query = '') =>
+    json(await ask(server, 'GET', `${members}${query}`)).map(
+      ({ entity_name }: { entity_name: string }) => entity_name,
+    );
+  assert.deepEqual(await names(), ['admin', 'early']);
+  await ask(server, 'PUT', `/usergroups/${id}`, { body: { group_name: 'above' } });
+  assert.deepEqual(await names(), ['above', 'admin']);
+  assert.deepEqual(await names('?entityname=above'), ['above']);
+  assert.deepEqual(await names('?entityname=early'), []);
+});
+
+test('a user and a group of one number are two members', async () => {
+  await createProject(server, 'numbers');
+  const groupIds: number[] = [];
+  while ((groupIds.at(-1) ?? 0) < (userIds.jane ?? 0))
+    groupIds.push(await createGroup(`n-${groupIds.length}`));
+  const number = userIds.jane;
+  for (const member of [{ member_user: { user_id: number } }, { member_group: { id: number } }])
+    createdId(await ask(server, 'POST', '/projects/numbers/members', { body: { role_id: 3, ...member } }));
+  assert.equal(json(await ask(server, 'GET', '/projects/numbers/members')).length, 3);
+});
+
+test('a project that is deleted takes its groups along', async () => {
+  await createProject(server, 'short');
+  const body = { role_id: 3, member_group: { id: buildersId } };
+  createdId(await ask(server, 'POST', '/projects/short/members', { body }));
+  await ask(server, 'DELETE', '/projects/short');
+  await createProject(server, 'short');
+  assert.equal(json(await ask(server, 'GET', '/projects/short/members')).length, 1);
+});
+
+test('the number of a member is one of a member, and a role belongs to a change', async () => {
+  const statusOf = async (id: string, body: unknown) =>
+    (await ask(server, 'PUT', `/projects/team/members/${id}`, { body })).status;
+  assert.equal(await statusOf('0', { role_id: 2 }), 400);
+  for (const body of [undefined, {}, { role_id: null }, { role_id: 0 }])
+    assert.equal(await statusOf('1', body), 400);
+  assert.equal(await statusOf('1', { role_id: '2' }), 422);
+  assert.equal(await statusOf('99999999999999', { role_id: 2 }), 400);
+  assert.equal(await statusOf('999999', { role_id: 2 }), 404);
 });

@@ -14,6 +14,7 @@ const document = await documentOf(server);
 /** Whole groups of operations on what the registry does not have. */
 const tags = new Set([
   'Ldap',
+  'immutable',
   'oidc',
   'preheat',
   'registry',
@@ -37,9 +38,9 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
       id: operationId,
       method: method.toUpperCase(),
       path: path
-        .replace('{project_name}', 'team')
+        .replace(/\{project_name(_or_id)?\}/, 'team')
         .replace(/\{(\w+)\}/g, (_, name) => (/id$/.test(name) ? '1' : 'x')),
-      isOfProject: path.includes('{project_name}'),
+      isOfProject: path.includes('{project_name'),
     })),
 );
 

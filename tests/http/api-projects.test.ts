@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { projectStream } from '../../domain/project/events.ts';
 import { startServer } from '../server.ts';
 import { addMember, api, ask, createdId, createProject, createUser, faultOf, json } from './api-client.ts';
 import { header, mediaTypes, pushImage, putManifest, refusalOf, send } from './client.ts';
+import { openLogOf } from './server-log.ts';
 
 const server = await startServer({ after });
 for (const name of ['owner', 'dev', 'stranger']) await createUser(server, name);
@@ -15,7 +17,7 @@ test('a user creates a project and is its administrator', async () => {
   assert.equal(answer.status, 201);
   const id = createdId(answer);
   assert.equal(header(answer, 'location'), `${api}/projects/${id}`);
-  const { creation_time, update_time, owner_id, ...project } = json(
+  const { creation_time, update_time, owner_id, cve_allowlist, ...project } = json(
     await ask(server, 'GET', `/projects/${id}`, { as: 'owner' }),
   );
   assert.match(creation_time, /^\d{4}-.*\.\d{3}Z$/);
@@ -30,8 +32,9 @@ test('a user creates a project and is its administrator', async () => {
     current_user_role_ids: [1],
     repo_count: 0,
     metadata: { public: 'false' },
-    cve_allowlist: { project_id: id, items: [] },
   });
+  const { id: _, ...allowlist } = cve_allowlist;
+  assert.deepEqual(allowlist, { project_id: id, items: [], creation_time, update_time });
 });
 
 test('the first project has the number 1, is public, and belongs to the administrator', async () => {
@@ -73,6 +76,9 @@ for (const [fault, body] of Object.entries({
   'a public state that is none': { project_name: 'bad-public', metadata: { public: 'maybe' } },
   'a severity that is none': { project_name: 'bad-severity', metadata: { severity: 'awful' } },
   'a registry that there is not': { project_name: 'bad-registry', registry_id: 1 },
+  'a retention policy': { project_name: 'bad-retention', metadata: { retention_id: '1' } },
+  'a negative limit': { project_name: 'bad-limit', storage_limit: -2 },
+  'a limit of more than a pebibyte': { project_name: 'bad-limit', storage_limit: 2 ** 50 + 1 },
 })) {
   test(`a project with ${fault} is refused with 400`, async () => {
     const answer = await ask(server, 'POST', '/projects', { body });
@@ -263,4 +269,142 @@ test('whether a name is taken can be asked by who is logged in', async () => {
 test('nobody creates a project without logging in', async () => {
   const answer = await ask(server, 'POST', '/projects', { as: '', body: { project_name: 'anonymous' } });
   assert.deepEqual([answer.status, faultOf(answer).code], [401, 'UNAUTHORIZED']);
+});
+
+test('how much a project may hold is asked for by administrators, and passed over where others ask', async (t) => {
+  const create = async (project_name: string, storage_limit: unknown, as?: string) =>
+    (
+      await ask(server, 'POST', '/projects', {
+        body: { project_name, storage_limit },
+        ...(as !== undefined && { as }),
+      })
+    ).status;
+  for (const [index, limit] of [-1, 1, 2 ** 50, 0, null].entries())
+    assert.equal(await create(`limit-${index}`, limit), 201, `${limit}`);
+  assert.equal(await create('limit-of-owner', -2, 'owner'), 201);
+  const log = await openLogOf(t, server);
+  const limitOf = async (name: string) => {
+    const [created] = (await log.readStream(projectStream(name))).events;
+    assert.equal(created?.type, 'ProjectCreated');
+    return (created?.data as { storageLimit?: number | null } | undefined)?.storageLimit;
+  };
+  const kept = ['limit-0', 'limit-2', 'limit-3', 'limit-of-owner'].map(limitOf);
+  assert.deepEqual(await Promise.all(kept), [-1, 2 ** 50, null, null]);
+  assert.equal(await create('limit-text', '1GB'), 422);
+});
+
+test('who may not create projects for the system makes no cache of another registry', async () => {
+  const body = { project_name: 'cache', registry_id: 1 };
+  const answer = await ask(server, 'POST', '/projects', { as: 'owner', body });
+  assert.deepEqual(
+    [answer.status, faultOf(answer).message],
+    [403, 'Only system admin can create proxy cache project'],
+  );
+});
+
+test('settings of caches are dropped from other projects, and flags are read as Harbor reads them', async () => {
+  const settings = {
+    proxy_speed_kb: '100',
+    max_upstream_conn: '3',
+    proxy_cache_filter_pattern: '**',
+    proxy_cache_filter_kind: 'regex',
+    proxy_referrer_api: '1',
+    auto_sbom_generation: 'F',
+  };
+  const create = await ask(server, 'POST', '/projects', {
+    body: { project_name: 'no-cache', metadata: settings },
+  });
+  assert.equal(create.status, 201);
+  const metadata = async () => json(await ask(server, 'GET', '/projects/no-cache')).metadata;
+  const kept = { public: 'false', proxy_referrer_api: 'true', auto_sbom_generation: 'false' };
+  assert.deepEqual(await metadata(), kept);
+  await ask(server, 'PUT', '/projects/no-cache', { body: { metadata: settings } });
+  assert.deepEqual(await metadata(), kept);
+});
+
+test('a list without details leaves settings, allowed vulnerabilities and owners out', async () => {
+  const [project] = json(await ask(server, 'GET', '/projects?q=name=library&with_detail=false'));
+  assert.deepEqual(
+    ['metadata', 'cve_allowlist', 'owner_name'].filter((key) => key in project),
+    [],
+  );
+  assert.equal(project.name, 'library');
+  assert.equal((await ask(server, 'GET', '/projects?with_detail=maybe')).status, 422);
+});
+
+test('a summary counts repositories, and members for who may see them', async () => {
+  await createProject(server, 'summed', true);
+  for (const [index, role] of (['guest', 'guest', 'developer', 'limitedGuest'] as const).entries()) {
+    await createUser(server, `summed-${index}`);
+    await addMember(server, 'summed', `summed-${index}`, role);
+  }
+  await pushImage(server, 'summed/app', '1.0');
+  const summary = async (as?: string) =>
+    json(await ask(server, 'GET', '/projects/summed/summary', as === undefined ? {} : { as }));
+  const counted = {
+    repo_count: 1,
+    project_admin_count: 1,
+    maintainer_count: 0,
+    developer_count: 1,
+    guest_count: 2,
+    limited_guest_count: 1,
+  };
+  assert.deepEqual(await summary(), counted);
+  assert.deepEqual(await summary('summed-0'), counted);
+  for (const as of ['', 'stranger', 'summed-3']) assert.deepEqual(await summary(as), { repo_count: 1 }, as);
+  await createProject(server, 'summed-private');
+  const path = '/projects/summed-private/summary';
+  assert.equal((await ask(server, 'GET', path, { as: 'stranger' })).status, 403);
+  assert.equal((await ask(server, 'GET', path, { as: '' })).status, 401);
+});
+
+test('a project chooses a scanner, whether or not there is one, and has none for now', async () => {
+  await createProject(server, 'scanned', true);
+  await addMember(server, 'scanned', 'dev', 'developer');
+  const path = '/projects/scanned/scanner';
+  const none = await ask(server, 'GET', path, { as: 'stranger' });
+  assert.deepEqual([none.status, none.body.length], [200, 0]);
+  assert.equal((await ask(server, 'GET', path, { as: '' })).status, 401);
+  const candidates = await ask(server, 'GET', `${path}/candidates`);
+  assert.deepEqual([json(candidates), candidates.headers['x-total-count']], [[], '0']);
+  assert.equal((await ask(server, 'GET', `${path}/candidates`, { as: 'dev' })).status, 403);
+
+  const choose = async (body: unknown, as?: string) =>
+    (await ask(server, 'PUT', path, { body, ...(as !== undefined && { as }) })).status;
+  assert.equal(await choose({ uuid: 'no-such-scanner' }), 200);
+  const { projectScanner } = json(await ask(server, 'GET', '/projects/scanned/metadatas/'));
+  assert.equal(projectScanner, 'no-such-scanner');
+  const { metadata } = json(await ask(server, 'GET', '/projects/scanned'));
+  assert.deepEqual(metadata, { public: 'true' }, 'it is no setting that a project is shown with');
+  assert.equal(await choose({ uuid: 'x' }, 'dev'), 403);
+  assert.equal(await choose({}), 422);
+  assert.equal(await choose(undefined), 422);
+  for (const uuid of ['', 'a\0b', 'x'.repeat(256)]) assert.equal(await choose({ uuid }), 400);
+});
+
+test('a robot of a project creates none, and one of the system where it was given that', async () => {
+  const robot = async (body: object) => {
+    const { name, secret } = json(await ask(server, 'POST', '/robots', { body }));
+    return `${name}:${secret}`;
+  };
+  const access = (resource: string, action: string) => [{ resource, action }];
+  const pulling = { kind: 'project', namespace: 'library', access: access('repository', 'pull') };
+  const inProject = await robot({ name: 'p', level: 'project', duration: 1, permissions: [pulling] });
+  const inSystem = await robot({ name: 's', level: 'system', duration: 1, permissions: [pulling] });
+  const creating = { kind: 'system', namespace: '/', access: access('project', 'create') };
+  const creator = await robot({ name: 'c', level: 'system', duration: 1, permissions: [pulling, creating] });
+  const create = (as: string) => ask(server, 'POST', '/projects', { as, body: { project_name: 'by-robot' } });
+  for (const [as, message] of [
+    [inProject, 'Only system level robot can create project'],
+    [inSystem, 'Only system admin can create project'],
+  ] as const) {
+    const answer = await create(as);
+    assert.deepEqual([answer.status, faultOf(answer).message], [403, message]);
+  }
+  assert.equal((await create(creator)).status, 201);
+  const { owner_name } = json(await ask(server, 'GET', '/projects/by-robot'));
+  assert.equal(owner_name, 'admin');
+  assert.deepEqual(namesOf(await ask(server, 'GET', '/projects?public=false', { as: inSystem })), []);
+  const seen = namesOf(await ask(server, 'GET', '/projects?q=name=by-robot', { as: inSystem }));
+  assert.deepEqual(seen, []);
 });

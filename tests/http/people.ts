@@ -54,7 +54,7 @@ export async function peopleOf(t: Scope, server: TestServer, robotPrefix = 'robo
         await allocateId('member', metadata),
       ];
       const owner = { username: 'admin', userId: 1 };
-      const project = { name, projectId, public: false, metadata: {}, owner, memberId };
+      const project = { name, projectId, public: false, metadata: {}, storageLimit: null, owner, memberId };
       await record(metadata, ...projectWithOwner(project));
       await until('the project is known', async () => {
         const { body } = await send(server, 'GET', `/v2/${name}/x/tags/list`);
@@ -69,16 +69,16 @@ export async function peopleOf(t: Scope, server: TestServer, robotPrefix = 'robo
       role: Role,
     ) {
       const { projectId, name } = project;
-      const { userId, username } = user;
+      const entity = { entityType: 'user', entityId: user.userId } as const;
       const added = await addMember({ record, allocateId })(
-        { projectId, project: name, userId, username, role },
+        { projectId, project: name, ...entity, entityName: user.username, role },
         metadata,
       );
       await until('the member may read', async () => {
         const { status } = await send(server, 'GET', `/v2/${name}/x/tags/list`, { as: user.as });
         return status !== 403;
       });
-      return { memberId: added.memberId, projectId, userId };
+      return { memberId: added.memberId, projectId, ...entity };
     },
 
     async robot(

@@ -58,11 +58,11 @@ test('who is being made a member when the project is deleted is no member of the
 test('a role that is recorded after the project was deleted gives nothing in the next one of its name', async () => {
   const projectId = await createProject(server, 'late-role');
   assert.equal((await remove('late-role')).status, 200);
-  const userId = userIds.mallory;
-  const member = { memberId: 70_000, projectId, project: 'late-role', userId, username: 'mallory' };
+  const entity = { entityType: 'user', entityId: userIds.mallory } as const;
+  const member = { memberId: 70_000, projectId, project: 'late-role', ...entity, entityName: 'mallory' };
   const { record, metadata } = people;
   const late = { do: 'add', ...member, role: 'projectAdmin' } as const;
-  await record(metadata, decision(memberStream(projectId, userId), memberDecider, late));
+  await record(metadata, decision(memberStream(projectId, entity), memberDecider, late));
   await createProject(server, 'late-role');
   assert.equal(await statusFor('mallory', 'late-role'), 403);
   const as = `mallory:${password}`;

@@ -103,7 +103,8 @@ test('what one gateway has acknowledged is what the other one shows', async (t) 
     const statuses = async (as: string) => [(await push(one, as)).status, (await push(other, as)).status];
     assert.deepEqual(await statuses('jane:before'), [403, 403]);
 
-    const membership = { memberId: 70, projectId: 1, project: 'library', ...at };
+    const entity = { entityType: 'user', entityId: 70, entityName: 'jane' };
+    const membership = { memberId: 70, projectId: 1, project: 'library', ...entity };
     await gateways.record('member/1/70', {
       type: 'MemberAdded',
       data: { ...membership, role: 'developer' },

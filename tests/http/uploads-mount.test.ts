@@ -136,7 +136,8 @@ test('who may not push may not mount', async () => {
 test('a mount from what the account may not read tells no more than one from what is not there', async () => {
   await addPrivateProject({ after }, server, { name: 'secret', projectId: 50 });
   const as = await addUser({ after }, server, { username: 'dev', userId: 50, administrator: false });
-  const member = { memberId: 51, projectId: 1, project: 'library', userId: 50, username: 'dev' };
+  const entity = { entityType: 'user', entityId: 50, entityName: 'dev' } as const;
+  const member = { memberId: 51, projectId: 1, project: 'library', ...entity };
   await addMember({ after }, server, { ...member, role: 'developer', as });
   const hidden = await pushBlob(server, 'secret/source', 'only in secret');
 

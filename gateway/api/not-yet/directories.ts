@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Access } from '../access.ts';
-import { badRequest, preconditionFailed } from '../faults.ts';
+import { badRequest } from '../faults.ts';
 import { notYetRoutes, refused, shown } from './not-yet.ts';
 
 const noDirectory = 'users and groups of an LDAP directory cannot be used yet';
-const cannot = refused(() => preconditionFailed(noDirectory));
+const cannot = refused(() => badRequest(noDirectory));
 
 /** Harbor's `Ldap` and `oidc` operations. */
 export function directoryRoutes(api: FastifyInstance, access: Access): void {

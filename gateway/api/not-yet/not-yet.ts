@@ -9,7 +9,8 @@ import type { PathForms } from '../parameter-forms.ts';
 
 /*
  * Operations of Harbor on what this registry does not have yet. Their lists are empty, which is true; what they would
- * show is not found; what they would do is refused. Who may ask is checked as it will be.
+ * show is not found; what they would do is refused, with a status that Harbor has for it, since clients show the reason
+ * of no other. Who may ask is checked as it will be.
  */
 
 /** Who may: in the system, in the project of the path, or whoever has logged in. */

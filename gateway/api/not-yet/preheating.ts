@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import type { Access } from '../access.ts';
-import { notFound, preconditionFailed } from '../faults.ts';
+import { badRequest, notFound } from '../faults.ts';
 import { emptyArray, emptyList, notYetRoutes, refused } from './not-yet.ts';
 
-const cannot = refused(() => preconditionFailed('artifacts cannot be preheated yet'));
+const cannot = refused(() => badRequest('artifacts cannot be preheated yet'));
 const unknownInstance = refused(({ preheat_instance_name }) =>
   notFound(`preheat instance ${preheat_instance_name} not found`),
 );

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Access } from '../access.ts';
-import { notFound, preconditionFailed } from '../faults.ts';
+import { badRequest, notFound } from '../faults.ts';
 import { emptyArray, emptyList, notYetRoutes, refused, shown } from './not-yet.ts';
 
-const cannot = refused(() => preconditionFailed('other registries cannot be connected yet'));
+const cannot = refused(() => badRequest('other registries cannot be connected yet'));
 const unknown = refused(({ id }) => notFound(`registry ${id} not found`));
 
 /** Harbor's `registry` operations. */

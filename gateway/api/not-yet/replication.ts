@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import type { Access } from '../access.ts';
-import { notFound, preconditionFailed } from '../faults.ts';
+import { badRequest, notFound } from '../faults.ts';
 import { emptyList, notYetRoutes, refused } from './not-yet.ts';
 
-const cannot = refused(() => preconditionFailed('artifacts cannot be replicated yet'));
+const cannot = refused(() => badRequest('artifacts cannot be replicated yet'));
 const unknownPolicy = refused(({ id }) => notFound(`replication policy ${id} not found`));
 const unknownExecution = refused(({ id }) => notFound(`replication execution ${id} not found`));
 

@@ -31,7 +31,7 @@ export function scanningRoutes(api: FastifyInstance, access: Access): void {
       path: scanners,
       summary: 'Connects a scanner.',
       for: { system: 'scanner:create' },
-      answer: refused(() => preconditionFailed('scanners cannot be connected yet')),
+      answer: refused(() => badRequest('scanners cannot be connected yet')),
     },
     {
       id: 'pingScanner',
@@ -39,7 +39,7 @@ export function scanningRoutes(api: FastifyInstance, access: Access): void {
       path: `${scanners}/ping`,
       summary: 'Whether a scanner answers.',
       for: { system: 'scanner:read' },
-      answer: refused(() => preconditionFailed('scanners cannot be connected yet')),
+      answer: refused(() => badRequest('scanners cannot be connected yet')),
     },
     {
       id: 'getScanner',
@@ -175,7 +175,7 @@ export function scanningRoutes(api: FastifyInstance, access: Access): void {
       path: '/export/cve',
       summary: 'Writes what was found into a file.',
       for: 'known',
-      answer: refused(() => preconditionFailed('there is nothing to export: nothing is scanned yet')),
+      answer: refused(() => badRequest('there is nothing to export: nothing is scanned yet')),
     },
     {
       id: 'getScanDataExportExecutionList',
