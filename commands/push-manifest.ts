@@ -8,6 +8,7 @@ import type { BlobStore } from '../infra/blob-store/port.ts';
 import { RevisionConflict } from '../infra/event-log/port.ts';
 import { assignTags } from './assign-tags.ts';
 import type { Contents } from './contents.ts';
+import { readAttributes } from './read-attributes.ts';
 import { decision, type Recorder } from './record.ts';
 import { keepManifest, references } from './references.ts';
 
@@ -49,11 +50,20 @@ export const pushManifest = (ports: {
     const at = { repository, digest };
     const assigned = assignTags({ ...at, tags, condition });
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
-      const present = await requireReferences(repository, manifest);
-      const stored = await store.put(digest, whole(bytes));
+      const { blobs, manifests: present } = await requireReferences(repository, manifest);
+      const { config } = manifest;
+      const [stored, attributes] = await Promise.all([
+        store.put(digest, whole(bytes)),
+        readAttributes(store, config, config && blobs.get(config.digest)),
+      ]);
       const pushed = await record(
         metadata,
-        decision(artifactStream(repository, digest), pushing, { ...at, ...stored, ...manifest }),
+        decision(artifactStream(repository, digest), pushing, {
+          ...at,
+          ...stored,
+          ...manifest,
+          attributes,
+        }),
       );
       const [artifact] = pushed.states;
       const isFirst = artifact?.pushed.key === stored.key;

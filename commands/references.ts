@@ -6,6 +6,7 @@ import { blobStream } from '../domain/blob/events.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
 import { Refusal } from '../domain/refusal.ts';
+import type { Content } from './contents.ts';
 import { decision } from './record.ts';
 import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
@@ -19,13 +20,13 @@ export function references({ newCondemnation, ...ports }: Ports) {
   const { condemnManifests, settleManifests } = removal(ports);
 
   /**
-   * Resolves to the manifests that are there of those that it names.
+   * Resolves to what is there of what it names.
    * @throws Refusal `references-unknown`, `reference-size-differs`.
    */
   async function requireReferences(
     repository: string,
     manifest: ParsedManifest,
-  ): Promise<ReadonlySet<Digest>> {
+  ): Promise<{ readonly blobs: ReadonlyMap<Digest, Content>; readonly manifests: ReadonlySet<Digest> }> {
     const { blobs, manifests } = referencesOf(manifest);
     const digestsOf = (references: readonly { digest: Digest }[]) => references.map(({ digest }) => digest);
     const [foundBlobs, foundManifests, sparse] = await Promise.all([
@@ -43,7 +44,7 @@ export function references({ newCondemnation, ...ports }: Ports) {
       const size = (foundBlobs.get(digest) ?? foundManifests.get(digest))?.size ?? claimed;
       if (size !== claimed) throw new Refusal({ kind: 'reference-size-differs', digest, claimed, size });
     }
-    return new Set(sound.keys());
+    return { blobs: foundBlobs, manifests: new Set(sound.keys()) };
   }
 
   /**

@@ -9,6 +9,7 @@ import { loginEvent } from './login/events.ts';
 import { memberEvent } from './member/events.ts';
 import { projectEvent } from './project/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
+import { repositoryEvent } from './repository/events.ts';
 import { robotEvent } from './robot/events.ts';
 import { tagEvent } from './tag/events.ts';
 import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
@@ -34,8 +35,12 @@ export type Catalogue = ReadonlyMap<string, CataloguedEvent>;
  * upcaster here and a stored sample of the new version.
  */
 const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
-  // Manifests of unknown types were refused before version 2.
-  ManifestPushed: [(data) => ({ ...data, mentions: [] })],
+  ManifestPushed: [
+    // Manifests of unknown types were refused before version 2.
+    (data) => ({ ...data, mentions: [] }),
+    // Nobody read the config before version 3.
+    (data) => ({ ...data, attributes: {} }),
+  ],
   UserCreated: userCreatedUpcasters,
 };
 
@@ -49,6 +54,7 @@ const aggregates = [
   { stream: 'blob/<digest>', events: blobEvent.options },
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },
   { stream: 'tag/<repository>:<tag>', events: tagEvent.options },
+  { stream: 'repository/<name>', events: repositoryEvent.options },
   { stream: tokenKeysStream, events: tokenKeyEvent.options },
   { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
   { stream: 'logins/<day>', events: loginEvent.options },

@@ -8,3 +8,21 @@ export const descriptor = z.object({
   size: z.int().nonnegative().describe('Its size in bytes'),
 });
 export type Descriptor = z.infer<typeof descriptor>;
+
+/** image-spec, "Image Index Property Descriptions". */
+export const platform = z.object({
+  architecture: z.string().optional(),
+  os: z.string().optional(),
+  'os.version': z.string().optional(),
+  'os.features': z.array(z.string()).optional(),
+  variant: z.string().optional(),
+});
+export type Platform = z.infer<typeof platform>;
+
+/** What an event keeps of the descriptor of an index's child. */
+export const childDescriptor = descriptor.extend({
+  platform: platform.optional().describe('What it runs on'),
+  annotations: z.record(z.string(), z.string()).optional().describe('What the index says of it'),
+  urls: z.array(z.string()).optional().describe('Where else it can be fetched from'),
+});
+export type ChildDescriptor = z.infer<typeof childDescriptor>;

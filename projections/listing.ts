@@ -22,7 +22,7 @@ export interface Page<Row> {
   readonly total: number;
 }
 
-export type ColumnType = 'text' | 'integer' | 'boolean' | 'time';
+export type ColumnType = 'text' | 'integer' | 'long' | 'boolean' | 'time';
 /** By key, in lower case and without underscores; see `keyOf`. */
 export type Columns = Readonly<Record<string, { readonly column: string; readonly type: ColumnType }>>;
 
@@ -91,6 +91,10 @@ function comparable(text: string, type: ColumnType): string | number | boolean |
     case 'integer': {
       const value = /^-?\d{1,10}$/.test(text) ? Number(text) : Number.NaN;
       return Math.abs(value) <= maxInteger ? value : undefined;
+    }
+    case 'long': {
+      const value = /^-?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+      return Number.isSafeInteger(value) ? value : undefined;
     }
     case 'boolean':
       return { true: true, false: false, '1': true, '0': false }[text.toLowerCase()];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { descriptor } from '../descriptor.ts';
+import { childDescriptor, descriptor } from '../descriptor.ts';
 import { type Digest, digest } from '../digest.ts';
 import { eventOf } from '../event-schema.ts';
 
@@ -21,12 +21,17 @@ export const artifactEvent = z.discriminatedUnion('type', [
     layers: z
       .array(descriptor)
       .describe('The layers of an image manifest, the blobs of an artifact manifest'),
-    manifests: z.array(descriptor).describe('The children of an index'),
+    manifests: z.array(childDescriptor).describe('The children of an index'),
     mentions: z
       .array(digest)
       .describe('The digests in a manifest of a type that Shiplog does not know: kept, if they are there'),
     subject: descriptor.optional().describe('The manifest that this one refers to'),
     annotations: z.record(z.string(), z.string()).optional().describe('The manifest’s own annotations'),
+    attributes: z
+      .record(z.string(), z.unknown())
+      .describe(
+        'What its config says of it, as the management API shows it; empty where that is not to be known',
+      ),
   }),
   eventOf('ManifestDeleted', 'A manifest is not in the repository any more, and no tag points at it.', {
     ...at,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Descriptor, descriptor } from '../descriptor.ts';
+import { type ChildDescriptor, type Descriptor, descriptor, platform } from '../descriptor.ts';
 import { type Digest, parseDigest } from '../digest.ts';
 import { Refusal } from '../refusal.ts';
 import { parseStrictJson } from './strict-json.ts';
@@ -49,6 +49,11 @@ const annotations = z.custom<Record<string, string>>(
 );
 const plain = descriptor.extend({ mediaType: mediaTypeText });
 const referenced = plain.extend({ urls: texts.optional() });
+/** What else an index says of a child is shown, and decides nothing: what cannot be read is left out. */
+const child = referenced.extend({
+  platform: platform.optional().catch(undefined),
+  annotations: annotations.optional().catch(undefined),
+});
 const common = {
   schemaVersion: z.literal(2),
   mediaType: z.string().optional(),
@@ -66,7 +71,7 @@ const image = z.object({
 /** image-spec, "Image Index Property Descriptions". */
 const index = z.object({
   ...common,
-  manifests: z.array(referenced).max(maxDescriptors),
+  manifests: z.array(child).max(maxDescriptors),
   config: z.undefined({ error: 'an index has no config' }).optional(),
   layers: z.undefined({ error: 'an index has no layers' }).optional(),
 });
@@ -93,7 +98,7 @@ export interface ParsedManifest {
   readonly artifactType?: string;
   readonly config?: Descriptor;
   readonly layers: Descriptor[];
-  readonly manifests: Descriptor[];
+  readonly manifests: ChildDescriptor[];
   /** The digests in a manifest of a type that is unknown here; what they name is kept, if it is there. */
   readonly mentions: Digest[];
   readonly subject?: Descriptor;
@@ -133,7 +138,7 @@ export function parseManifest(bytes: Uint8Array, contentType: string | undefined
     ...(data.artifactType !== undefined && { artifactType: data.artifactType }),
     ...(isKnown && data.config !== undefined && { config: bare(data.config) }),
     layers: isKnown ? (data.layers ?? data.blobs ?? []).map(bare) : [],
-    manifests: isKnown ? (data.manifests ?? []).map(bare) : [],
+    manifests: isKnown ? (data.manifests ?? []).map(childOf) : [],
     mentions: isKnown ? [] : mentionsIn(document),
     ...(data.subject !== undefined && { subject: data.subject }),
     ...(data.annotations !== undefined && { annotations: data.annotations }),
@@ -147,7 +152,7 @@ const anyManifest = z.object({
   config: referenced.optional(),
   layers: z.array(referenced).optional(),
   blobs: z.array(referenced).optional(),
-  manifests: z.array(referenced).optional(),
+  manifests: z.array(child).optional(),
 });
 
 function schemaFor(mediaType: string) {
@@ -195,6 +200,18 @@ export function needsOf({ config, layers, manifests, mentions }: Needing) {
     manifests: [...new Set([...digestsOf(manifests), ...mentions])],
   };
 }
+
+const childOf = ({
+  platform: on,
+  annotations: notes,
+  urls,
+  ...own
+}: z.infer<typeof child>): ChildDescriptor => ({
+  ...bare(own),
+  ...(on !== undefined && Object.keys(on).length > 0 && { platform: on }),
+  ...(notes !== undefined && Object.keys(notes).length > 0 && { annotations: notes }),
+  ...(urls !== undefined && urls.length > 0 && { urls: [...urls] }),
+});
 
 const bare = ({ mediaType, digest, size }: Descriptor): Descriptor => ({ mediaType, digest, size });
 

@@ -15,6 +15,7 @@ export const forbidden = refusal(403, 'FORBIDDEN', 'forbidden');
 /** A robot that would give more than it has. */
 export const denied = refusal(403, 'DENIED', 'denied');
 export const notFound = refusal(404, 'NOT_FOUND', 'resource not found');
+export const notAcceptable = refusal(406, 'NOT_ACCEPTABLE', 'not acceptable');
 export const conflict = refusal(409, 'CONFLICT', 'resource conflict');
 export const preconditionFailed = refusal(412, 'PRECONDITION', 'precondition failed');
 export const tooLarge = refusal(413, 'REQUEST_ENTITY_TOO_LARGE', 'the body is too large');

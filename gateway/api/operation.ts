@@ -1,9 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import type { Listing } from '../../projections/listing.ts';
+import { accepts } from './accept.ts';
 import type { AnswerForm } from './answer-forms.ts';
 import { readJson } from './body.ts';
-import { unprocessable } from './faults.ts';
+import { notAcceptable, unprocessable } from './faults.ts';
 import type { Paging } from './paging.ts';
 import { readPaging } from './paging.ts';
 import { type Needed, type PathForms, pathForms } from './parameter-forms.ts';
@@ -104,6 +105,7 @@ export function operation<
     url,
     config: { operation: form },
     async handler(request, reply) {
+      requireAcceptable(request, answer);
       const input = {
         request,
         reply,
@@ -116,6 +118,18 @@ export function operation<
     },
   });
 }
+
+/** Clients of Harbor name JSON for everything, since every refusal is that. @throws RequestRefused 406 */
+function requireAcceptable(
+  { headers }: FastifyRequest,
+  { schema, contentType }: AnyOperation['answer'],
+): void {
+  const type = contentType ?? (schema === undefined ? undefined : json);
+  if (type === undefined || accepts(headers.accept, type) || accepts(headers.accept, json)) return;
+  throw notAcceptable(`the answer is ${type}`);
+}
+
+const json = 'application/json';
 
 function listingOf(request: FastifyRequest, list: AnyOperation['answer']['list']): Paging & Listing {
   if (list === 'filtered') return readListing(request);

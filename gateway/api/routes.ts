@@ -32,6 +32,8 @@ export interface ManagementPorts
 /** The management API under `/api/v2.0`, compatible with that of Harbor. */
 export function managementApi(app: FastifyInstance, ports: ManagementPorts): void {
   app.get('/api/version', async () => ({ version: 'v2.0' }));
+  // Where Harbor has its explorer of the API.
+  app.get('/devcenter-api-2.0', (_request, reply) => reply.redirect('/api/v2.0/reference'));
 
   app.register(
     async (api) => {

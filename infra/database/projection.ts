@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { DomainEvent, RecordedEvent } from '../../domain/event.ts';
 
 /**
@@ -39,6 +39,15 @@ export interface Change {
   readonly row: object;
   readonly removed?: boolean;
 }
+
+/** What a statement of a projection's own is written with. */
+export interface OwnTables {
+  /** The name of one of its tables, as SQL. */
+  table(name: string): RawBuilder<unknown>;
+  /** `rows` as a table by the name of `given`, with these columns and their types; one parameter, however many. */
+  rows(rows: readonly object[], columns: Readonly<Record<string, ColumnTypeName>>): RawBuilder<unknown>;
+}
+export type ColumnTypeName = 'text' | 'bigint' | 'integer' | 'boolean' | 'timestamptz';
 
 /** A projection's tables while events are applied: one statement a call, whatever the number of rows. */
 export class ViewTables {
@@ -111,6 +120,18 @@ export class ViewTables {
       key,
       last.filter((row) => !gone.has(row)),
     );
+  }
+
+  /** One statement of the projection's own, for what the others do not do. */
+  async run(statement: (own: OwnTables) => RawBuilder<unknown>): Promise<void> {
+    const own: OwnTables = {
+      table: (name) => this.#name(name),
+      rows: (rows, columns) => {
+        const named = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${sql.raw(type)}`);
+        return sql`json_to_recordset(${jsonFor(rows)}::json) AS given(${sql.join(named)})`;
+      },
+    };
+    await statement(own).execute(this.#db);
   }
 
   #name(table: string) {

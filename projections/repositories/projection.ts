@@ -1,54 +1,134 @@
-import { sql } from 'kysely';
 import type { ArtifactEvent } from '../../domain/artifact/events.ts';
+import type { RecordedEvent } from '../../domain/event.ts';
 import type { ProjectEvent } from '../../domain/project/events.ts';
-import { projectOf } from '../../domain/repository.ts';
-import type { Projection } from '../../infra/database/projection.ts';
+import type { RepositoryEvent } from '../../domain/repository/events.ts';
+import type { TagEvent } from '../../domain/tag/events.ts';
+import type { Projection, ViewTables } from '../../infra/database/projection.ts';
+import { type ContentEvent, changesBy } from './changes.ts';
+import {
+  addArtifacts,
+  changeTags,
+  closeRepositories,
+  emptyProjects,
+  openRepositories,
+  removeArtifacts,
+  settleStates,
+} from './statements.ts';
+import { createTables } from './tables.ts';
 
-export interface RepositoriesDatabase {
-  repositories: { name: string; project: string };
-}
+export type { RepositoriesDatabase } from './tables.ts';
 
-type Event = ArtifactEvent | Extract<ProjectEvent, { type: 'ProjectCreated' | 'ProjectDeleted' }>;
+type Deletion = Extract<RepositoryEvent, { type: 'RepositoryDeleted' }>;
+type Event = ArtifactEvent | TagEvent | RepositoryEvent | ProjectEvent;
 
 /**
- * The repositories: each exists from its first manifest on, also when it holds none any more, and goes with its project.
- * A push may be recorded after its project is gone, so that a project begins without any too.
+ * The repositories and what they hold, as the management API lists it. A repository exists from its first manifest on,
+ * also when it holds none any more, until it is deleted or goes with its project. A push may be recorded after its
+ * project is gone, so that a project begins without any too.
  */
 export const repositories: Projection<Event> = {
   name: 'repositories',
-  version: 2,
-  handles: ['ManifestPushed', 'ProjectCreated', 'ProjectDeleted'],
+  version: 3,
+  handles: [
+    'ManifestPushed',
+    'ManifestDeleted',
+    'TagAssigned',
+    'TagMoved',
+    'TagRemoved',
+    'RepositoryDescribed',
+    'RepositoryDeleted',
+    'ProjectCreated',
+    'ProjectMetadataChanged',
+    'ProjectDeleted',
+  ],
 
-  async create(db) {
-    await db.schema
-      .createTable('repositories')
-      .addColumn('name', sql`text COLLATE "C"`, (column) => column.primaryKey())
-      .addColumn('project', sql`text COLLATE "C"`, (column) => column.notNull())
-      .execute();
-    await db.schema.createIndex('repositories_by_project').on('repositories').column('project').execute();
-  },
+  create: createTables,
 
   async apply(tables, events) {
-    const emptied = new Set<string>();
-    const pushed = new Map<string, Set<string>>();
-    for (const { type, data } of events) {
-      if (type === 'ProjectCreated' || type === 'ProjectDeleted') {
-        emptied.add(data.name);
-        pushed.delete(data.name);
-      } else {
-        const project = projectOf(data.repository);
-        pushed.set(project, (pushed.get(project) ?? new Set()).add(data.repository));
-      }
-    }
-    await tables.remove(
-      'repositories',
-      ['project'],
-      [...emptied].map((project) => ({ project })),
-    );
-    await tables.write(
-      'repositories',
-      ['name'],
-      [...pushed].flatMap(([project, names]) => [...names].map((name) => ({ name, project }))),
-    );
+    for (const { kind, run } of runsOf(events)) await apply[kind](tables, run as never);
   },
 };
+
+const apply = {
+  contents: applyContents,
+  deletions: (tables: ViewTables, run: readonly RecordedEvent<Deletion>[]) =>
+    closeRepositories(
+      tables,
+      run.map(({ data: { repository, repositoryId } }) => ({ name: repository, id: repositoryId })),
+    ),
+  projects: applyProjects,
+} as const;
+
+/** Events in a row that can be applied together: what takes whole repositories has all before it behind it. */
+function runsOf(events: readonly RecordedEvent<Event>[]) {
+  const runs: { readonly kind: keyof typeof apply; readonly run: RecordedEvent<Event>[] }[] = [];
+  for (const event of events) {
+    const kind = event.type.startsWith('Project')
+      ? 'projects'
+      : event.type === 'RepositoryDeleted'
+        ? 'deletions'
+        : 'contents';
+    const last = runs.at(-1);
+    if (last?.kind === kind) last.run.push(event);
+    else runs.push({ kind, run: [event] });
+  }
+  return runs;
+}
+
+async function applyContents(
+  tables: ViewTables,
+  events: readonly RecordedEvent<ContentEvent>[],
+): Promise<void> {
+  const changes = changesBy(events);
+  const { manifests } = changes;
+  const gone = manifests.filter(({ removed }) => removed);
+  await openRepositories(tables, changes.repositories);
+  await tables.update('repositories', ['name', 'id'], changes.described);
+  await removeArtifacts(tables, gone.map(placeOf));
+  await addArtifacts(
+    tables,
+    manifests.flatMap(({ row }) => row ?? []),
+  );
+  await tables.remove(
+    'listed_children',
+    ['repository', 'parent'],
+    gone.map(({ repository, digest }) => ({ repository, parent: digest })),
+  );
+  await tables.write(
+    'listed_children',
+    ['repository', 'parent', 'place'],
+    manifests.flatMap(({ children }) => children),
+  );
+  await tables.applyChanges('signatures', ['repository', 'digest'], changes.signatures);
+  await changeTags(tables, changes.tags);
+  await settleStates(tables, changes.affected, changes.touched);
+}
+
+const placeOf = ({ repository, digest }: { readonly repository: string; readonly digest: string }) => ({
+  repository,
+  digest,
+});
+
+async function applyProjects(
+  tables: ViewTables,
+  events: readonly RecordedEvent<ProjectEvent>[],
+): Promise<void> {
+  /** What the last events of each name leave: null for nothing. */
+  const rows = new Map<string, { readonly public: boolean; readonly project_id: number } | null>();
+  const updates = new Map<string, object>();
+  for (const { type, data } of events) {
+    const { name, projectId: project_id } = data;
+    if (type === 'ProjectDeleted') rows.set(name, null);
+    else if (type === 'ProjectCreated' || rows.has(name)) rows.set(name, { project_id, public: data.public });
+    else updates.set(name, { name, project_id, public: data.public });
+  }
+  await tables.update('project_totals', ['name', 'project_id'], [...updates.values()]);
+  await emptyProjects(tables, [...rows.keys()]);
+  await tables.applyChanges(
+    'project_totals',
+    ['name'],
+    [...rows].map(([name, row]) =>
+      row === null ? { row: { name }, removed: true } : { row: { name, ...row, repository_count: 0 } },
+    ),
+  );
+}

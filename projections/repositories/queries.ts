@@ -1,27 +1,131 @@
 import { type Kysely, sql } from 'kysely';
-import type { RepositoriesDatabase } from './projection.ts';
+import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
+import type { RepositoriesDatabase } from './tables.ts';
+
+export interface Repository {
+  readonly name: string;
+  readonly project: string;
+  readonly projectId: number;
+  /** The position of the first push since it exists. */
+  readonly id: number;
+  readonly description: string;
+  /** The artifacts that are listed. */
+  readonly artifactCount: number;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+const columns: Columns = {
+  name: { column: 'repositories.name', type: 'text' },
+  repositoryid: { column: 'repositories.id', type: 'long' },
+  id: { column: 'repositories.id', type: 'long' },
+  projectid: { column: 'project_totals.project_id', type: 'integer' },
+  description: { column: 'description', type: 'text' },
+  artifactcount: { column: 'artifact_count', type: 'long' },
+  creationtime: { column: 'created_at', type: 'time' },
+  updatetime: { column: 'updated_at', type: 'time' },
+};
+
+const shown = [
+  'repositories.name',
+  'project',
+  'project_totals.project_id as projectId',
+  'id',
+  'description',
+  'artifact_count',
+  'created_at as createdAt',
+  'updated_at as updatedAt',
+] as const;
 
 export async function repositoryExists(db: Kysely<RepositoriesDatabase>, name: string): Promise<boolean> {
   const row = await db.selectFrom('repositories').select('name').where('name', '=', name).executeTakeFirst();
   return row !== undefined;
 }
 
-/** How many repositories each of the projects holds; by the key of the table, however many others there are. */
+const joined = (db: Kysely<RepositoriesDatabase>) =>
+  db.selectFrom('repositories').innerJoin('project_totals', 'project_totals.name', 'repositories.project');
+
+/** How many repositories each of the projects holds. */
 export async function countRepositories(
   db: Kysely<RepositoriesDatabase>,
   projects: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
   if (projects.length === 0) return new Map();
   const rows = await db
-    .selectFrom(sql<{ project: string }>`unnest(${[...projects]}::text[])`.as<'asked'>(sql`asked(project)`))
-    .select(({ selectFrom, fn }) => [
-      'asked.project',
-      selectFrom('repositories')
-        .where('name', '>=', sql<string>`asked.project || '/'`)
-        .where('name', '<', sql<string>`asked.project || '0'`)
-        .select(fn.countAll<bigint>().as('count'))
-        .as('count'),
-    ])
+    .selectFrom('project_totals')
+    .select(['name', 'repository_count'])
+    .where('name', '=', sql<string>`ANY (${[...projects]})`)
     .execute();
-  return new Map(rows.map(({ project, count }) => [project, Number(count)]));
+  return new Map(rows.map(({ name, repository_count }) => [name, Number(repository_count)]));
 }
+
+export async function findRepository(
+  db: Kysely<RepositoriesDatabase>,
+  name: string,
+): Promise<Repository | undefined> {
+  const row = await joined(db).select(shown).where('repositories.name', '=', name).executeTakeFirst();
+  return row && repositoryOf(row);
+}
+
+/** Of which projects repositories are listed: those of one, all, or those that somebody may see. */
+export type OfProjects =
+  | { readonly kind: 'one'; readonly project: string }
+  | { readonly kind: 'all' }
+  | {
+      readonly kind: 'some';
+      readonly public: boolean;
+      readonly projectIds: readonly number[];
+      readonly names: readonly string[];
+    };
+
+/** Without filters as many as the totals say; with filters they are counted, among those of the projects. */
+export async function listRepositoriesOf(
+  db: Kysely<RepositoriesDatabase>,
+  listing: Listing,
+  of: OfProjects,
+): Promise<Page<Repository>> {
+  const conditions = conditionsOf(listing.filters, columns);
+  const all = conditions.reduce((query, condition) => query.where(condition), joined(db).where(isAmong(of)));
+  const page = all
+    .select(shown)
+    .orderBy(orderOf(listing, columns, []))
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .offset(listing.offset);
+  const count =
+    conditions.length > 0
+      ? all.select(({ fn }) => fn.countAll<string>().as('total'))
+      : db
+          .selectFrom('project_totals')
+          .select(({ fn }) => fn.coalesce(fn.sum<string>('repository_count'), sql<string>`0`).as('total'))
+          .where(isAmong(of));
+  const [rows, { total }] = await Promise.all([
+    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
+    count.executeTakeFirstOrThrow(),
+  ]);
+  return { rows: rows.map(repositoryOf), total: Number(total) };
+}
+
+function isAmong(of: OfProjects) {
+  switch (of.kind) {
+    case 'one':
+      return sql<boolean>`project_totals.name = ${of.project}`;
+    case 'all':
+      return sql<boolean>`true`;
+    case 'some':
+      return sql<boolean>`(project_totals.public AND ${of.public}
+        OR project_totals.project_id = ANY (${[...of.projectIds]}::integer[])
+        OR project_totals.name = ANY (${[...of.names]}::text[]))`;
+  }
+}
+
+type Row = Omit<Repository, 'id' | 'artifactCount'> & {
+  readonly id: string;
+  readonly artifact_count: string;
+};
+
+const repositoryOf = ({ id, artifact_count, ...row }: Row): Repository => ({
+  ...row,
+  id: Number(id),
+  artifactCount: Number(artifact_count),
+});

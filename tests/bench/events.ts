@@ -58,7 +58,7 @@ export function pushedManifest(repository: string): Append {
     type: 'ManifestPushed',
     data: {
       ...{ repository, digest, mediaType, size: 900, key: keyOf(digest) },
-      ...{ config: descriptorOf(repository), layers: [], manifests: [], mentions: [] },
+      ...{ config: descriptorOf(repository), layers: [], manifests: [], mentions: [], attributes: {} },
     },
   });
 }
@@ -102,6 +102,7 @@ export function pushedImage(index: number): Append[] {
         layers,
         manifests: [],
         mentions: [],
+        attributes: {},
       },
     }),
     append(tagStream(repository, tag), { type: 'TagAssigned', data: { repository, tag, digest } }),

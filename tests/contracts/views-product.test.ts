@@ -40,6 +40,7 @@ const pushedManifest = (
     layers: [],
     manifests: [],
     mentions: [],
+    attributes: {},
     ...more,
     ...(artifactType !== undefined && { artifactType }),
   },
@@ -286,12 +287,15 @@ test('repositories: each that ever held a manifest, until its project goes or th
     { type: 'ProjectCreated', data: { name: 'again', projectId: 4, public: false, owner: 'admin' } },
     pushedManifest(1, 'again/b'),
   ]);
-  assert.deepEqual(rows, [
-    { name: 'again/b', project: 'again' },
-    { name: 'gone-not/a', project: 'gone-not' },
-    { name: 'library/a', project: 'library' },
-    { name: 'team/deep/b', project: 'team' },
-  ]);
+  assert.deepEqual(
+    rows?.map(({ name, project }) => [name, project]),
+    [
+      ['again/b', 'again'],
+      ['gone-not/a', 'gone-not'],
+      ['library/a', 'library'],
+      ['team/deep/b', 'team'],
+    ],
+  );
 });
 
 test('tags: where each tag points now', async (t) => {

@@ -19,6 +19,7 @@ const manifest: PushedManifest = {
   config,
   layers: [layer],
   manifests: [child],
+  attributes: {},
   mentions: [digestB],
   subject: child,
   annotations: { a: 'b' },

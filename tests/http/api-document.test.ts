@@ -27,6 +27,30 @@ test('every method of the document is served', async () => {
   }
 });
 
+test('who takes another form than that of the answer is refused with 406, whatever else he may', async () => {
+  const statusOf = async (accept: string, path = '/systeminfo') =>
+    (await ask(server, 'GET', path, { as: '', headers: { accept } })).status;
+  for (const accept of ['application/xml', 'text/*', 'application/json;q=0', 'nonsense'])
+    assert.equal(await statusOf(accept), 406, accept);
+  for (const accept of [
+    '*/*',
+    'application/*',
+    'text/html, application/JSON;q=0.5',
+    '',
+    'text/html,*/*;q=0.1',
+  ])
+    assert.equal(await statusOf(accept), 200, accept);
+  assert.deepEqual(
+    [await statusOf('text/plain', '/ping'), await statusOf('application/json', '/ping')],
+    [200, 200],
+  );
+});
+
+test('where Harbor has its explorer of the API is the way to the reference page', async () => {
+  const answer = await send(server, 'GET', '/devcenter-api-2.0', { as: '' });
+  assert.deepEqual([answer.status, answer.headers.location], [302, '/api/v2.0/reference']);
+});
+
 test('the reference page shows every operation, and nothing of it comes from elsewhere', async () => {
   const answer = await send(server, 'GET', '/api/v2.0/reference', { as: '' });
   assert.equal(answer.headers['content-type'], 'text/html; charset=utf-8');

@@ -132,7 +132,7 @@ async function recordLate(repository: string) {
   for (const text of [image, inner, outer]) {
     const stored = await store(text);
     const manifest = parseManifest(Buffer.from(text), JSON.parse(text).mediaType);
-    const pushed = { repository, ...stored, ...manifest };
+    const pushed = { repository, ...stored, ...manifest, attributes: {} };
     await record(metadata, decision(artifactStream(repository, stored.digest), pushing, pushed));
   }
   const at = { repository, tag: '1.0', digest: digestOf(outer) as Digest };

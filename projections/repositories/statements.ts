@@ -1,0 +1,198 @@
+import { type RawBuilder, sql } from 'kysely';
+import type { OwnTables, ViewTables } from '../../infra/database/projection.ts';
+import type { TagChange } from './changes.ts';
+import { isListed, tablesOfRepositories } from './tables.ts';
+
+/*
+ * What changes rows by what other rows hold. Each is one statement, however many rows; the totals that lists show
+ * are changed by what really changed, so that they are right whatever the batches were.
+ */
+
+/** Adds those repositories that are not there. */
+export const openRepositories = (tables: ViewTables, repositories: readonly object[]) =>
+  runFor(tables, repositories, ({ table, rows }) => {
+    const given = rows(repositories, { name: 'text', project: 'text', id: 'bigint', at: 'timestamptz' });
+    return sql`
+      WITH added AS (
+        INSERT INTO ${table('repositories')}
+          (name, project, id, description, artifact_count, tag_count, created_at, updated_at)
+        SELECT name, project, id, '', 0,
+          (SELECT count(*) FROM ${table('listed_tags')} t WHERE t.repository = given.name), at, at
+        FROM ${given}
+        ON CONFLICT (name) DO NOTHING
+        RETURNING project
+      )
+      UPDATE ${table('project_totals')} p SET repository_count = p.repository_count + added.count
+      FROM (SELECT project, count(*) FROM added GROUP BY project) added WHERE p.name = added.project`;
+  });
+
+/** Takes away those of the repositories that hold nothing. */
+export const closeRepositories = (tables: ViewTables, repositories: readonly object[]) =>
+  runFor(
+    tables,
+    repositories,
+    ({ table, rows }) => sql`
+      WITH gone AS (
+        DELETE FROM ${table('repositories')} r USING ${rows(repositories, { name: 'text', id: 'bigint' })}
+        WHERE r.name = given.name AND r.id = given.id
+          AND NOT EXISTS (SELECT FROM ${table('listed_artifacts')} a WHERE a.repository = r.name)
+        RETURNING r.project
+      )
+      UPDATE ${table('project_totals')} p SET repository_count = p.repository_count - gone.count
+      FROM (SELECT project, count(*) FROM gone GROUP BY project) gone WHERE p.name = gone.project`,
+  );
+
+/** Takes away all that is under the names of the projects. */
+export async function emptyProjects(tables: ViewTables, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
+  // A project's own name, and all that begins with it and a slash, which `0` follows.
+  const ranges = names.flatMap((name) => [
+    { low: name, high: `${name}!` },
+    { low: `${name}/`, high: `${name}0` },
+  ]);
+  for (const [name, column] of Object.entries(tablesOfRepositories))
+    await tables.run(
+      ({ table, rows }) => sql`
+        DELETE FROM ${table(name)} t USING ${rows(ranges, { low: 'text', high: 'text' })}
+        WHERE t.${sql.ref(column)} >= given.low AND t.${sql.ref(column)} < given.high`,
+    );
+}
+
+export const removeArtifacts = (tables: ViewTables, artifacts: readonly object[]) =>
+  runFor(
+    tables,
+    artifacts,
+    (own) => sql`
+      WITH deltas AS (
+        DELETE FROM ${own.table('listed_artifacts')} a USING ${own.rows(artifacts, named)}
+        WHERE a.repository = given.repository AND a.digest = given.digest
+        RETURNING a.repository, a.kind, a.state, a.type, a.media_type, a.artifact_type, -1 AS n
+      ), ${counting(own)}
+      UPDATE ${own.table('repositories')} r SET artifact_count = r.artifact_count + listed.n
+      FROM listed WHERE r.name = listed.repository`,
+  );
+
+/** Adds those artifacts that are not there; their state is still to be settled. */
+export const addArtifacts = (tables: ViewTables, artifacts: readonly object[]) =>
+  runFor(tables, artifacts, ({ table, rows }) => {
+    const given = rows(artifacts, {
+      ...{ id: 'bigint', repository: 'text', digest: 'text', project: 'text', manifest_media_type: 'text' },
+      ...{ type: 'text', media_type: 'text', artifact_type: 'text', size: 'bigint', annotations: 'text' },
+      ...{ attributes: 'text', pushed_at: 'timestamptz', signing: 'boolean', accessory: 'text' },
+      subject: 'text',
+    });
+    const columns = sql.raw(
+      `id, repository, digest, project, manifest_media_type, type, media_type, artifact_type, size, annotations,
+       attributes, pushed_at, signing, accessory, subject`,
+    );
+    return sql`
+      INSERT INTO ${table('listed_artifacts')} (${columns}, kind, tag_count, state)
+      SELECT ${columns},
+        ('x' || left(md5(jsonb_build_array(type, media_type, artifact_type)::text), 15))::bit(60)::bigint,
+        (SELECT count(*) FROM ${table('listed_tags')} t
+          WHERE t.repository = given.repository AND t.digest = given.digest),
+        'new'
+      FROM ${given}
+      ON CONFLICT (repository, digest) DO NOTHING`;
+  });
+
+/** Points the tags where they point now. */
+export const changeTags = (tables: ViewTables, changes: readonly TagChange[]) =>
+  runFor(tables, changes, ({ table, rows }) => {
+    const given = rows(changes, {
+      ...{ repository: 'text', tag: 'text', digest: 'text', removed: 'boolean', id: 'bigint' },
+      ...{ position: 'bigint', at: 'timestamptz' },
+    });
+    return sql`
+      WITH changes AS (SELECT * FROM ${given}),
+      previous AS (SELECT t.* FROM ${table('listed_tags')} t JOIN changes USING (repository, tag)),
+      removed AS (
+        DELETE FROM ${table('listed_tags')} t USING changes c
+        WHERE c.removed AND t.repository = c.repository AND t.tag = c.tag
+      ), written AS (
+        INSERT INTO ${table('listed_tags')} (repository, tag, digest, id, pushed_at)
+        SELECT repository, tag, c.digest, coalesce(c.id, previous.id, c.position), c.at
+        FROM changes c LEFT JOIN previous USING (repository, tag) WHERE NOT c.removed
+        ON CONFLICT (repository, tag) DO UPDATE
+        SET digest = excluded.digest, id = excluded.id, pushed_at = excluded.pushed_at
+      ), deltas AS (
+        SELECT repository, digest, -1 AS n FROM previous
+        UNION ALL SELECT repository, digest, 1 FROM changes WHERE NOT removed
+      ), in_repositories AS (
+        UPDATE ${table('repositories')} r SET tag_count = r.tag_count + d.n
+        FROM (SELECT repository, sum(n) AS n FROM deltas GROUP BY 1 HAVING sum(n) <> 0) d
+        WHERE r.name = d.repository
+      )
+      UPDATE ${table('listed_artifacts')} a SET tag_count = a.tag_count + d.n
+      FROM (SELECT repository, digest, sum(n) AS n FROM deltas GROUP BY 1, 2 HAVING sum(n) <> 0) d
+      WHERE a.repository = d.repository AND a.digest = d.digest`;
+  });
+
+/** Finds the state of those artifacts whose state may have changed, and counts them by it. */
+export const settleStates = (tables: ViewTables, affected: readonly object[], touched: readonly object[]) =>
+  runFor(
+    tables,
+    touched,
+    (own) => sql`
+      WITH now AS (
+        SELECT a.id, a.repository, a.kind, a.type, a.media_type, a.artifact_type, a.state AS before,
+          coalesce(a.accessory, CASE WHEN s.subject IS NOT NULL THEN 'signature.cosign' END) AS accessory,
+          coalesce(a.subject, s.subject) AS subject,
+          CASE
+            WHEN a.accessory IS NOT NULL OR s.subject IS NOT NULL THEN 'accessory'
+            WHEN a.tag_count > 0 THEN 'tagged'
+            WHEN EXISTS (
+              SELECT FROM ${own.table('listed_children')} c
+              WHERE c.repository = a.repository AND c.digest = a.digest
+            ) THEN 'child'
+            ELSE 'untagged'
+          END AS state
+        FROM ${own.rows(affected, named)}
+        JOIN ${own.table('listed_artifacts')} a
+          ON a.repository = given.repository AND a.digest = given.digest
+        LEFT JOIN ${own.table('signatures')} s
+          ON s.repository = a.repository AND s.digest = a.digest AND a.signing
+      ), changed AS (
+        UPDATE ${own.table('listed_artifacts')} a
+        SET state = now.state, accessory = now.accessory, subject = now.subject
+        FROM now WHERE a.id = now.id AND a.state <> now.state
+        RETURNING now.*
+      ), deltas AS (
+        SELECT repository, kind, before AS state, type, media_type, artifact_type, -1 AS n
+        FROM changed WHERE before <> 'new'
+        UNION ALL SELECT repository, kind, state, type, media_type, artifact_type, 1 FROM changed
+      ), ${counting(own)}
+      UPDATE ${own.table('repositories')} r
+      SET artifact_count = r.artifact_count + coalesce(listed.n, 0), updated_at = given.at
+      FROM ${own.rows(touched, { name: 'text', at: 'timestamptz' })}
+      LEFT JOIN listed ON listed.repository = given.name
+      WHERE r.name = given.name`,
+  );
+
+const named = { repository: 'text', digest: 'text' } as const;
+
+/** Adds `deltas` to the totals; `listed` is what they come to for the artifacts that a repository lists. */
+const counting = ({ table }: OwnTables): RawBuilder<unknown> => sql`
+  summed AS (
+    SELECT repository, kind, state, min(type) AS type, min(media_type) AS media_type,
+      min(artifact_type) AS artifact_type, sum(n) AS n
+    FROM deltas GROUP BY repository, kind, state HAVING sum(n) <> 0
+  ), counted AS (
+    SELECT s.*, coalesce(t.count, 0) + s.n AS count
+    FROM summed s LEFT JOIN ${table('totals')} t USING (repository, kind, state)
+  ), emptied AS (
+    DELETE FROM ${table('totals')} t USING counted c
+    WHERE c.count = 0 AND t.repository = c.repository AND t.kind = c.kind AND t.state = c.state
+  ), filled AS (
+    INSERT INTO ${table('totals')} (repository, kind, state, type, media_type, artifact_type, count)
+    SELECT repository, kind, state, type, media_type, artifact_type, count FROM counted WHERE count <> 0
+    ON CONFLICT (repository, kind, state) DO UPDATE SET count = excluded.count
+  ), listed AS (SELECT repository, sum(n) AS n FROM summed WHERE ${isListed} GROUP BY repository)`;
+
+async function runFor(
+  tables: ViewTables,
+  rows: readonly object[],
+  statement: (own: OwnTables) => RawBuilder<unknown>,
+): Promise<void> {
+  if (rows.length > 0) await tables.run(statement);
+}
