@@ -52,6 +52,7 @@ import {
   userIdsOf,
 } from '../projections/users/queries.ts';
 import { searchParts } from './search-parts.ts';
+import { runTimeSettings } from './session-parts.ts';
 import { version } from './version.ts';
 
 export interface ApiEngines {
@@ -138,6 +139,7 @@ export function apiParts(
     personalData,
     emailKeyOf: (email) => emailKeyOf(secrets, email),
     passwordMatches,
+    configuration: runTimeSettings,
     newSecret,
     version,
     robotPrefix,

@@ -3,11 +3,13 @@ import { emailKeyOf } from '../commands/email.ts';
 import type { Recorder } from '../commands/record.ts';
 import type { BackgroundRecorder } from '../commands/record-in-background.ts';
 import { refreshTokens } from '../commands/refresh-tokens.ts';
-import { loginsStream } from '../domain/login/events.ts';
+import type { Metadata } from '../domain/event.ts';
+import { type LoginEvent, loginsStream } from '../domain/login/events.ts';
 import { authenticator } from '../gateway/auth/authenticate.ts';
 import { type ChallengeSettings, challenger } from '../gateway/auth/challenge.ts';
+import type { CsrfPorts } from '../gateway/auth/csrf.ts';
 import { type KeyRingPorts, keyRing } from '../gateway/auth/key-ring.ts';
-import { type AccountPorts, loginWith } from '../gateway/auth/login.ts';
+import { type AccountPorts, type LoginPorts, loginWith, passwordConfirmer } from '../gateway/auth/login.ts';
 import { loginThrottle } from '../gateway/auth/login-throttle.ts';
 import { refreshWith } from '../gateway/auth/refresh.ts';
 import { subjectFinder } from '../gateway/auth/subject.ts';
@@ -16,6 +18,8 @@ import type { Configuration } from '../infra/configuration/schema.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import { passwordMatches } from '../infra/password-hash/argon2.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
+import type { SessionStore } from '../infra/session-store/port.ts';
+import { sessionParts } from './session-parts.ts';
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
@@ -25,6 +29,7 @@ export interface AuthOptions {
   readonly record: Recorder;
   readonly background: BackgroundRecorder;
   readonly secrets: SecretBox;
+  readonly sessionStore: SessionStore;
   readonly challenge: ChallengeSettings;
   readonly tokenLifetimeMs: number;
   readonly refreshLifetimeMs: number;
@@ -40,7 +45,7 @@ export const authSettings = ({
   external_url,
   hostname,
   http,
-}: Configuration): Omit<AuthOptions, 'log' | 'record' | 'background' | 'secrets'> => ({
+}: Configuration): Omit<AuthOptions, 'log' | 'record' | 'background' | 'secrets' | 'sessionStore'> => ({
   challenge: { service: token.service, externalUrl: external_url, hostname: `${hostname}:${http.port}` },
   tokenLifetimeMs: token.expiration_minutes * minuteMs,
   refreshLifetimeMs: token.refresh_days * dayMs,
@@ -65,17 +70,25 @@ export function authPorts(options: AuthOptions, inViews: AccountPorts & Pick<Key
   const keys = keyRing({ ...views, openSecret: secrets.open });
   const findSubject = subjectFinder(views);
   const challenge = challenger(options.challenge);
-  const login = loginWith({
+  const accounts = {
     ...views,
     passwordMatches,
     throttle: loginThrottle({ now: () => performance.now(), pause: (ms) => sleep(ms) }),
     robotPrefix: options.robotPrefix,
-    recordLogin: (event, metadata) => background.record(loginsStream(new Date()), event, metadata),
-  });
+    recordLogin: (event: LoginEvent, metadata: Metadata) =>
+      background.record(loginsStream(new Date()), event, metadata),
+  } satisfies LoginPorts;
+  const login = loginWith(accounts);
+  const { externalUrl } = options.challenge;
   return {
     authenticate: authenticator({ login, verifyToken: tokenVerifier(keys, tokens), findSubject, challenge }),
     challenge,
     login,
+    // Robots have no browsers.
+    sessionLogin: loginWith({ ...accounts, findRobot: async () => undefined, each: true }),
+    confirmPassword: passwordConfirmer(accounts),
+    sessions: sessionParts({ store: options.sessionStore, findSubject, externalUrl }, accounts.recordLogin),
+    csrf: { sign: (token) => secrets.fingerprint(token, 'csrf'), externalUrl } satisfies CsrfPorts,
     refresh: refreshWith({
       refreshTokens: refreshTokens({ log, record }),
       findSubject,

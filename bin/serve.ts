@@ -20,6 +20,7 @@ import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
 import { keepCollectingGarbage } from '../workers/collect-garbage.ts';
+import { keepSweepingSessions } from '../workers/sweep-sessions.ts';
 import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
@@ -30,6 +31,7 @@ import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
+import { openSessionStore } from './session-parts.ts';
 import { startFailure } from './start-failure.ts';
 import { keepSigningKey } from './token-keys.ts';
 import { version } from './version.ts';
@@ -133,6 +135,7 @@ async function run(
   let ready = false;
   const redis = await openRedis(configuration, logger);
   open.defer(() => redis?.disconnect());
+  const sessionStore = await openSessionStore(redis, foundation.views, secrets);
   const edge = edgePorts(configuration, redis, logger);
   const app = createApp({
     ...appPorts({
@@ -142,7 +145,7 @@ async function run(
       database: foundation.views,
       maxOpenUploads: configuration.uploads.max_open,
       redirectPulls: !configuration.storage_service.redirect.disable,
-      auth: { log, record, background, secrets, ...authSettings(configuration) },
+      auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
       isReady: () => ready,
     }),
     metrics: metrics.http,
@@ -179,6 +182,8 @@ async function run(
 
   const sweeping = keepSweepingUploads({ store, logger, settings: configuration.upload_purging });
   open.defer(() => sweeping.stop());
+  const sweepingSessions = keepSweepingSessions({ store: sessionStore, logger });
+  open.defer(() => sweepingSessions.stop());
   const { garbage_collection } = configuration;
   if (garbage_collection.enabled) {
     const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');

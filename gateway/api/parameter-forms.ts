@@ -65,6 +65,7 @@ export const pathForms = {
   reference: text.meta({ parameter: { type: 'string', description: 'A tag or a digest' } }),
   repository_name: repositoryName,
   robot_id: id,
+  session_id: text,
   tag_name: text,
   task_id: id,
   user_id: id,

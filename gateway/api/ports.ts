@@ -38,6 +38,7 @@ import type {
 } from '../../projections/users/queries.ts';
 
 import type { SearchPorts } from './search.ts';
+import type { SessionPorts } from './sessions.ts';
 
 /** A query without the database that it asks. */
 type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
@@ -94,6 +95,7 @@ export interface ApiParts extends SearchPorts {
   /** The keyed hash by which an e-mail address is found. */
   emailKeyOf(email: string): string;
   passwordMatches(passwordHash: string, password: string): Promise<boolean>;
+  configuration(): Promise<{ readonly auth_mode: string; readonly self_registration: boolean }>;
   /** A secret that nobody can guess, for a robot. */
   newSecret(): string;
   /** The version of this program. */
@@ -105,7 +107,7 @@ export interface ApiParts extends SearchPorts {
 }
 
 /** What every route of the API works with. */
-export interface ApiPorts extends ApiParts {
+export interface ApiPorts extends ApiParts, SessionPorts {
   /** Who sends the request; who shows wrong credentials is anybody. */
   identify(request: FastifyRequest): Promise<Principal>;
   /** The roles that the principal has in the project of this number. */

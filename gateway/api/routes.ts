@@ -1,7 +1,6 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Principal } from '../../domain/access/principal.ts';
+import type { FastifyInstance } from 'fastify';
 import { Refusal } from '../../domain/refusal.ts';
-import { type Authenticate, anonymous } from '../auth/authenticate.ts';
+import { type IdentifyPorts, identifyWith } from '../auth/identify.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
@@ -19,12 +18,15 @@ import type { ApiParts, ApiPorts } from './ports.ts';
 import { projectRoutes } from './projects.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
+import { type SessionPorts, sessionRoutes } from './sessions.ts';
 import { systemRoutes } from './system.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
 
 export interface ManagementPorts
-  extends Pick<AccessPorts, 'authenticate' | 'limit' | 'rolesOf' | 'currentTraceparent'> {
+  extends Omit<IdentifyPorts, 'sessions'>,
+    SessionPorts,
+    Pick<AccessPorts, 'limit' | 'rolesOf' | 'currentTraceparent'> {
   readonly api: ApiParts;
   isReady(): boolean;
 }
@@ -37,10 +39,12 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
 
   app.register(
     async (api) => {
-      const { rolesOf, currentTraceparent } = ports;
+      const { rolesOf, sessions, confirmPassword, currentTraceparent } = ports;
       const parts: ApiPorts = {
         ...ports.api,
         rolesOf,
+        sessions,
+        confirmPassword,
         currentTraceparent,
         identify: identityOf(ports),
       };
@@ -57,6 +61,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       });
       systemRoutes(api, access);
       userRoutes(api, parts, access);
+      sessionRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       memberRoutes(api, parts, access);
       robotRoutes(api, parts, access);
@@ -82,27 +87,14 @@ const starting = new RequestRefused({
   headers: { 'retry-after': '1' },
 });
 
-/**
- * Wrong credentials make nobody of the caller here, as with Harbor, and are no refusal by themselves. Neither do tokens
- * of the registry say anything here: they were given for repositories, and must not open more than those.
- */
-const identityOf =
-  ({ authenticate, limit }: Pick<ManagementPorts, 'authenticate' | 'limit'>): ApiPorts['identify'] =>
-  async (request) => {
-    const principal = await callerOf(authenticate, request);
-    await limit(principal, request.ip);
+const identityOf = (ports: ManagementPorts): ApiPorts['identify'] => {
+  const identify = identifyWith(ports);
+  return async (request) => {
+    const principal = await identify(request);
+    await ports.limit(principal, request.ip);
     return principal;
   };
-
-async function callerOf(authenticate: Authenticate, request: FastifyRequest): Promise<Principal> {
-  try {
-    const { principal, token } = await authenticate(request);
-    return token === undefined ? principal : anonymous;
-  } catch (error) {
-    if (error instanceof RequestRefused && error.answer.status === 401) return anonymous;
-    throw error;
-  }
-}
+};
 
 /** What the distribution protocol says otherwise. */
 function inWordsOfTheApi(error: unknown): unknown {

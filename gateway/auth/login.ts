@@ -42,6 +42,8 @@ export interface LoginPorts extends AccountPorts {
   readonly robotPrefix: string;
   /** Returns at once. */
   recordLogin(event: LoginEvent, metadata: Metadata): void;
+  /** Whether each login is one of its own, which is checked and recorded although the same password was right just now. */
+  readonly each?: boolean;
 }
 
 /** Who has shown the right password, and what a token says of him. */
@@ -87,11 +89,13 @@ export function loginWith(ports: LoginPorts): Login {
     const account = await findAccount(username);
     const hash = account?.hash ?? nobodysHash;
     const { principal, subject } = account ?? {};
-    if (principal !== undefined && subject !== undefined && check.isRemembered(hash, credentials))
-      return { principal, subject };
+    if (principal !== undefined && subject !== undefined) {
+      const isRepeated = ports.each !== true && check.isRemembered(hash, credentials);
+      if (isRepeated) return { principal, subject };
+    }
 
     const { clientIp = '' } = metadata;
-    const key = createHash('sha256').update(username).digest('base64');
+    const key = throttleKeyOf(username);
     const matches = await check.matches(hash, credentials, clientIp, (verify) =>
       throttle.attempt(key, clientIp, verify),
     );
@@ -107,6 +111,26 @@ export function loginWith(ports: LoginPorts): Login {
     return { principal, subject };
   };
 }
+
+/** Under what the failures on a name are counted. */
+const throttleKeyOf = (name: string): string => createHash('sha256').update(name).digest('base64');
+
+/** Whether `password` is that of who has logged in already and shows it once more from `address`. @throws RequestRefused 429 */
+export type ConfirmPassword = (
+  user: { readonly username: string; readonly passwordHash: string },
+  password: string,
+  address: string,
+) => Promise<boolean>;
+
+/** Who has found an open session guesses the password no faster than anybody else. */
+export const passwordConfirmer =
+  ({ throttle, passwordMatches }: Pick<LoginPorts, 'throttle' | 'passwordMatches'>): ConfirmPassword =>
+  async ({ username, passwordHash }, password, address) => {
+    const key = throttleKeyOf(username);
+    const matches = await throttle.attempt(key, address, () => passwordMatches(passwordHash, password));
+    if (!matches) await throttle.pauseAfterFailure(key, address);
+    return matches;
+  };
 
 /** Checks passwords, and remembers those that were right. */
 function rememberingCheck(passwordMatches: LoginPorts['passwordMatches']) {
