@@ -17,6 +17,7 @@ import { deleteProject } from '../commands/delete-project.ts';
 import { deleteRobot } from '../commands/delete-robot.ts';
 import { deleteUser } from '../commands/delete-user.ts';
 import { emailKeyOf } from '../commands/email.ts';
+import { endPreviousSecret } from '../commands/end-previous-secret.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
@@ -51,6 +52,7 @@ import {
   searchUsers,
   userIdsOf,
 } from '../projections/users/queries.ts';
+import { credentialParts } from './credential-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { runTimeSettings } from './session-parts.ts';
 import { version } from './version.ts';
@@ -134,8 +136,10 @@ export function apiParts(
       createRobot: createRobot(ports),
       changeRobot: changeRobot(ports),
       changeRobotSecret: changeRobotSecret(ports),
+      endPreviousSecret: endPreviousSecret(ports),
       deleteRobot: deleteRobot(ports),
     },
+    ...credentialParts({ record, secrets, personalData, kysely, views }, allocateId, current),
     personalData,
     emailKeyOf: (email) => emailKeyOf(secrets, email),
     passwordMatches,

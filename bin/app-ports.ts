@@ -7,6 +7,7 @@ import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
+import { userOf } from '../domain/access/principal.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -95,12 +96,15 @@ export function appPorts({
     ...authPorts(auth, {
       findLoginUser: reads.findLoginUser,
       findRobot: reads.findRobot,
+      findAccessToken: reads.findAccessToken,
       listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
     }),
 
     findProject: openedBy(auth.anonymousWrite, reads.findProject),
-    rolesOf: async (principal, projectId) =>
-      principal.kind === 'user' ? reads.rolesOf(projectId, principal.userId) : [],
+    async rolesOf(principal, projectId) {
+      const user = userOf(principal);
+      return user === undefined ? [] : reads.rolesOf(projectId, user.userId);
+    },
     findBlob: reads.findBlob,
     findHolders: current(findHolders.bind(undefined, inBlobs)),
     findManifest: reads.findManifest,

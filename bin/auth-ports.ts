@@ -3,16 +3,19 @@ import { emailKeyOf } from '../commands/email.ts';
 import type { Recorder } from '../commands/record.ts';
 import type { BackgroundRecorder } from '../commands/record-in-background.ts';
 import { refreshTokens } from '../commands/refresh-tokens.ts';
-import type { Metadata } from '../domain/event.ts';
-import { type LoginEvent, loginsStream } from '../domain/login/events.ts';
+import { credentialUsesStream } from '../domain/credential-use/events.ts';
+import { loginsStream } from '../domain/login/events.ts';
+import { type AccessTokenPorts, accessTokenLogin, withAccessTokens } from '../gateway/auth/access-token.ts';
 import { authenticator } from '../gateway/auth/authenticate.ts';
 import { type ChallengeSettings, challenger } from '../gateway/auth/challenge.ts';
+import { passwordConfirmer } from '../gateway/auth/confirm-password.ts';
+import { noting, useNoter } from '../gateway/auth/credential-uses.ts';
 import type { CsrfPorts } from '../gateway/auth/csrf.ts';
 import { type KeyRingPorts, keyRing } from '../gateway/auth/key-ring.ts';
-import { type AccountPorts, type LoginPorts, loginWith, passwordConfirmer } from '../gateway/auth/login.ts';
+import { type LoginPorts, loginWith } from '../gateway/auth/login.ts';
 import { loginThrottle } from '../gateway/auth/login-throttle.ts';
 import { refreshWith } from '../gateway/auth/refresh.ts';
-import { subjectFinder } from '../gateway/auth/subject.ts';
+import { type SubjectPorts, subjectFinder } from '../gateway/auth/subject.ts';
 import { tokenIssuer, tokenVerifier } from '../gateway/auth/tokens.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
@@ -57,7 +60,7 @@ export const authSettings = ({
  * All that tells who a request comes from.
  * @param inViews finds users by their names and by the keyed hashes of their e-mail addresses.
  */
-export function authPorts(options: AuthOptions, inViews: AccountPorts & Pick<KeyRingPorts, 'listTokenKeys'>) {
+export function authPorts(options: AuthOptions, inViews: SubjectPorts & Pick<KeyRingPorts, 'listTokenKeys'>) {
   const { log, record, background, secrets, refreshLifetimeMs } = options;
   const { service } = options.challenge;
   const views = {
@@ -70,18 +73,29 @@ export function authPorts(options: AuthOptions, inViews: AccountPorts & Pick<Key
   const keys = keyRing({ ...views, openSecret: secrets.open });
   const findSubject = subjectFinder(views);
   const challenge = challenger(options.challenge);
-  const accounts = {
+  const noteUse = useNoter((event, metadata) =>
+    background.record(credentialUsesStream(new Date()), event, metadata),
+  );
+  const accounts: LoginPorts & AccessTokenPorts = {
     ...views,
     passwordMatches,
+    hashAccessToken: accessTokenHasher(secrets),
     throttle: loginThrottle({ now: () => performance.now(), pause: (ms) => sleep(ms) }),
     robotPrefix: options.robotPrefix,
-    recordLogin: (event: LoginEvent, metadata: Metadata) =>
-      background.record(loginsStream(new Date()), event, metadata),
-  } satisfies LoginPorts;
-  const login = loginWith(accounts);
+    recordLogin: (event, metadata) => background.record(loginsStream(new Date()), event, metadata),
+  };
+  const loginByAccessToken = noting(noteUse, accessTokenLogin(accounts));
+  const login = withAccessTokens(noting(noteUse, loginWith(accounts)), loginByAccessToken);
   const { externalUrl } = options.challenge;
   return {
-    authenticate: authenticator({ login, verifyToken: tokenVerifier(keys, tokens), findSubject, challenge }),
+    authenticate: authenticator({
+      login,
+      loginByAccessToken,
+      noteUse,
+      verifyToken: tokenVerifier(keys, tokens),
+      findSubject,
+      challenge,
+    }),
     challenge,
     login,
     // Robots have no browsers.
@@ -99,3 +113,9 @@ export function authPorts(options: AuthOptions, inViews: AccountPorts & Pick<Key
     issueToken: tokenIssuer(keys, tokens),
   };
 }
+
+/** The keyed hash under which access tokens are stored. */
+export const accessTokenHasher =
+  (secrets: Pick<SecretBox, 'fingerprint'>) =>
+  (token: string): string =>
+    secrets.fingerprint(token, 'access-token');

@@ -1,6 +1,9 @@
 import type { ViewDatabase } from '../infra/database/projection.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import type { ReadCache } from '../infra/read-cache/port.ts';
+import { accessTokenQuestion } from '../projections/access-tokens/cached.ts';
+import { type AccessTokensDatabase, accessTokens } from '../projections/access-tokens/projection.ts';
+import { findAccessToken } from '../projections/access-tokens/queries.ts';
 import { manifestQuestion } from '../projections/artifacts/cached.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { findManifest } from '../projections/artifacts/queries.ts';
@@ -26,6 +29,7 @@ import type { Current } from './api-parts.ts';
 
 /** What nearly every request asks: who it is, what he may do, and where the bytes are. */
 export function cachedReads(cache: ReadCache, kysely: ViewDatabase, current: Current) {
+  const inAccessTokens = viewOf<AccessTokensDatabase>(kysely, accessTokens);
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
@@ -34,6 +38,10 @@ export function cachedReads(cache: ReadCache, kysely: ViewDatabase, current: Cur
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const inUsers = viewOf<UsersDatabase>(kysely, users);
   return {
+    findAccessToken: cache.cached(
+      accessTokenQuestion,
+      current(findAccessToken.bind(undefined, inAccessTokens)),
+    ),
     findBlob: cache.cached(blobQuestion, current(findBlob.bind(undefined, inBlobs))),
     findLoginUser: cache.cached(loginUserQuestion, current(findLoginUser.bind(undefined, inUsers))),
     findManifest: cache.cached(manifestQuestion, current(findManifest.bind(undefined, inArtifacts))),

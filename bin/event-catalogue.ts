@@ -22,8 +22,8 @@ the headings say, and are never changed: a new shape of an event is a new versio
 to date when they are read.
 
 Beside its data every event has a \`position\` in the log, the \`stream\` and its \`revision\` there, an \`id\` (UUIDv7),
-its \`type\` and \`version\`, the time \`recordedAt\`, and \`metadata\`: \`actor\`, \`requestId\`, \`correlationId\`,
-\`causationId\`, \`traceparent\`, \`clientIp\`, \`userAgent\`, \`reason\`.
+its \`type\` and \`version\`, the time \`recordedAt\`, and \`metadata\`: \`actor\`, \`accessToken\`, \`requestId\`,
+\`correlationId\`, \`causationId\`, \`traceparent\`, \`clientIp\`, \`userAgent\`, \`reason\`.
 
 ${sections.join('\n')}`;
 }

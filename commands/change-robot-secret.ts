@@ -7,6 +7,8 @@ export interface ChangeRobotSecret {
   readonly name: string;
   readonly robotId: number;
   readonly secret: string;
+  /** How long the secret from before is good as well, so that nobody who has it is locked out; 0 ends it at once. */
+  readonly overlapSeconds: number;
 }
 
 /** Resolves to the log's position. @throws Refusal `robot-unknown` */
@@ -18,8 +20,12 @@ export const changeRobotSecret =
     readonly record: Recorder;
     hashPassword(password: string): Promise<string>;
   }) =>
-  async ({ name, robotId, secret }: ChangeRobotSecret, metadata: Metadata): Promise<bigint> => {
+  async (
+    { name, robotId, secret, overlapSeconds }: ChangeRobotSecret,
+    metadata: Metadata,
+  ): Promise<bigint> => {
     const secretHash = await hashPassword(secret);
-    const changed = decision(robotStream(name), robotDecider, { do: 'change-secret', robotId, secretHash });
-    return (await record(metadata, changed)).position;
+    const previousUntil = overlapSeconds === 0 ? null : new Date(Date.now() + overlapSeconds * 1000);
+    const command = { do: 'change-secret', robotId, secretHash, previousUntil } as const;
+    return (await record(metadata, decision(robotStream(name), robotDecider, command))).position;
   };

@@ -1,16 +1,19 @@
 import type { z } from 'zod';
+import { accessTokenEvent } from './access-token/events.ts';
 import { artifactEvent } from './artifact/events.ts';
 import { blobEvent } from './blob/events.ts';
+import { credentialUseEvent } from './credential-use/events.ts';
 import { emailEvent } from './email/events.ts';
 import type { RecordedEvent } from './event.ts';
 import { garbageCollectionEvent } from './garbage-collection/events.ts';
 import { idsEvent } from './ids/events.ts';
 import { loginEvent } from './login/events.ts';
 import { memberEvent } from './member/events.ts';
+import { preferencesEvent } from './preferences/events.ts';
 import { projectEvent } from './project/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
-import { robotEvent } from './robot/events.ts';
+import { robotEvent, robotSecretChangedUpcasters } from './robot/events.ts';
 import { tagEvent } from './tag/events.ts';
 import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userCreatedUpcasters, userEvent } from './user/events.ts';
@@ -41,6 +44,7 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
     // Nobody read the config before version 3.
     (data) => ({ ...data, attributes: {} }),
   ],
+  RobotSecretChanged: robotSecretChangedUpcasters,
   UserCreated: userCreatedUpcasters,
 };
 
@@ -50,6 +54,9 @@ const aggregates = [
   { stream: 'email/<keyed hash>', events: emailEvent.options },
   { stream: 'member/<project id>/<user id>', events: memberEvent.options },
   { stream: 'robot/<name>', events: robotEvent.options },
+  { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
+  { stream: 'credential-uses/<day>', events: credentialUseEvent.options },
+  { stream: 'preferences/<user id>', events: preferencesEvent.options },
   { stream: 'ids/<kind>', events: idsEvent.options },
   { stream: 'blob/<digest>', events: blobEvent.options },
   { stream: 'artifact/<repository>@<digest>', events: artifactEvent.options },

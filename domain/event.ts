@@ -2,6 +2,8 @@
 export interface Metadata {
   /** `user:admin`, `robot:ci`, `anonymous`, or `system` for what Shiplog does by itself. */
   readonly actor: string;
+  /** The number of the access token by which a user did it; absent for who has shown the password. */
+  readonly accessToken?: number;
   readonly requestId?: string;
   /** The id of the request or job that all events of one intent share. */
   readonly correlationId?: string;

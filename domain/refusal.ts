@@ -12,6 +12,11 @@ export type Reason =
   | { readonly kind: 'member-unknown'; readonly memberId: number }
   | { readonly kind: 'robot-exists'; readonly robot: string }
   | { readonly kind: 'robot-unknown'; readonly robotId: number }
+  | { readonly kind: 'access-token-exists'; readonly name: string }
+  | { readonly kind: 'access-token-unknown'; readonly tokenId: number }
+  | { readonly kind: 'too-many-access-tokens'; readonly max: number }
+  /** Since the request has read them. */
+  | { readonly kind: 'preferences-changed' }
   | { readonly kind: 'references-unknown'; readonly repository: string; readonly digests: readonly Digest[] }
   | {
       readonly kind: 'reference-size-differs';

@@ -78,6 +78,26 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'NOT_FOUND',
     message: `robot ${robotId} not found`,
   }),
+  'access-token-exists': ({ name }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `there is an access token called ${name} already`,
+  }),
+  'access-token-unknown': ({ tokenId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `access token ${tokenId} not found`,
+  }),
+  'too-many-access-tokens': ({ max }) => ({
+    status: 412,
+    code: 'PRECONDITION',
+    message: `a user has at most ${max} access tokens; revoke those that are not needed any more`,
+  }),
+  'preferences-changed': () => ({
+    status: 412,
+    code: 'PRECONDITION',
+    message: 'the preferences have changed since they were read',
+  }),
   // 400 as distribution answers it; a 404 would read as if the repository were not there.
   'references-unknown': ({ repository, digests }) => ({
     status: 400,

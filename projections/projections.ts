@@ -1,8 +1,11 @@
 import type { AnyProjection } from '../infra/database/projection.ts';
+import { accessTokens } from './access-tokens/projection.ts';
 import { annotations } from './annotations/projection.ts';
 import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
+import { credentialUses } from './credential-uses/projection.ts';
 import { members } from './members/projection.ts';
+import { preferences } from './preferences/projection.ts';
 import { projects } from './projects/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
@@ -13,10 +16,13 @@ import { users } from './users/projection.ts';
 
 /** Every read model that this version of Shiplog serves. */
 export const projections: readonly AnyProjection[] = [
+  accessTokens,
   annotations,
   artifacts,
   blobs,
+  credentialUses,
   members,
+  preferences,
   projects,
   referrers,
   repositories,

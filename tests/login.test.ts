@@ -15,6 +15,7 @@ function loginsOf() {
       robotId: Number(name),
       secretHash: `hash of ${name}`,
       secretVersion: 0,
+      previous: null,
       disabled: false,
       expiresAt: null,
       permissions: [],

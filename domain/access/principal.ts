@@ -8,6 +8,18 @@ export type Principal =
       readonly username: string;
       readonly userId: number;
       readonly administrator: boolean;
+      /** The number of the access token that speaks for him; absent for who has shown the password himself. */
+      readonly accessToken?: number;
+    }
+  | {
+      /** An access token that may only some of what its user may. One that may everything speaks as the user. */
+      readonly kind: 'access-token';
+      readonly tokenId: number;
+      readonly username: string;
+      readonly userId: number;
+      /** What its user is; what the token may is `permissions` at the most. */
+      readonly administrator: boolean;
+      readonly permissions: readonly TokenPermission[];
     }
   | {
       readonly kind: 'robot';
@@ -24,8 +36,34 @@ export interface RobotPermission {
   readonly access: readonly Permission[];
 }
 
+/** What an access token is limited to. A project is told from its successors of the same name by its number. */
+export interface TokenPermission {
+  readonly scope:
+    | { readonly kind: 'system' }
+    /** Every project that the user may see, now and later. */
+    | { readonly kind: 'projects' }
+    | { readonly kind: 'project'; readonly project: string; readonly projectId: number };
+  readonly access: readonly Permission[];
+}
+
 /** Whether a robot of this stored name belongs to a project; no robot's own name has a plus sign. */
 export const isOfProject = (robot: string): boolean => robot.includes('+');
+
+/** The user who asks, by himself or by an access token; undefined for everybody else. */
+export const userOf = (principal: Principal) =>
+  principal.kind === 'user' || principal.kind === 'access-token' ? principal : undefined;
+
+/** The number of the access token that asks, whatever it may. */
+export function accessTokenOf(principal: Principal): number | undefined {
+  switch (principal.kind) {
+    case 'user':
+      return principal.accessToken;
+    case 'access-token':
+      return principal.tokenId;
+    default:
+      return undefined;
+  }
+}
 
 /** How events name the principal. */
 export function actorOf(principal: Principal): string {
@@ -33,6 +71,7 @@ export function actorOf(principal: Principal): string {
     case 'anonymous':
       return 'anonymous';
     case 'user':
+    case 'access-token':
       return `user:${principal.username}`;
     case 'robot':
       return `robot:${principal.name}`;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { tokenSubject } from '../access/subject.ts';
+import { accountSubject } from '../access/subject.ts';
 import { eventOf } from '../event-schema.ts';
 
 /** A refresh token is found by the hash of its text, which is all that is kept of it. */
@@ -10,7 +10,7 @@ const tokenHash = z.string().describe('SHA-256 of the token, base64url; the toke
 export const refreshTokenEvent = z.discriminatedUnion('type', [
   eventOf('RefreshTokenIssued', 'A client may ask for tokens without the password from now on.', {
     tokenHash,
-    subject: tokenSubject.describe(
+    subject: accountSubject.describe(
       'Whom it speaks for, and the version of the credentials with which it becomes void',
     ),
     service: z.string().describe('The service whose tokens it is good for'),

@@ -27,7 +27,14 @@ export interface CreateRobot extends RobotSettings {
 export type RobotCommand =
   | ({ readonly do: 'create' } & CreateRobot)
   | ({ readonly do: 'change'; readonly robotId: number } & RobotSettings)
-  | { readonly do: 'change-secret'; readonly robotId: number; readonly secretHash: string }
+  | {
+      readonly do: 'change-secret';
+      readonly robotId: number;
+      readonly secretHash: string;
+      /** Until when the secret from before is good as well; null where it ends at once. */
+      readonly previousUntil: Date | null;
+    }
+  | { readonly do: 'end-previous-secret'; readonly robotId: number }
   | { readonly do: 'delete'; readonly robotId: number };
 
 export interface Robot {
@@ -35,13 +42,25 @@ export interface Robot {
   readonly robotId: number;
   readonly projectId: number | null;
   readonly createdAt: string;
+  readonly secretHash: string;
+  /** The revision of the stream at which it got the secret. */
+  readonly secretVersion: number;
+  /** Whether a change has left the secret from before good for a while, which may be over. */
+  readonly hasPrevious: boolean;
 }
 
-/** The robot that has the name now, or null. */
-export const robotDecider: Decider<Robot | null, RobotCommand, RobotEvent> = {
-  initial: null,
+export interface RobotName {
+  /** That has the name now. */
+  readonly robot: Robot | null;
+  /** The revision that the next event gets. */
+  readonly next: number;
+}
 
-  decide(robot, command) {
+/** A name of robots, and the robot that has it. */
+export const robotDecider: Decider<RobotName, RobotCommand, RobotEvent> = {
+  initial: { robot: null, next: 0 },
+
+  decide({ robot }, command) {
     if (command.do === 'create') {
       const { do: _, project, now, ...rest } = command;
       const projectId = project?.projectId ?? null;
@@ -72,26 +91,51 @@ export const robotDecider: Decider<Robot | null, RobotCommand, RobotEvent> = {
         const settings = { description, disabled, durationDays, expiresAt, ...recordable(command) };
         return [{ type: 'RobotChanged', data: { name, robotId, ...settings } }];
       }
-      case 'change-secret':
-        return [{ type: 'RobotSecretChanged', data: { name, robotId, secretHash: command.secretHash } }];
+      case 'change-secret': {
+        const { secretHash, previousUntil } = command;
+        const previous = previousUntil && {
+          secretHash: robot.secretHash,
+          secretVersion: robot.secretVersion,
+          validUntil: previousUntil.toISOString(),
+        };
+        return [{ type: 'RobotSecretChanged', data: { name, robotId, secretHash, previous } }];
+      }
+      case 'end-previous-secret':
+        return robot.hasPrevious ? [{ type: 'RobotPreviousSecretEnded', data: { name, robotId } }] : [];
       case 'delete':
         return [{ type: 'RobotDeleted', data: { name, robotId } }];
     }
   },
 
-  evolve(robot, event) {
-    switch (event.type) {
-      case 'RobotCreated': {
-        const { name, robotId, projectId, createdAt } = event.data;
-        return { name, robotId, projectId, createdAt };
-      }
-      case 'RobotDeleted':
-        return null;
-      default:
-        return robot;
-    }
-  },
+  evolve: ({ robot, next }, event) => ({ robot: robotAfter(robot, event, next), next: next + 1 }),
 };
+
+function robotAfter(robot: Robot | null, { type, data }: RobotEvent, revision: number): Robot | null {
+  switch (type) {
+    case 'RobotCreated': {
+      const { name, robotId, projectId, createdAt, secretHash } = data;
+      return {
+        name,
+        robotId,
+        projectId,
+        createdAt,
+        secretHash,
+        secretVersion: revision,
+        hasPrevious: false,
+      };
+    }
+    case 'RobotChanged':
+      return robot;
+    case 'RobotSecretChanged': {
+      const { secretHash, previous } = data;
+      return robot && { ...robot, secretHash, secretVersion: revision, hasPrevious: previous !== null };
+    }
+    case 'RobotPreviousSecretEnded':
+      return robot && { ...robot, hasPrevious: false };
+    case 'RobotDeleted':
+      return null;
+  }
+}
 
 const dayMs = 24 * 60 * 60 * 1000;
 

@@ -46,7 +46,21 @@ export const robotEvent = z.discriminatedUnion('type', [
   eventOf('RobotSecretChanged', 'A robot account logs in with another secret from now on.', {
     ...which,
     secretHash,
+    previous: z
+      .object({
+        secretHash: z.string(),
+        secretVersion: z.int().nonnegative(),
+        validUntil: z.iso.datetime(),
+      })
+      .nullable()
+      .describe(
+        'The secret from before, its version and until when it is good as well; null where that ended at once',
+      ),
   }),
+  eventOf('RobotPreviousSecretEnded', 'The secret from before the last change is void already.', which),
   eventOf('RobotDeleted', 'A robot account is gone; its name is free.', which),
 ]);
 export type RobotEvent = z.infer<typeof robotEvent>;
+
+/** In version 1 the secret from before always ended at once. */
+export const robotSecretChangedUpcasters = [(data: Record<string, unknown>) => ({ ...data, previous: null })];

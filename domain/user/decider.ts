@@ -80,3 +80,16 @@ export const userDecider: Decider<User | null, UserCommand, UserEvent> = {
     }
   },
 };
+
+/** Decides nothing, but that the user is still there when something else is recorded. */
+export const requiringUser: Decider<
+  User | null,
+  { readonly username: string; readonly userId: number },
+  UserEvent
+> = {
+  ...userDecider,
+  decide(user, { userId }) {
+    if (user?.userId !== userId) throw new Refusal({ kind: 'user-unknown', userId });
+    return [];
+  },
+};

@@ -28,6 +28,8 @@ export interface Access {
   anyone(request: FastifyRequest): Promise<Asker>;
   /** Somebody. */
   known(request: FastifyRequest): Promise<Asker>;
+  /** The same once more, when the body was read, which may have come slowly; not counted a second time. */
+  stillKnown(request: FastifyRequest): Promise<Asker>;
   /** Who may do this to the system. */
   inSystem(request: FastifyRequest, permission: Permission): Promise<Asker>;
   /** Who may do this in the project that the path names, by its number or its name. @throws 404 too */
@@ -37,18 +39,19 @@ export interface Access {
 }
 
 export function accessTo(ports: ApiPorts): Access {
-  const { identify, rolesOf, currentTraceparent, queries } = ports;
+  const { identify, identifyAgain, rolesOf, currentTraceparent, queries } = ports;
 
-  async function anyone(request: FastifyRequest): Promise<Asker> {
-    const principal = await identify(request);
-    return { principal, metadata: metadataOf(request, principal, currentTraceparent()) };
-  }
+  const askerOf = (request: FastifyRequest, principal: Principal): Asker => ({
+    principal,
+    metadata: metadataOf(request, principal, currentTraceparent()),
+  });
+  const anyone = async (request: FastifyRequest) => askerOf(request, await identify(request));
 
-  async function known(request: FastifyRequest): Promise<Asker> {
-    const asker = await anyone(request);
+  function somebody(asker: Asker): Asker {
     if (asker.principal.kind === 'anonymous') throw unauthorized();
     return asker;
   }
+  const known = async (request: FastifyRequest) => somebody(await anyone(request));
 
   async function permitted(
     asker: Asker,
@@ -68,6 +71,7 @@ export function accessTo(ports: ApiPorts): Access {
   return {
     anyone,
     known,
+    stillKnown: async (request) => somebody(askerOf(request, await identifyAgain(request))),
 
     async inSystem(request, permission) {
       const asker = await known(request);
@@ -105,6 +109,7 @@ const nameOf = (principal: Principal): string => {
     case 'anonymous':
       return 'nobody';
     case 'user':
+    case 'access-token':
       return principal.username;
     case 'robot':
       return principal.name;

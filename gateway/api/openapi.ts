@@ -27,11 +27,14 @@ export function openApiDocument(operations: readonly AnyOperation[], version: st
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/api/v2.0' }],
-    security: [{}, { basic: [] }],
+    security: [{}, { basic: [] }, { accessToken: [] }],
     tags: [...new Set(operations.map(({ tag }) => tag))].sort().map((name) => ({ name })),
     paths: Object.fromEntries(Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1))),
     components: {
-      securitySchemes: { basic: { type: 'http', scheme: 'basic' } },
+      securitySchemes: {
+        basic: { type: 'http', scheme: 'basic' },
+        accessToken: { type: 'http', scheme: 'bearer', description: 'An access token of a user' },
+      },
       responses: {
         Refused: { description: 'Refused', content: { 'application/json': { schema: errors } } },
       },

@@ -67,8 +67,12 @@ export const pathForms = {
   robot_id: id,
   session_id: text,
   tag_name: text,
+  token_id: id,
   task_id: id,
   user_id: id,
+  user_id_or_current: z
+    .union([z.literal('current'), id])
+    .meta({ parameter: { type: 'string', description: 'A number, or `current` for the user who asks' } }),
 } as const;
 export type PathForms = typeof pathForms;
 

@@ -4,6 +4,7 @@ import { authorize, type Scope } from '../../domain/access/authorize.ts';
 import { projectPermissions, systemPermissions } from '../../domain/access/catalogue.ts';
 import { permissionsByRole } from '../../domain/access/matrix.ts';
 import type { Permission } from '../../domain/access/permission.ts';
+import { type Principal, userOf } from '../../domain/access/principal.ts';
 import type { Access } from './access.ts';
 import { shows } from './answer-forms.ts';
 import { forbidden } from './faults.ts';
@@ -39,11 +40,17 @@ export function permissionRoutes(api: FastifyInstance, ports: ApiPorts, access: 
     },
     async ({ request }) => {
       const { principal } = await access.known(request);
-      const project = projectPermissions.map((permission) => parts(permission));
-      if (principal.kind === 'user' && principal.administrator)
-        return { system: systemPermissions.map((permission) => parts(permission)), project };
-      const memberships = principal.kind === 'user' ? await queries.membershipsOf(principal.userId) : [];
-      if (memberships.some(({ role }) => role === 'projectAdmin')) return { project };
+      const user = userOf(principal);
+      const giveable = (all: readonly Permission[], kind: 'system' | 'projects') =>
+        all.filter((permission) => mayGiveSomewhere(principal, permission, kind)).map((each) => parts(each));
+      if (user?.administrator)
+        return {
+          system: giveable(systemPermissions, 'system'),
+          project: giveable(projectPermissions, 'projects'),
+        };
+      const memberships = user === undefined ? [] : await queries.membershipsOf(user.userId);
+      if (memberships.some(({ role }) => role === 'projectAdmin'))
+        return { project: giveable(projectPermissions, 'projects') };
       throw forbidden('only administrators of the system or of a project see the catalogue of permissions');
     },
   );
@@ -95,3 +102,14 @@ function parts(permission: Permission, prefix = '', self = 'project') {
     action: permission.slice(colon + 1),
   };
 }
+
+/** A limited access token gives no more than it has, in some project or other. */
+const mayGiveSomewhere = (
+  principal: Principal,
+  permission: Permission,
+  kind: 'system' | 'projects',
+): boolean =>
+  principal.kind !== 'access-token' ||
+  principal.permissions.some(
+    ({ scope, access }) => (scope.kind === 'system') === (kind === 'system') && access.includes(permission),
+  );

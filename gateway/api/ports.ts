@@ -13,11 +13,13 @@ import type { createUser } from '../../commands/create-user.ts';
 import type { deleteProject } from '../../commands/delete-project.ts';
 import type { deleteRobot } from '../../commands/delete-robot.ts';
 import type { deleteUser } from '../../commands/delete-user.ts';
+import type { endPreviousSecret } from '../../commands/end-previous-secret.ts';
 import type { removeMember } from '../../commands/remove-member.ts';
 import type { Principal } from '../../domain/access/principal.ts';
 import type { Role } from '../../domain/access/role.ts';
 import type { PersonalData } from '../../infra/personal-data/port.ts';
 import type { holdsManifests } from '../../projections/artifacts/queries.ts';
+import type { lastUsesOf } from '../../projections/credential-uses/queries.ts';
 import type {
   findMember,
   findMembership,
@@ -36,17 +38,19 @@ import type {
   searchUsers,
   userIdsOf,
 } from '../../projections/users/queries.ts';
+import type { AccessTokenPorts } from './access-tokens.ts';
+import type { PreferencesPorts } from './preferences.ts';
 
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
 
 /** A query without the database that it asks. */
-type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
+export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
   ? (...args: Args) => Result
   : never;
 
 /** A command without the ports that it was made with. */
-type Command<Made> = Made extends (ports: never) => infer Run ? Run : never;
+export type Command<Made> = Made extends (ports: never) => infer Run ? Run : never;
 
 export interface ApiQueries {
   readonly findLoginUser: Query<typeof findLoginUser>;
@@ -84,6 +88,7 @@ export interface ApiCommands {
   readonly createRobot: Command<typeof createRobot>;
   readonly changeRobot: Command<typeof changeRobot>;
   readonly changeRobotSecret: Command<typeof changeRobotSecret>;
+  readonly endPreviousSecret: Command<typeof endPreviousSecret>;
   readonly deleteRobot: Command<typeof deleteRobot>;
 }
 
@@ -91,6 +96,9 @@ export interface ApiCommands {
 export interface ApiParts extends SearchPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
+  readonly accessTokens: AccessTokenPorts;
+  readonly preferences: PreferencesPorts;
+  readonly lastUsesOf: Query<typeof lastUsesOf>;
   readonly personalData: Pick<PersonalData, 'open'>;
   /** The keyed hash by which an e-mail address is found. */
   emailKeyOf(email: string): string;
@@ -110,6 +118,8 @@ export interface ApiParts extends SearchPorts {
 export interface ApiPorts extends ApiParts, SessionPorts {
   /** Who sends the request; who shows wrong credentials is anybody. */
   identify(request: FastifyRequest): Promise<Principal>;
+  /** Who that is by now; the request was counted already. */
+  identifyAgain(request: FastifyRequest): Promise<Principal>;
   /** The roles that the principal has in the project of this number. */
   rolesOf(principal: Principal, projectId: number): Promise<readonly Role[]>;
   currentTraceparent(): string | undefined;

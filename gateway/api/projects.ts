@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
-import { authorize } from '../../domain/access/authorize.ts';
+import { authorize, includes } from '../../domain/access/authorize.ts';
 import type { Principal } from '../../domain/access/principal.ts';
-import { isOfProject } from '../../domain/access/principal.ts';
+import { isOfProject, userOf } from '../../domain/access/principal.ts';
 import type { Role } from '../../domain/access/role.ts';
 import { isName } from '../../domain/project/name.ts';
 import type { Filter, Page } from '../../projections/listing.ts';
@@ -15,6 +15,7 @@ import type { ApiPorts } from './ports.ts';
 import { projectForm, refuseUnsupported, settingsOf } from './project-form.ts';
 import { readListing } from './query.ts';
 import { highestRole, roleIds } from './role-ids.ts';
+import { visibleToToken } from './visible-to-token.ts';
 
 /** Harbor's `project` operations, those about the projects themselves. */
 export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Access): void {
@@ -25,7 +26,8 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     principal: Principal,
     isPublic: boolean | undefined,
   ): Promise<{ readonly visible: Visible; readonly roles: ReadonlyMap<number, readonly Role[]> }> {
-    const memberships = principal.kind === 'user' ? await queries.membershipsOf(principal.userId) : [];
+    const user = userOf(principal);
+    const memberships = user === undefined ? [] : await queries.membershipsOf(user.userId);
     const roles = new Map(
       [...Map.groupBy(memberships, ({ projectId }) => projectId)].map(([projectId, all]) => [
         projectId,
@@ -36,6 +38,8 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     const names = given.flatMap(({ scope }) => (scope.kind === 'project' ? [scope.project] : []));
     if (authorize(principal, 'project:list', { kind: 'system' }) || names.includes('*'))
       return { visible: { kind: 'all' }, roles };
+    if (principal.kind === 'access-token')
+      return { visible: visibleToToken(principal, [...roles.keys()], isPublic !== false), roles };
     const projectIds = [...roles.keys()];
     return { visible: { kind: 'some', public: isPublic !== false, projectIds, names }, roles };
   }
@@ -108,6 +112,8 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     // Harbor lets every user create projects unless it is told otherwise; a robot has to be given that.
     if (principal.kind === 'robot' && !authorize(principal, 'project:create', { kind: 'system' }))
       throw forbidden('Only system admin can create project');
+    if (principal.kind === 'access-token' && !includes(principal, 'project:create', { kind: 'system' }))
+      throw forbidden('the access token was not made to create projects');
     const form = await readJson(request, projectForm);
     refuseUnsupported(form);
     const name = form.project_name ?? '';
@@ -131,7 +137,8 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
   });
 
   async function ownerFor(principal: Principal) {
-    if (principal.kind === 'user') return { username: principal.username, userId: principal.userId };
+    const user = userOf(principal);
+    if (user !== undefined) return { username: user.username, userId: user.userId };
     const owner = await queries.firstAdministrator();
     if (owner === undefined) throw forbidden('there is no administrator who could own the project');
     return owner;

@@ -1,17 +1,29 @@
 import { z } from 'zod';
-import { authorize } from '../../domain/access/authorize.ts';
 import { projectPermissions, systemPermissions } from '../../domain/access/catalogue.ts';
+import { type GivenScope, mayGive } from '../../domain/access/giving.ts';
 import type { Permission } from '../../domain/access/permission.ts';
 import type { Principal, RobotPermission } from '../../domain/access/principal.ts';
 import { isName } from '../../domain/project/name.ts';
 import { forEver } from '../../domain/robot/decider.ts';
+import type { LastUse } from '../../projections/credential-uses/queries.ts';
 import type { ListedRobot } from '../../projections/robots/queries.ts';
+import { time } from './answer-forms.ts';
 import { badRequest, denied } from './faults.ts';
 
 const text = z
   .string()
   .nullish()
   .transform((given) => given ?? '');
+
+export const permissionsForm = z
+  .array(
+    z.object({
+      kind: text,
+      namespace: text,
+      access: z.array(z.object({ resource: text, action: text, effect: text })).nullish(),
+    }),
+  )
+  .nullish();
 
 /** Harbor's `RobotCreate` and `Robot`, as far as a request can say something. */
 export const robotForm = z.object({
@@ -20,18 +32,12 @@ export const robotForm = z.object({
   level: text,
   duration: z.int().nullish(),
   disable: z.boolean().nullish(),
-  permissions: z
-    .array(
-      z.object({
-        kind: text,
-        namespace: text,
-        access: z.array(z.object({ resource: text, action: text, effect: text })).nullish(),
-      }),
-    )
-    .nullish(),
+  permissions: permissionsForm,
 });
 export type RobotForm = z.output<typeof robotForm>;
 
+/** How a permission for every project names them. */
+export const everyProject = '*';
 const maxDuration = 2_147_483_646;
 const maxDescription = 1024;
 /** More than the whole catalogue for each of a thousand projects is no robot that somebody needs. */
@@ -47,7 +53,7 @@ export function readDuration({ duration }: RobotForm): number {
 }
 
 /** @throws RequestRefused 400 */
-export function readDescription({ description }: RobotForm): string {
+export function readDescription({ description }: Pick<RobotForm, 'description'>): string {
   if (description.length <= maxDescription && !description.includes('\0')) return description;
   throw badRequest(`a description has at most ${maxDescription} characters`);
 }
@@ -67,10 +73,10 @@ export function projectIn({ permissions }: RobotForm): string {
 }
 
 /** @throws RequestRefused 400 */
-export function readPermissions({ permissions }: RobotForm): RobotPermission[] {
+export function readPermissions({ permissions }: Pick<RobotForm, 'permissions'>): RobotPermission[] {
   if (!permissions || permissions.length === 0) throw badRequest('bad request empty permission');
   if (permissions.length > maxPermissions)
-    throw badRequest(`a robot has at most ${maxPermissions} permissions`);
+    throw badRequest(`there are at most ${maxPermissions} permissions`);
   return permissions.map(({ kind, namespace, access }) => {
     if (kind !== 'system' && kind !== 'project')
       throw badRequest(`bad request permission kind: ${JSON.stringify(kind)}`);
@@ -90,53 +96,95 @@ export function readPermissions({ permissions }: RobotForm): RobotPermission[] {
   });
 }
 
-/** A robot gives no more than it has. @throws RequestRefused 403 */
-export function refuseEscalation(principal: Principal, permissions: readonly RobotPermission[]): void {
-  if (principal.kind !== 'robot') return;
+/**
+ * Robot accounts and access tokens give no more than they have.
+ * @param projectIds of the projects that `permissions` name, as far as these are there
+ * @throws RequestRefused 403
+ */
+export function refuseEscalation(
+  principal: Principal,
+  permissions: readonly RobotPermission[],
+  projectIds: ReadonlyMap<string, number>,
+): void {
   for (const { scope, access } of permissions)
     for (const permission of access)
-      if (!mayGive(principal, scope, permission))
-        throw denied(`permission scope is invalid: ${permission} is more than the robot itself may`);
+      if (!mayGive(principal, permission, givenScope(scope, projectIds)))
+        throw denied(`permission scope is invalid: ${permission} is more than the giver itself may`);
 }
 
-function mayGive(
-  robot: Extract<Principal, { kind: 'robot' }>,
-  scope: RobotPermission['scope'],
-  permission: Permission,
-): boolean {
-  if (scope.kind === 'system') return authorize(robot, permission, scope);
-  if (scope.project === '*')
-    return robot.permissions.some(
-      (own) => own.scope.kind === 'project' && own.scope.project === '*' && own.access.includes(permission),
-    );
-  // As if the project were not public: what everybody may there is not the robot's to give.
-  const project = { name: scope.project, public: false };
-  return authorize(robot, permission, { kind: 'project', project, roles: [] });
+function givenScope(scope: RobotPermission['scope'], projectIds: ReadonlyMap<string, number>): GivenScope {
+  if (scope.kind === 'system') return scope;
+  if (scope.project === everyProject) return { kind: 'projects' };
+  // What is not there has no number; it is refused in the end.
+  return { kind: 'project', project: scope.project, projectId: projectIds.get(scope.project) ?? 0 };
 }
 
 /** Seconds since 1970, -1 for never. */
 export const expiryOf = (expiresAt: Date | null): number =>
   expiresAt === null ? forEver : Math.floor(expiresAt.getTime() / 1000);
 
-export const shownRobot = (prefix: string, robot: ListedRobot) => ({
-  id: robot.robotId,
-  name: prefix + robot.name,
-  description: robot.description,
-  level: robot.projectId === null ? 'system' : 'project',
-  duration: robot.durationDays,
-  editable: true,
-  disable: robot.disabled,
-  expires_at: expiryOf(robot.expiresAt),
-  permissions: robot.permissions.map(({ scope, access }) => ({
-    kind: scope.kind,
-    namespace: scope.kind === 'system' ? '/' : scope.project,
-    access: access.map((permission) => {
-      const colon = permission.indexOf(':');
-      return { resource: permission.slice(0, colon), action: permission.slice(colon + 1) };
-    }),
-  })),
-  creator_type: robot.creatorType,
-  creator_ref: robot.creatorRef,
-  creation_time: robot.createdAt,
-  update_time: robot.updatedAt,
-});
+/** Harbor's `RobotPermission`. */
+export const permissionAnswer = z
+  .object({
+    kind: z.enum(['system', 'project']),
+    namespace: z.string().describe('`/` for the system, a project, or `*` for every project'),
+    access: z.array(z.object({ resource: z.string(), action: z.string() }).meta({ id: 'Access' })),
+  })
+  .meta({ id: 'RobotPermission' });
+
+/** Harbor's `Robot`, and when it was in use. */
+export const robotAnswer = z
+  .object({
+    id: z.int(),
+    name: z.string(),
+    description: z.string(),
+    level: z.enum(['system', 'project']),
+    duration: z.int().describe('Days from the creation on, -1 for ever'),
+    editable: z.boolean(),
+    disable: z.boolean(),
+    expires_at: z.int().describe('Seconds since 1970, -1 for never'),
+    permissions: z.array(permissionAnswer),
+    creator_type: z.enum(['local', 'robot']),
+    creator_ref: z.int(),
+    creation_time: time,
+    update_time: time,
+    last_used_at: time.optional().describe('But for a few minutes; absent where it never was'),
+    last_used_from: z.string().optional().describe('The address of the client'),
+    previous_secret_expires_at: time
+      .optional()
+      .describe('Until when the secret from before is good as well; absent where it is not'),
+  })
+  .meta({ id: 'Robot' });
+
+export function shownRobot(prefix: string, robot: ListedRobot, lastUse: LastUse | undefined) {
+  const { previousUntil } = robot;
+  const overlaps = previousUntil !== null && Date.parse(previousUntil) > Date.now();
+  return {
+    id: robot.robotId,
+    name: prefix + robot.name,
+    description: robot.description,
+    level: robot.projectId === null ? ('system' as const) : ('project' as const),
+    duration: robot.durationDays,
+    editable: true,
+    disable: robot.disabled,
+    expires_at: expiryOf(robot.expiresAt),
+    permissions: robot.permissions.map(({ scope, access }) => ({
+      kind: scope.kind,
+      namespace: scope.kind === 'system' ? '/' : scope.project,
+      access: access.map(accessOf),
+    })),
+    creator_type: robot.creatorType,
+    creator_ref: robot.creatorRef,
+    creation_time: robot.createdAt,
+    update_time: robot.updatedAt,
+    ...(lastUse !== undefined && { last_used_at: lastUse.at }),
+    ...(typeof lastUse?.from === 'string' && { last_used_from: lastUse.from }),
+    ...(overlaps && { previous_secret_expires_at: previousUntil }),
+  };
+}
+
+/** A permission in two parts. */
+export function accessOf(permission: Permission): { readonly resource: string; readonly action: string } {
+  const colon = permission.indexOf(':');
+  return { resource: permission.slice(0, colon), action: permission.slice(colon + 1) };
+}

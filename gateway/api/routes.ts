@@ -4,6 +4,7 @@ import { type IdentifyPorts, identifyWith } from '../auth/identify.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
+import { accessTokenRoutes } from './access-tokens.ts';
 import { documentRoutes } from './document.ts';
 import { notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
@@ -15,6 +16,7 @@ import { scanningRoutes } from './not-yet/scanning.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
+import { preferenceRoutes } from './preferences.ts';
 import { projectRoutes } from './projects.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
@@ -39,14 +41,20 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
 
   app.register(
     async (api) => {
-      const { rolesOf, sessions, confirmPassword, currentTraceparent } = ports;
+      const { limit, rolesOf, sessions, confirmPassword, currentTraceparent } = ports;
+      const identifyAgain = identifyWith(ports);
       const parts: ApiPorts = {
         ...ports.api,
         rolesOf,
         sessions,
         confirmPassword,
         currentTraceparent,
-        identify: identityOf(ports),
+        async identify(request) {
+          const principal = await identifyAgain(request);
+          await limit(principal, request.ip);
+          return principal;
+        },
+        identifyAgain,
       };
       const access = accessTo(parts);
 
@@ -65,6 +73,8 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       projectRoutes(api, parts, access);
       memberRoutes(api, parts, access);
       robotRoutes(api, parts, access);
+      accessTokenRoutes(api, parts, access);
+      preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
       searchRoutes(api, parts, access);
       for (const routes of [
@@ -86,15 +96,6 @@ const starting = new RequestRefused({
   message: 'the registry is starting',
   headers: { 'retry-after': '1' },
 });
-
-const identityOf = (ports: ManagementPorts): ApiPorts['identify'] => {
-  const identify = identifyWith(ports);
-  return async (request) => {
-    const principal = await identify(request);
-    await ports.limit(principal, request.ip);
-    return principal;
-  };
-};
 
 /** What the distribution protocol says otherwise. */
 function inWordsOfTheApi(error: unknown): unknown {

@@ -1,10 +1,11 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { ConfirmPassword } from '../auth/login.ts';
+import { accessTokenOf } from '../../domain/access/principal.ts';
+import type { ConfirmPassword } from '../auth/confirm-password.ts';
 import type { OwnSessions, Sessions } from '../auth/sessions.ts';
 import type { Access } from './access.ts';
 import { nothing, shows, time } from './answer-forms.ts';
-import { notFound, preconditionFailed } from './faults.ts';
+import { forbidden, notFound, preconditionFailed } from './faults.ts';
 import { operation } from './operation.ts';
 
 export interface SessionPorts {
@@ -32,6 +33,8 @@ export function sessionRoutes(
 ): void {
   async function userOf(request: FastifyRequest): Promise<OwnSessions> {
     const { principal, metadata } = await access.known(request);
+    // Who has found one must neither see where its user sits nor log him out.
+    if (accessTokenOf(principal) !== undefined) throw forbidden('an access token has no sessions');
     if (principal.kind !== 'user')
       throw preconditionFailed(`sessions not available for security context: ${principal.kind}`);
     return { userId: principal.userId, username: principal.username, metadata };

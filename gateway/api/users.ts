@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { authorize } from '../../domain/access/authorize.ts';
 import type { Permission } from '../../domain/access/permission.ts';
+import { accessTokenOf, userOf } from '../../domain/access/principal.ts';
 import type { Filter } from '../../projections/listing.ts';
 import type { ListedUser } from '../../projections/users/queries.ts';
 import { asUser } from '../auth/login.ts';
@@ -139,9 +140,10 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
     },
     async ({ request }) => {
       const { principal } = await access.known(request);
-      if (principal.kind !== 'user')
+      const user = userOf(principal);
+      if (user === undefined)
         throw preconditionFailed(`get current user not available for security context: ${principal.kind}`);
-      return shownUser(await existing(principal.userId));
+      return shownUser(await existing(user.userId));
     },
   );
 
@@ -211,7 +213,7 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
     },
     async ({ request, path: { user_id: userId } }) => {
       const { principal, metadata } = await access.inSystem(request, 'user:delete');
-      if (userId === firstUser || (principal.kind === 'user' && principal.userId === userId))
+      if (userId === firstUser || userOf(principal)?.userId === userId)
         throw forbidden(`User with ID ${userId} cannot be deleted`);
       const { username, emailKey } = await existing(userId);
       await reached(await commands.deleteUser({ username, userId, emailKey }, metadata));
@@ -232,7 +234,10 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
       answer: nothing,
     },
     async ({ request, path: { user_id: userId }, body }) => {
-      const { metadata } = await access.inSystem(request, 'user:update');
+      const { principal, metadata } = await access.inSystem(request, 'user:update');
+      // It would lead to what its user may beyond it.
+      if (principal.kind === 'access-token')
+        throw forbidden('a limited access token makes no administrators');
       const { sysadmin_flag } = await body();
       const { username } = await existing(userId);
       const administrator = sysadmin_flag === true;
@@ -252,7 +257,9 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
       answer: nothing,
     },
     async ({ request, reply, path, body }) => {
-      const { user, isHimself, metadata } = await himselfOr(request, path.user_id, 'user:update');
+      const { user, isHimself, principal, metadata } = await himselfOr(request, path.user_id, 'user:update');
+      // With a password one may everything, and for longer than the token lives.
+      if (accessTokenOf(principal) !== undefined) throw forbidden('an access token changes no passwords');
       const { old_password, new_password } = await body();
       const { passwordHash } = (await queries.findLoginUser(user.username)) ?? {};
       if (passwordHash === undefined) throw notFound(`user ${user.userId} not found`);

@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import type { Principal, RobotPermission } from '../../domain/access/principal.ts';
-import type { TokenSubject } from '../../domain/access/subject.ts';
+import { actorOf, type Principal, type RobotPermission } from '../../domain/access/principal.ts';
+import type { AccountSubject, TokenSubject } from '../../domain/access/subject.ts';
 import type { Metadata } from '../../domain/event.ts';
 import { type LoginEvent, recordedName } from '../../domain/login/events.ts';
 import type { Credentials } from './basic.ts';
@@ -23,6 +23,12 @@ export interface LoginRobot {
   readonly secretHash: string;
   /** Changes with the secret. */
   readonly secretVersion: number;
+  /** The secret from before, good as well until an instant (ISO 8601) that may be over. */
+  readonly previous: {
+    readonly secretHash: string;
+    readonly secretVersion: number;
+    readonly validUntil: string;
+  } | null;
   readonly disabled: boolean;
   /** Null for never. */
   readonly expiresAt: Date | null;
@@ -46,10 +52,16 @@ export interface LoginPorts extends AccountPorts {
   readonly each?: boolean;
 }
 
-/** Who has shown the right password, and what a token says of him. */
+/** Who has shown that he is the one, and what a token of the registry says of him. */
 export interface LoggedIn {
   readonly principal: Principal;
   readonly subject: TokenSubject;
+}
+
+/** One password or secret by which an account is known, as a stored hash. */
+interface Known extends LoggedIn {
+  readonly subject: AccountSubject;
+  readonly hash: string;
 }
 
 /**
@@ -73,96 +85,95 @@ export function loginWith(ports: LoginPorts): Login {
   const { findLoginUser, findRobot, throttle, robotPrefix } = ports;
   const check = rememberingCheck(ports.passwordMatches);
 
-  async function findAccount(name: string): Promise<(LoggedIn & { readonly hash: string }) | undefined> {
+  /** All passwords by which the account of this name is known now; none for an account that may not log in. */
+  async function knownOf(name: string): Promise<readonly Known[]> {
     // No name has a NUL, and no query takes one.
-    if (name.includes('\0')) return undefined;
+    if (name.includes('\0')) return [];
     const robot = name.startsWith(robotPrefix) ? await findRobot(name.slice(robotPrefix.length)) : undefined;
-    if (robot !== undefined)
-      return isUsable(robot) ? { ...asRobot(robot), hash: robot.secretHash } : undefined;
+    if (robot !== undefined) return isUsable(robot) ? secretsOf(robot) : [];
     // Also where no robot has the name: with a prefix like `ci-` there are users who are called so.
     const user = await findLoginUser(name);
-    return user && { ...asUser(user), hash: user.passwordHash };
+    return user === undefined ? [] : [{ ...asUser(user), hash: user.passwordHash }];
   }
 
   return async (credentials, metadata) => {
     const { username } = credentials;
-    const account = await findAccount(username);
-    const hash = account?.hash ?? nobodysHash;
-    const { principal, subject } = account ?? {};
-    if (principal !== undefined && subject !== undefined) {
-      const isRepeated = ports.each !== true && check.isRemembered(hash, credentials);
-      if (isRepeated) return { principal, subject };
-    }
+    const known = await knownOf(username);
+    const remembered = known.find(({ hash }) => !ports.each && check.isRemembered(hash, credentials));
+    if (remembered !== undefined) return loggedInAs(remembered);
 
     const { clientIp = '' } = metadata;
     const key = throttleKeyOf(username);
-    const matches = await check.matches(hash, credentials, clientIp, (verify) =>
+    const hashes = known.length === 0 ? [nobodysHash] : known.map(({ hash }) => hash);
+    const right = await check.find(hashes, credentials, clientIp, (verify) =>
       throttle.attempt(key, clientIp, verify),
     );
+    const [{ subject } = {}] = known;
     const kind = subject?.kind ?? (username.startsWith(robotPrefix) ? 'robot' : 'user');
     const data = { kind, username: subject?.name ?? recordedName(username) } as const;
-    if (principal === undefined || subject === undefined || !matches) {
+    const shown = known.find(({ hash }) => hash === right);
+    if (shown === undefined) {
       ports.recordLogin({ type: 'LoginFailed', data }, metadata);
       await throttle.pauseAfterFailure(key, clientIp);
       return undefined;
     }
-    const actor = `${subject.kind}:${subject.name}`;
-    ports.recordLogin({ type: 'LoginSucceeded', data }, { ...metadata, actor });
-    return { principal, subject };
+    ports.recordLogin({ type: 'LoginSucceeded', data }, { ...metadata, actor: actorOf(shown.principal) });
+    return loggedInAs(shown);
   };
 }
 
+const loggedInAs = ({ principal, subject }: LoggedIn): LoggedIn => ({ principal, subject });
+
 /** Under what the failures on a name are counted. */
-const throttleKeyOf = (name: string): string => createHash('sha256').update(name).digest('base64');
-
-/** Whether `password` is that of who has logged in already and shows it once more from `address`. @throws RequestRefused 429 */
-export type ConfirmPassword = (
-  user: { readonly username: string; readonly passwordHash: string },
-  password: string,
-  address: string,
-) => Promise<boolean>;
-
-/** Who has found an open session guesses the password no faster than anybody else. */
-export const passwordConfirmer =
-  ({ throttle, passwordMatches }: Pick<LoginPorts, 'throttle' | 'passwordMatches'>): ConfirmPassword =>
-  async ({ username, passwordHash }, password, address) => {
-    const key = throttleKeyOf(username);
-    const matches = await throttle.attempt(key, address, () => passwordMatches(passwordHash, password));
-    if (!matches) await throttle.pauseAfterFailure(key, address);
-    return matches;
-  };
+export const throttleKeyOf = (name: string): string => createHash('sha256').update(name).digest('base64');
 
 /** Checks passwords, and remembers those that were right. */
 function rememberingCheck(passwordMatches: LoginPorts['passwordMatches']) {
   const secret = randomBytes(32);
   /** By a keyed hash of name, password and stored hash: a changed password is another key. */
   const verified = new LRUCache<string, true>({ max: maxRemembered });
-  const attempts = shared<boolean>();
+  const attempts = shared<string | undefined>();
   const checks = shared<boolean>();
   const keyOf = (hash: string, { username, password }: Credentials): string =>
     createHmac('sha256', secret)
       .update(JSON.stringify([username, password, hash]))
       .digest('base64');
 
+  async function matches(hash: string, credentials: Credentials): Promise<boolean> {
+    const key = keyOf(hash, credentials);
+    return checks.once(key, async () => {
+      if (checks.size() >= maxChecks) throw tooMany('too many logins at once', 1);
+      const matches = await passwordMatches(hash, credentials.password);
+      if (matches) verified.set(key, true);
+      return matches;
+    });
+  }
+
   return {
     isRemembered: (hash: string, credentials: Credentials): boolean =>
       verified.get(keyOf(hash, credentials)) === true,
 
-    /** Of all who come from one address with the same at the same time, as the jobs of a pipeline do, one attempts. */
-    matches(
-      hash: string,
+    /**
+     * The first of `hashes` that is the password's. Of all who come from one address with the same at the same time, as
+     * the jobs of a pipeline do, one attempts.
+     */
+    find(
+      hashes: readonly string[],
       credentials: Credentials,
       address: string,
       attempt: (verify: () => Promise<boolean>) => Promise<boolean>,
-    ): Promise<boolean> {
-      const key = keyOf(hash, credentials);
-      async function verify(): Promise<boolean> {
-        if (checks.size() >= maxChecks) throw tooMany('too many logins at once', 1);
-        const matches = await passwordMatches(hash, credentials.password);
-        if (matches) verified.set(key, true);
-        return matches;
-      }
-      return attempts.once(`${key}\0${address}`, () => attempt(() => checks.once(key, verify)));
+    ): Promise<string | undefined> {
+      const key = `${keyOf(hashes.join('\0'), credentials)}\0${address}`;
+      return attempts.once(key, async () => {
+        let right: string | undefined;
+        await attempt(async () => {
+          // At once, so that an account with two passwords does not answer much later than others.
+          const all = await Promise.all(hashes.map((hash) => matches(hash, credentials)));
+          right = hashes[all.indexOf(true)];
+          return right !== undefined;
+        });
+        return right;
+      });
     },
   };
 }
@@ -185,12 +196,28 @@ function shared<Result>() {
 export const isUsable = ({ disabled, expiresAt }: LoginRobot): boolean =>
   !disabled && (expiresAt === null || expiresAt.getTime() > Date.now());
 
-export const asUser = ({ username, userId, administrator, credentialVersion }: LoginUser): LoggedIn => ({
-  principal: { kind: 'user', username, userId, administrator },
-  subject: { kind: 'user', id: userId, name: username, credentialVersion },
-});
+export const asUser = ({ username, userId, administrator, credentialVersion }: LoginUser) =>
+  ({
+    principal: { kind: 'user', username, userId, administrator },
+    subject: { kind: 'user', id: userId, name: username, credentialVersion },
+  }) satisfies LoggedIn;
 
-export const asRobot = ({ name, robotId, permissions, secretVersion }: LoginRobot): LoggedIn => ({
-  principal: { kind: 'robot', name, robotId, permissions },
-  subject: { kind: 'robot', id: robotId, name, credentialVersion: secretVersion },
-});
+/** By each of the secrets that are good now, the newest first. */
+export function secretsOf({
+  name,
+  robotId,
+  permissions,
+  secretHash,
+  secretVersion,
+  previous,
+}: LoginRobot): readonly Known[] {
+  const by = (hash: string, credentialVersion: number): Known => ({
+    principal: { kind: 'robot', name, robotId, permissions },
+    subject: { kind: 'robot', id: robotId, name, credentialVersion },
+    hash,
+  });
+  const newest = by(secretHash, secretVersion);
+  // By the clock at each use: nothing happens in the log when the time is over.
+  const isGood = previous !== null && Date.parse(previous.validUntil) > Date.now();
+  return isGood ? [newest, by(previous.secretHash, previous.secretVersion)] : [newest];
+}

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify';
-import { actorOf, type Principal } from '../../domain/access/principal.ts';
+import { accessTokenOf, actorOf, type Principal } from '../../domain/access/principal.ts';
 import type { Metadata } from '../../domain/event.ts';
 import { RequestRefused } from '../errors.ts';
 
@@ -8,8 +8,10 @@ const maxReasonLength = 1000;
 /** What events say of the request that led to them. @throws RequestRefused 400 for a reason that cannot be kept. */
 export function metadataOf(request: FastifyRequest, principal: Principal, traceparent?: string): Metadata {
   const userAgent = request.headers['user-agent'];
+  const accessToken = accessTokenOf(principal);
   return {
     actor: actorOf(principal),
+    ...(accessToken !== undefined && { accessToken }),
     requestId: request.id,
     correlationId: request.id,
     clientIp: request.ip,

@@ -16,7 +16,8 @@ export interface RefreshPorts {
  * the client's name, which is no secret, and which differs between the parts of docker that share one.
  */
 export interface Refresh {
-  issue(loggedIn: LoggedIn, metadata: Metadata): Promise<string>;
+  /** Undefined for an access token, which is all that a refresh token would be, and ends everywhere at once. */
+  issue(loggedIn: LoggedIn, metadata: Metadata): Promise<string | undefined>;
   /** Undefined for one that was revoked, has expired, or whose account has changed. */
   use(token: string): Promise<LoggedIn | undefined>;
   revoke(token: string, metadata: Metadata): Promise<void>;
@@ -34,6 +35,7 @@ export const refreshWith = ({
   refreshLifetimeMs,
 }: RefreshPorts): Refresh => ({
   async issue({ subject }, metadata) {
+    if (subject.kind === 'access-token') return undefined;
     const token = randomBytes(32).toString('base64url');
     const expiresAt = new Date(Date.now() + refreshLifetimeMs).toISOString();
     await refreshTokens.issue({ tokenHash: hashOf(token), subject, service, expiresAt }, metadata);

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { TokenSubject } from '../../domain/access/subject.ts';
+import type { AccountSubject } from '../../domain/access/subject.ts';
 import type { Metadata } from '../../domain/event.ts';
 import type { LoginEvent } from '../../domain/login/events.ts';
 import type { Session, SessionStore } from '../../infra/session-store/port.ts';
@@ -33,7 +33,7 @@ export interface Sessions {
    * Opens one for a user who has just shown the password, in the place of the one that the request came with: an id
    * that was there before the login may be known to somebody else.
    */
-  open(request: FastifyRequest, reply: FastifyReply, subject: TokenSubject): Promise<void>;
+  open(request: FastifyRequest, reply: FastifyReply, subject: AccountSubject): Promise<void>;
   /** Gives a browser an id for who has not logged in, unless it has one. Such a session is kept nowhere. */
   begin(request: FastifyRequest, reply: FastifyReply): void;
   /** Who the request comes from by its session; undefined without one that is open and whose user has not changed. */
@@ -190,7 +190,7 @@ export function sessionsWith(ports: SessionsPorts): Sessions {
   };
 }
 
-const subjectOf = ({ user }: Session): TokenSubject => ({
+const subjectOf = ({ user }: Session): AccountSubject => ({
   kind: 'user',
   id: user.userId,
   name: user.username,

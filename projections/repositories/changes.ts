@@ -5,6 +5,7 @@ import type { RecordedEvent } from '../../domain/event.ts';
 import type { RepositoryEvent } from '../../domain/repository/events.ts';
 import { projectOf } from '../../domain/repository.ts';
 import type { TagEvent } from '../../domain/tag/events.ts';
+import { naturalKey } from '../../domain/tag/natural-order.ts';
 import type { Change } from '../../infra/database/projection.ts';
 
 /** What happens inside of repositories. */
@@ -22,6 +23,12 @@ export interface TagChange {
   readonly id: string | null;
   readonly position: string;
   readonly at: Date;
+  /** Who made it point there, as events name him. */
+  readonly by: string;
+  /** What to sort it by; see `naturalKey`. */
+  readonly natural: string;
+  /** How often it moved, in all where it was assigned among these events, else since what was there before. */
+  readonly moves: number;
 }
 
 interface ManifestChange {
@@ -86,9 +93,15 @@ export function changesBy(events: readonly RecordedEvent<ContentEvent>[]) {
       case 'TagRemoved': {
         const { tag, digest } = event.data;
         const name = `${repository}:${tag}`;
-        const id = event.type === 'TagAssigned' ? position : (tags.get(name)?.id ?? null);
+        const before = tags.get(name);
+        const id = event.type === 'TagAssigned' ? position : (before?.id ?? null);
         const removed = event.type === 'TagRemoved';
-        tags.set(name, { repository, tag, digest, removed, id: removed ? null : id, position, at });
+        tags.set(name, {
+          ...{ repository, tag, digest, removed, id: removed ? null : id, position, at },
+          by: event.metadata.actor,
+          natural: naturalKey(tag),
+          moves: event.type === 'TagMoved' ? (before?.moves ?? 0) + 1 : 0,
+        });
         affect(repository, digest);
         if (event.type === 'TagMoved') affect(repository, event.data.from);
         const subject = removed ? undefined : signedBy(tag);

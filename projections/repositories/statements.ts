@@ -101,7 +101,7 @@ export const changeTags = (tables: ViewTables, changes: readonly TagChange[]) =>
   runFor(tables, changes, ({ table, rows }) => {
     const given = rows(changes, {
       ...{ repository: 'text', tag: 'text', digest: 'text', removed: 'boolean', id: 'bigint' },
-      ...{ position: 'bigint', at: 'timestamptz' },
+      ...{ position: 'bigint', at: 'timestamptz', by: 'text', natural: 'text', moves: 'integer' },
     });
     return sql`
       WITH changes AS (SELECT * FROM ${given}),
@@ -110,11 +110,13 @@ export const changeTags = (tables: ViewTables, changes: readonly TagChange[]) =>
         DELETE FROM ${table('listed_tags')} t USING changes c
         WHERE c.removed AND t.repository = c.repository AND t.tag = c.tag
       ), written AS (
-        INSERT INTO ${table('listed_tags')} (repository, tag, digest, id, pushed_at)
-        SELECT repository, tag, c.digest, coalesce(c.id, previous.id, c.position), c.at
+        INSERT INTO ${table('listed_tags')} (repository, tag, digest, id, pushed_at, pushed_by, "natural", moves)
+        SELECT repository, tag, c.digest, coalesce(c.id, previous.id, c.position), c.at, c.by, c."natural",
+          CASE WHEN c.id IS NULL THEN coalesce(previous.moves, 0) ELSE 0 END + c.moves
         FROM changes c LEFT JOIN previous USING (repository, tag) WHERE NOT c.removed
         ON CONFLICT (repository, tag) DO UPDATE
-        SET digest = excluded.digest, id = excluded.id, pushed_at = excluded.pushed_at
+        SET digest = excluded.digest, id = excluded.id, pushed_at = excluded.pushed_at,
+          pushed_by = excluded.pushed_by, moves = excluded.moves
       ), deltas AS (
         SELECT repository, digest, -1 AS n FROM previous
         UNION ALL SELECT repository, digest, 1 FROM changes WHERE NOT removed

@@ -64,6 +64,12 @@ export interface RepositoriesDatabase {
     id: string;
     /** When it came to point where it does. */
     pushed_at: Date;
+    /** Who made it point there, as events name him. */
+    pushed_by: string;
+    /** What sorts its versions as people do. */
+    natural: string;
+    /** How often it has moved since it was assigned. */
+    moves: number;
   };
   /** What the indexes name, be it there or not. */
   listed_children: {
@@ -221,8 +227,19 @@ async function createTags(db: ViewDatabase): Promise<void> {
     .addColumn('digest', text, (column) => column.notNull())
     .addColumn('id', 'bigint', (column) => column.notNull())
     .addColumn('pushed_at', 'timestamptz', (column) => column.notNull())
+    .addColumn('pushed_by', 'text', (column) => column.notNull())
+    .addColumn('natural', text, (column) => column.notNull())
+    .addColumn('moves', 'integer', (column) => column.notNull())
     .addPrimaryKeyConstraint('listed_tags_key', ['repository', 'tag'])
     .execute();
+  for (const column of ['natural', 'pushed_at'])
+    await db.schema
+      .createIndex(`listed_tags_${column}`)
+      .on('listed_tags')
+      .columns(['repository', column, 'tag'])
+      .execute();
+  // For who knows the tag and not the repository.
+  await db.schema.createIndex('listed_tags_name').on('listed_tags').column('tag').execute();
   await db.schema
     .createIndex('listed_tags_of_artifact')
     .on('listed_tags')

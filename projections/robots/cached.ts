@@ -10,6 +10,7 @@ export const robotQuestion: CachedQuestion<RobotsEvent, [storedName: string]> = 
       case 'RobotCreated':
       case 'RobotChanged':
       case 'RobotSecretChanged':
+      case 'RobotPreviousSecretEnded':
       case 'RobotDeleted':
         return [event.data.name];
       // Nothing that was given before it counts in it.

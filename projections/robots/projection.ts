@@ -19,6 +19,8 @@ export interface RobotsDatabase {
     expires_at: Date | null;
     secret_hash: string;
     secret_version: number;
+    /** The secret from before, where it was left good for a while; whether that is over, the clock says. */
+    previous: { secretHash: string; secretVersion: number; validUntil: string } | null;
     creator_type: 'local' | 'robot';
     creator_ref: number;
     created_at: Date;
@@ -44,11 +46,12 @@ export type RobotsEvent = RobotEvent | Extract<ProjectEvent, { type: 'ProjectCre
 /** The robot accounts, what they may do, and what their secrets are checked against. */
 export const robots: Projection<RobotsEvent> = {
   name: 'robots',
-  version: 2,
+  version: 3,
   handles: [
     'RobotCreated',
     'RobotChanged',
     'RobotSecretChanged',
+    'RobotPreviousSecretEnded',
     'RobotDeleted',
     'ProjectCreated',
     'ProjectDeleted',
@@ -67,6 +70,7 @@ export const robots: Projection<RobotsEvent> = {
       .addColumn('expires_at', 'timestamptz')
       .addColumn('secret_hash', 'text', (column) => column.notNull())
       .addColumn('secret_version', 'integer', (column) => column.notNull())
+      .addColumn('previous', 'jsonb')
       .addColumn('creator_type', 'text', (column) => column.notNull())
       .addColumn('creator_ref', 'integer', (column) => column.notNull())
       .addColumn('created_at', 'timestamptz', (column) => column.notNull())
@@ -105,6 +109,7 @@ function stepsOf(event: RecordedEvent<RobotsEvent>): Step[] {
         ...settingsOf(event),
         secret_hash: secretHash,
         secret_version: Number(event.revision),
+        previous: null,
         creator_type: creatorType,
         creator_ref: creatorRef,
         created_at: event.data.createdAt,
@@ -114,13 +119,18 @@ function stepsOf(event: RecordedEvent<RobotsEvent>): Step[] {
     case 'RobotChanged':
       return [{ by: 'update', table: 'robots', key: ['name'], row: settingsOf(event) }, ...grantsOf(event)];
     case 'RobotSecretChanged': {
-      const { name, secretHash } = event.data;
+      const { name, secretHash, previous } = event.data;
       const row = {
         name,
         secret_hash: secretHash,
         secret_version: Number(event.revision),
+        previous,
         updated_at: event.recordedAt,
       };
+      return [{ by: 'update', table: 'robots', key: ['name'], row }];
+    }
+    case 'RobotPreviousSecretEnded': {
+      const row = { name: event.data.name, previous: null, updated_at: event.recordedAt };
       return [{ by: 'update', table: 'robots', key: ['name'], row }];
     }
     case 'RobotDeleted': {

@@ -1,4 +1,4 @@
-import type { ExpressionBuilder, Kysely, SelectQueryBuilder } from 'kysely';
+import { type ExpressionBuilder, type Kysely, type SelectQueryBuilder, sql } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import type { RobotPermission } from '../../domain/access/principal.ts';
 import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
@@ -11,6 +11,12 @@ export interface LoginRobot {
   readonly secretHash: string;
   /** Grows with each change of the secret. */
   readonly secretVersion: number;
+  /** The secret from before, until an instant (ISO 8601) that may be over. */
+  readonly previous: {
+    readonly secretHash: string;
+    readonly secretVersion: number;
+    readonly validUntil: string;
+  } | null;
   readonly disabled: boolean;
   readonly expiresAt: Date | null;
   readonly permissions: readonly RobotPermission[];
@@ -30,6 +36,7 @@ export async function findRobot(
       'robot_id as robotId',
       'secret_hash as secretHash',
       'secret_version as secretVersion',
+      'previous',
       'disabled',
       'expires_at as expiresAt',
       'project',
@@ -88,6 +95,8 @@ export interface ListedRobot {
   readonly durationDays: number;
   readonly expiresAt: Date | null;
   readonly permissions: readonly RobotPermission[];
+  /** Until when the secret from before is good as well (ISO 8601), which may be over; null where it is not. */
+  readonly previousUntil: string | null;
   readonly creatorType: 'local' | 'robot';
   readonly creatorRef: number;
   readonly createdAt: Date;
@@ -154,6 +163,7 @@ const withGrants = (query: SelectQueryBuilder<RobotsDatabase, 'robots', object>)
     'creator_ref as creatorRef',
     'created_at as createdAt',
     'updated_at as updatedAt',
+    sql<string | null>`previous ->> 'validUntil'`.as('previousUntil'),
     grantsOf(robot),
   ]);
 

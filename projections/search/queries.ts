@@ -5,7 +5,6 @@ import { artifacts } from '../artifacts/projection.ts';
 import { projects } from '../projects/projection.ts';
 import { type Visible, visibleProjects } from '../projects/queries.ts';
 import { repositories } from '../repositories/projection.ts';
-import { tags } from '../tags/projection.ts';
 
 /** The kinds of things that a search finds, in the order in which they are shown where they fit as well. */
 export const searchKinds = ['project', 'repository', 'tag', 'digest', 'annotation'] as const;
@@ -69,7 +68,7 @@ const queries: { readonly [Kind in SearchKind]: (text: string) => RawBuilder<unk
     return sql`
       SELECT ${scoreOf(sql.ref('tag'), tag)} AS score, ${projectOf(sql.ref('repository'))} AS project, repository,
         tag, digest, tag AS text
-      FROM (SELECT repository, tag, digest FROM ${tableOf(tags, 'tags')}
+      FROM (SELECT repository, tag, digest FROM ${tableOf(repositories, 'listed_tags')}
         WHERE ${beginsWith(sql.ref('tag'), tag)} AND ${inRepository} ORDER BY tag LIMIT ${maxCandidates}) AS candidates`;
   },
 

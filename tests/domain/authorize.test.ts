@@ -77,7 +77,11 @@ const at = (
   isPublic: boolean,
   held: readonly Role[] = [],
   more: { readonly anonymousWrite?: boolean } = {},
-): ProjectScope => ({ kind: 'project', project: { name: 'team', public: isPublic, ...more }, roles: held });
+): ProjectScope => ({
+  kind: 'project',
+  project: { name: 'team', projectId: 2, public: isPublic, ...more },
+  roles: held,
+});
 const missing: ProjectScope = { kind: 'project', project: null, roles: [] };
 const system = { kind: 'system' } as const;
 

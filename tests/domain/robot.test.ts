@@ -34,6 +34,14 @@ const created: RobotEvent = {
   },
 };
 const which = { name: 'team+ci', robotId: 1 };
+const first = { secretHash: '$argon2id$first', secretVersion: 0 };
+const rotate = { do: 'change-secret', robotId: 1, secretHash: '$argon2id$second' } as const;
+const secretChanged = (
+  previous: Extract<RobotEvent, { type: 'RobotSecretChanged' }>['data']['previous'],
+): RobotEvent => ({
+  type: 'RobotSecretChanged',
+  data: { ...which, secretHash: '$argon2id$second', previous },
+});
 const deleted: RobotEvent = { type: 'RobotDeleted', data: which };
 
 test('a robot lives as many days as it was given, counted from its creation', () => {
@@ -88,15 +96,50 @@ test('a robot of a project that is gone does not keep its name from the next pro
 
 test('a robot gets another secret, which is recorded as a hash', () => {
   given(robotDecider, created)
-    .when({ do: 'change-secret', robotId: 1, secretHash: '$argon2id$second' })
-    .then({ type: 'RobotSecretChanged', data: { ...which, secretHash: '$argon2id$second' } });
+    .when({ do: 'change-secret', robotId: 1, secretHash: '$argon2id$second', previousUntil: null })
+    .then(secretChanged(null));
+});
+
+test('the secret from before is good for a while, where that is asked for, with the version that it had', () => {
+  given(robotDecider, created)
+    .when({ ...rotate, previousUntil: new Date('2025-01-02T12:00:00Z') })
+    .then(secretChanged({ ...first, validUntil: '2025-01-02T12:00:00.000Z' }));
+});
+
+test('a second rotation leaves the newest two secrets, and the version counts every event of the name', () => {
+  const changed = { type: 'RobotChanged', data: { ...created.data, ...which } } as unknown as RobotEvent;
+  given(robotDecider, created, changed, secretChanged({ ...first, validUntil: '2025-01-02T12:00:00.000Z' }))
+    .when({ ...rotate, secretHash: '$argon2id$third', previousUntil: new Date('2025-01-03T12:00:00Z') })
+    .then({
+      type: 'RobotSecretChanged',
+      data: {
+        ...which,
+        secretHash: '$argon2id$third',
+        previous: {
+          secretHash: '$argon2id$second',
+          secretVersion: 2,
+          validUntil: '2025-01-03T12:00:00.000Z',
+        },
+      },
+    });
+});
+
+test('the secret from before is ended once, and where there is none nothing happens', () => {
+  const end = { do: 'end-previous-secret', robotId: 1 } as const;
+  const ended: RobotEvent = { type: 'RobotPreviousSecretEnded', data: which };
+  const rotated = secretChanged({ ...first, validUntil: '2025-01-02T12:00:00.000Z' });
+  given(robotDecider, created, rotated).when(end).then(ended);
+  given(robotDecider, created, rotated, ended).when(end).then();
+  given(robotDecider, created, rotated, secretChanged(null)).when(end).then();
+  given(robotDecider, created).when(end).then();
 });
 
 test('what is meant for a robot that is gone never hits another one of the same name', () => {
   const successor = { ...created, data: { ...created.data, robotId: 2 } } as RobotEvent;
   for (const late of [
     { do: 'change', robotId: 1, ...settings },
-    { do: 'change-secret', robotId: 1, secretHash: 'x' },
+    { do: 'change-secret', robotId: 1, secretHash: 'x', previousUntil: null },
+    { do: 'end-previous-secret', robotId: 1 },
     { do: 'delete', robotId: 1 },
   ] as const)
     given(robotDecider, created, deleted, successor)

@@ -162,7 +162,10 @@ test('a robot that was given less may less with the token that it still has', as
 
 test('with a new secret, and when it is deleted, the tokens of a robot are void', async () => {
   const one = await robot();
-  await changeRobotSecret({ record, hashPassword })({ ...one, secret: 'An0therOne' }, metadata);
+  await changeRobotSecret({ record, hashPassword })(
+    { ...one, secret: 'An0therOne', overlapSeconds: 0 },
+    metadata,
+  );
   isVoid(await refusalOfToken(one.token));
   const other = await robot();
   await deleteRobot({ record })(other, metadata);
