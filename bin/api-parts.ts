@@ -53,6 +53,7 @@ import {
   userIdsOf,
 } from '../projections/users/queries.ts';
 import { credentialParts } from './credential-parts.ts';
+import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { runTimeSettings } from './session-parts.ts';
 import { version } from './version.ts';
@@ -61,7 +62,7 @@ export interface ApiEngines {
   readonly log: EventLog;
   readonly record: Recorder;
   readonly secrets: SecretBox;
-  readonly store: Pick<BlobStore, 'delete'>;
+  readonly store: BlobStore;
   readonly personalData: PersonalData;
   readonly database: Pick<Database, 'kysely'>;
   readonly views: Views;
@@ -100,6 +101,7 @@ export function apiParts(
   };
 
   return {
+    ...repositoryParts({ record, store, contents }, { kysely, current }),
     ...searchParts(kysely, current),
     queries: {
       findLoginUser: current(findLoginUser.bind(undefined, inUsers)),

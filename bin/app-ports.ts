@@ -9,7 +9,6 @@ import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { userOf } from '../domain/access/principal.ts';
 import type { AppPorts } from '../gateway/app.ts';
-import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
 import type { ManifestCache } from '../infra/manifest-cache/port.ts';
@@ -36,7 +35,6 @@ import type { EdgePorts } from './edge-ports.ts';
 
 export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
-  readonly store: BlobStore;
   readonly database: Database;
   readonly cache: ReadCache;
   readonly sharedManifests: ManifestCache | undefined;

@@ -8,6 +8,7 @@ import {
 import type { Descriptor } from '../domain/descriptor.ts';
 import { BlobNotFound, type BlobStore, StoreUnavailable } from '../infra/blob-store/port.ts';
 import type { Content } from './contents.ts';
+import { readBytes } from './read-bytes.ts';
 
 /** A store that takes longer than this is not waited for. */
 const patienceMs = 2000;
@@ -25,7 +26,7 @@ export async function readAttributes(
   const waiting = new AbortController();
   try {
     const late = sleep(patienceMs, undefined, { signal: waiting.signal }).catch(() => undefined);
-    const bytes = await Promise.race([readSmall(store, blob.key), late]);
+    const bytes = await Promise.race([readBytes(store, blob.key, maxConfigBytes), late]);
     return bytes === undefined ? {} : attributesIn(config.mediaType, bytes);
   } catch (error) {
     if (error instanceof BlobNotFound || error instanceof StoreUnavailable) return {};
@@ -33,22 +34,4 @@ export async function readAttributes(
   } finally {
     waiting.abort();
   }
-}
-
-async function readSmall(store: Pick<BlobStore, 'open'>, key: string): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of await store.open(key)) {
-    chunks.push(chunk);
-    size += chunk.length;
-    // Damaged bytes may be more than they were.
-    if (size > maxConfigBytes) return undefined;
-  }
-  const bytes = new Uint8Array(size);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
 }

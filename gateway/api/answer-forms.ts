@@ -27,7 +27,7 @@ export interface AnswerForm<Result> {
   readonly headers?: Readonly<Record<string, string>>;
   /** Which part of a list the request can ask for: `filtered` adds `q` and `sort`. */
   readonly list?: 'paged' | 'filtered';
-  send(result: Result, at: SentTo): FastifyReply;
+  send(result: Result, at: SentTo): FastifyReply | Promise<FastifyReply>;
 }
 
 export interface SentTo {

@@ -18,6 +18,12 @@ export const notFound = refusal(404, 'NOT_FOUND', 'resource not found');
 export const notAcceptable = refusal(406, 'NOT_ACCEPTABLE', 'not acceptable');
 export const conflict = refusal(409, 'CONFLICT', 'resource conflict');
 export const preconditionFailed = refusal(412, 'PRECONDITION', 'precondition failed');
+/** Something that is to go, and that something else needs. */
+export const needed = refusal(
+  412,
+  'VIOLATE_FOREIGN_KEY_CONSTRAINT',
+  'the deleting artifact is referenced by others',
+);
 export const tooLarge = refusal(413, 'REQUEST_ENTITY_TOO_LARGE', 'the body is too large');
 export const unsupportedMediaType = refusal(415, 'UNSUPPORTED', 'a body is application/json');
 

@@ -41,6 +41,7 @@ import type {
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { PreferencesPorts } from './preferences.ts';
 
+import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
 
@@ -93,7 +94,7 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts extends SearchPorts {
+export interface ApiParts extends RepositoryPorts, SearchPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly accessTokens: AccessTokenPorts;

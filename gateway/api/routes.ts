@@ -5,8 +5,9 @@ import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { accessTo } from './access.ts';
 import { accessTokenRoutes } from './access-tokens.ts';
+import { artifactRoutes } from './artifacts.ts';
 import { documentRoutes } from './document.ts';
-import { notFound } from './faults.ts';
+import { needed, notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
 import { preheatingRoutes } from './not-yet/preheating.ts';
@@ -18,10 +19,12 @@ import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { preferenceRoutes } from './preferences.ts';
 import { projectRoutes } from './projects.ts';
+import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { type SessionPorts, sessionRoutes } from './sessions.ts';
 import { systemRoutes } from './system.ts';
+import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
 
@@ -72,6 +75,9 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       sessionRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       memberRoutes(api, parts, access);
+      repositoryRoutes(api, parts, access);
+      artifactRoutes(api, parts, access);
+      tagRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       accessTokenRoutes(api, parts, access);
       preferenceRoutes(api, parts, access);
@@ -101,5 +107,6 @@ const starting = new RequestRefused({
 function inWordsOfTheApi(error: unknown): unknown {
   if (error instanceof Refusal && error.reason.kind === 'project-unknown')
     return notFound(`project ${error.reason.project} not found`);
+  if (error instanceof Refusal && error.reason.kind === 'manifest-referenced') return needed();
   return error;
 }

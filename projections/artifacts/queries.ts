@@ -153,6 +153,38 @@ export const listManifestsOf = (
   limit: number,
 ) => placesIn(db, 'artifacts', { project, after, limit });
 
+/** Up to `limit` manifests of the repository after `after`, by their digests. */
+export async function listManifestsIn(
+  db: Kysely<ArtifactsDatabase>,
+  repository: string,
+  after: Place,
+  limit: number,
+): Promise<{ readonly repository: string; readonly digest: Digest }[]> {
+  const rows = await db
+    .selectFrom('artifacts')
+    .select('digest')
+    .where('repository', '=', repository)
+    .where('digest', '>', after.digest)
+    .orderBy('digest')
+    .limit(limit)
+    .execute();
+  return rows.map(({ digest }) => ({ repository, digest: digest as Digest }));
+}
+
+/** What an index of the repository names, be it there or not. */
+export async function listChildren(
+  db: Kysely<ArtifactsDatabase>,
+  { repository, digest }: { readonly repository: string; readonly digest: Digest },
+): Promise<Digest[]> {
+  const rows = await db
+    .selectFrom('children')
+    .select('digest')
+    .where('repository', '=', repository)
+    .where('index', '=', digest)
+    .execute();
+  return rows.map((row) => row.digest as Digest);
+}
+
 /** Whether a repository of the project holds a manifest; one that was emptied is nothing to keep the project for. */
 export const holdsManifests = async (db: Kysely<ArtifactsDatabase>, project: string): Promise<boolean> =>
   (await listManifestsOf(db, project, { repository: '', digest: '' }, 1)).length > 0;

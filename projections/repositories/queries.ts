@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
-import type { RepositoriesDatabase } from './tables.ts';
+import { type Visible, visibleProjects } from '../projects/queries.ts';
+import { type RepositoriesDatabase, rowsIn } from './tables.ts';
 
 export interface Repository {
   readonly name: string;
@@ -67,16 +68,22 @@ export async function findRepository(
   return row && repositoryOf(row);
 }
 
+/** The ids of those of the repositories that there are, by their names. */
+export async function findRepositoryIds(
+  db: Kysely<RepositoriesDatabase>,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  if (names.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('repositories')
+    .select(['name', 'id'])
+    .where('name', '=', sql<string>`ANY (${[...names]})`)
+    .execute();
+  return new Map(rows.map(({ name, id }) => [name, Number(id)]));
+}
+
 /** Of which projects repositories are listed: those of one, all, or those that somebody may see. */
-export type OfProjects =
-  | { readonly kind: 'one'; readonly project: string }
-  | { readonly kind: 'all' }
-  | {
-      readonly kind: 'some';
-      readonly public: boolean;
-      readonly projectIds: readonly number[];
-      readonly names: readonly string[];
-    };
+export type OfProjects = { readonly kind: 'one'; readonly project: string } | Visible;
 
 /** Without filters as many as the totals say; with filters they are counted, among those of the projects. */
 export async function listRepositoriesOf(
@@ -85,7 +92,10 @@ export async function listRepositoriesOf(
   of: OfProjects,
 ): Promise<Page<Repository>> {
   const conditions = conditionsOf(listing.filters, columns);
-  const all = conditions.reduce((query, condition) => query.where(condition), joined(db).where(isAmong(of)));
+  const all = conditions.reduce(
+    (query, condition) => query.where(condition),
+    joined(db).where(isAmong(db, of)),
+  );
   const page = all
     .select(shown)
     .orderBy(orderOf(listing, columns, []))
@@ -98,7 +108,7 @@ export async function listRepositoriesOf(
       : db
           .selectFrom('project_totals')
           .select(({ fn }) => fn.coalesce(fn.sum<string>('repository_count'), sql<string>`0`).as('total'))
-          .where(isAmong(of));
+          .where(isAmong(db, of));
   const [rows, { total }] = await Promise.all([
     (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
     count.executeTakeFirstOrThrow(),
@@ -106,17 +116,11 @@ export async function listRepositoriesOf(
   return { rows: rows.map(repositoryOf), total: Number(total) };
 }
 
-function isAmong(of: OfProjects) {
-  switch (of.kind) {
-    case 'one':
-      return sql<boolean>`project_totals.name = ${of.project}`;
-    case 'all':
-      return sql<boolean>`true`;
-    case 'some':
-      return sql<boolean>`(project_totals.public AND ${of.public}
-        OR project_totals.project_id = ANY (${[...of.projectIds]}::integer[])
-        OR project_totals.name = ANY (${[...of.names]}::text[]))`;
-  }
+/** A condition on `project_totals`, which has the columns that tell who may see a project. */
+function isAmong(db: Kysely<RepositoriesDatabase>, of: OfProjects) {
+  if (of.kind === 'one') return sql<boolean>`project_totals.name = ${of.project}`;
+  return sql<boolean>`project_totals.name IN (
+    SELECT name FROM ${rowsIn(db, 'project_totals')} p WHERE ${visibleProjects(of)})`;
 }
 
 type Row = Omit<Repository, 'id' | 'artifactCount'> & {

@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { ViewDatabase } from '../../infra/database/projection.ts';
 
 /** How an artifact is listed. */
@@ -103,6 +103,10 @@ export const tablesOfRepositories = {
   signatures: 'repository',
   totals: 'repository',
 } as const;
+
+/** The rows of a table, for a statement in SQL; it needs a name there. */
+export const rowsIn = (db: Kysely<RepositoriesDatabase>, table: keyof RepositoriesDatabase) =>
+  db.selectFrom(table).selectAll();
 
 /** A condition that the partial indexes name as well. */
 export const isListed = sql<boolean>`state IN ('tagged', 'untagged')`;

@@ -1,0 +1,92 @@
+import type { ManifestAt } from '../domain/artifact/decider.ts';
+import type { Digest } from '../domain/digest.ts';
+import type { Metadata } from '../domain/event.ts';
+import { Refusal } from '../domain/refusal.ts';
+import { deleteManifest } from './delete-manifest.ts';
+import { type RemovalPorts, removal } from './remove-unneeded.ts';
+
+/** How the artifacts of a repository hang together. */
+export interface ArtifactParts {
+  /** Up to `limit` accessories of the artifact. */
+  accessoriesOf(at: ManifestAt, limit: number): Promise<readonly Digest[]>;
+  /** What an index names, be it there or not. */
+  childrenOf(at: ManifestAt): Promise<readonly Digest[]>;
+}
+
+export interface DeleteArtifactPorts extends RemovalPorts, ArtifactParts {
+  /** A new UUID. */
+  readonly newCondemnation: () => string;
+}
+
+/** How many accessories of one artifact go together. */
+const accessoriesAtOnce = 100;
+
+/**
+ * Deletes an artifact as the management API does: with its tags, its accessories, and those of its children that
+ * nothing else needs. The accessories go first, so that a call that was cut short is made again on an artifact that
+ * is still there. Resolves to whether it was there. @throws Refusal `manifest-referenced` where an index names it.
+ */
+export const deleteArtifact = ({ accessoriesOf, childrenOf, ...ports }: DeleteArtifactPorts) => {
+  const { contents, newCondemnation } = ports;
+  const deleting = deleteManifest(ports);
+  const { condemnManifests, settleManifests } = removal(ports);
+
+  return async (at: ManifestAt, metadata: Metadata): Promise<boolean> => {
+    const { repository } = at;
+    /** A signature can be tagged as one of itself. */
+    const seen = new Set<Digest>();
+    return remove(at.digest);
+
+    async function remove(digest: Digest): Promise<boolean> {
+      seen.add(digest);
+      const by = await contents.parentOf(repository, digest);
+      if (by !== undefined) throw new Refusal({ kind: 'manifest-referenced', digest, by });
+      const children = await childrenOf({ repository, digest });
+      await removeAccessories(digest);
+      const isRemoved = await deleting({ repository, digest }, metadata);
+      await removeUnneeded(children);
+      return isRemoved;
+    }
+
+    async function removeAccessories(of: Digest): Promise<void> {
+      for (;;) {
+        const accessories = await accessoriesOf({ repository, digest: of }, accessoriesAtOnce);
+        const fresh = accessories.filter((digest) => !seen.has(digest));
+        for (const digest of fresh) await removeAccessory(digest);
+        if (fresh.length === 0 || accessories.length < accessoriesAtOnce) return;
+      }
+    }
+
+    async function removeAccessory(digest: Digest): Promise<void> {
+      try {
+        await remove(digest);
+      } catch (error) {
+        // An index that is no part of this keeps it.
+        if (!(error instanceof Refusal && error.reason.kind === 'manifest-referenced')) throw error;
+      }
+    }
+
+    /** In the two phases of a removal, which keep what has a tag or is named by another index. */
+    async function removeUnneeded(digests: readonly Digest[]): Promise<void> {
+      const children = [...new Set(digests)].filter((digest) => !seen.has(digest));
+      if (children.length === 0) return;
+      for (const digest of children) seen.add(digest);
+      const there = await contents.manifests(repository, children);
+      const needed = await contents.neededManifests(children.map((digest) => ({ repository, digest })));
+      const kept = new Set(needed.map(({ digest }) => digest));
+      const going = children.filter((digest) => there.has(digest) && !kept.has(digest));
+      const below = new Map<Digest, readonly Digest[]>();
+      for (const digest of going) below.set(digest, await childrenOf({ repository, digest }));
+      const condemned = await condemnManifests(
+        going.map((digest) => ({ repository, digest, condemnation: newCondemnation() })),
+        metadata,
+      );
+      const settled = await settleManifests(condemned, { referrersStay: false }, metadata);
+      for (const [index, { digest }] of condemned.entries()) {
+        if (settled[index]?.outcome !== 'removed') continue;
+        await removeAccessories(digest);
+        await removeUnneeded(below.get(digest) ?? []);
+      }
+    }
+  };
+};
