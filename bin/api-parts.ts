@@ -21,7 +21,9 @@ import { endPreviousSecret } from '../commands/end-previous-secret.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
+import type { ConfigurationPorts } from '../gateway/api/configurations.ts';
 import type { ApiParts } from '../gateway/api/ports.ts';
+import type { SystemPorts } from '../gateway/api/system.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
@@ -55,7 +57,7 @@ import {
 import { credentialParts } from './credential-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
-import { runTimeSettings } from './session-parts.ts';
+import { statisticsParts } from './statistics-parts.ts';
 import { version } from './version.ts';
 
 export interface ApiEngines {
@@ -78,7 +80,7 @@ export function apiParts(
   { log, record, secrets, store, personalData, database: { kysely }, views }: ApiEngines,
   contents: Contents,
   current: Current,
-  robotPrefix: string,
+  system: SystemPorts & ConfigurationPorts,
 ): ApiParts {
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
@@ -103,6 +105,8 @@ export function apiParts(
   return {
     ...repositoryParts({ record, store, contents }, { kysely, current }),
     ...searchParts(kysely, current),
+    ...statisticsParts({ log, views }, kysely, current),
+    ...system,
     queries: {
       findLoginUser: current(findLoginUser.bind(undefined, inUsers)),
       findUser: current(findUser.bind(undefined, inUsers)),
@@ -145,10 +149,8 @@ export function apiParts(
     personalData,
     emailKeyOf: (email) => emailKeyOf(secrets, email),
     passwordMatches,
-    configuration: runTimeSettings,
     newSecret,
     version,
-    robotPrefix,
     reached: (position) =>
       views.reached(position, [annotations, members, projects, repositories, robots, users]),
   };

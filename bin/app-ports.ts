@@ -8,6 +8,7 @@ import { pushManifest } from '../commands/push-manifest.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { userOf } from '../domain/access/principal.ts';
+import type { SystemPorts } from '../gateway/api/system.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
@@ -27,11 +28,17 @@ import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
 import { listTags } from '../projections/tags/queries.ts';
 import { type TokenKeysDatabase, tokenKeys } from '../projections/token-keys/projection.ts';
 import { listTokenKeys } from '../projections/token-keys/queries.ts';
+import { type UsersDatabase, users } from '../projections/users/projection.ts';
+import { hasUsersBeside } from '../projections/users/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
 import { cachedReads } from './cached-reads.ts';
+import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
+
+/** Who is there from the first start on. */
+const firstUserId = 1;
 
 export interface Engines extends ApiEngines {
   readonly logger: FastifyBaseLogger;
@@ -41,6 +48,8 @@ export interface Engines extends ApiEngines {
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
+  readonly settings: ConfigurationSettings;
+  readonly system: SystemPorts;
   isReady(): boolean;
 }
 
@@ -59,6 +68,8 @@ export function appPorts({
   maxOpenUploads,
   redirectPulls,
   auth,
+  settings,
+  system,
   isReady,
 }: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
@@ -72,6 +83,14 @@ export function appPorts({
   const current = currentIn(views);
   const contents = contentsOf({ database, views });
   const reads = cachedReads(cache, kysely, current);
+  const configuration = configurationParts(
+    {
+      ...{ log, record, secrets, views },
+      readConfiguration: reads.readConfiguration,
+      hasUsers: current(hasUsersBeside.bind(undefined, viewOf<UsersDatabase>(kysely, users), firstUserId)),
+    },
+    settings,
+  );
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const mounting = mountBlob(changing);
   const recovering = recoverBlob(changing);
@@ -91,12 +110,16 @@ export function appPorts({
     isOutage: (error) => isTransient(error) || isBeingBuilt(error),
     currentTraceparent,
     asOfNow: cache.asOfNow,
-    ...authPorts(auth, {
-      findLoginUser: reads.findLoginUser,
-      findRobot: reads.findRobot,
-      findAccessToken: reads.findAccessToken,
-      listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
-    }),
+    ...authPorts(
+      auth,
+      {
+        findLoginUser: reads.findLoginUser,
+        findRobot: reads.findRobot,
+        findAccessToken: reads.findAccessToken,
+        listTokenKeys: current(listTokenKeys.bind(undefined, inTokenKeys)),
+      },
+      configuration.configuration,
+    ),
 
     findProject: openedBy(auth.anonymousWrite, reads.findProject),
     async rolesOf(principal, projectId) {
@@ -112,12 +135,10 @@ export function appPorts({
     listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
-    api: apiParts(
-      { log, record, secrets, store, personalData, database, views },
-      contents,
-      current,
-      auth.robotPrefix,
-    ),
+    api: apiParts({ log, record, secrets, store, personalData, database, views }, contents, current, {
+      ...system,
+      ...configuration,
+    }),
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

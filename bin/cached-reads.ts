@@ -10,6 +10,9 @@ import { findManifest } from '../projections/artifacts/queries.ts';
 import { blobQuestion } from '../projections/blobs/cached.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
 import { findBlob } from '../projections/blobs/queries.ts';
+import { configurationQuestion } from '../projections/configuration/cached.ts';
+import { type ConfigurationDatabase, configuration } from '../projections/configuration/projection.ts';
+import { readConfiguration } from '../projections/configuration/queries.ts';
 import { rolesQuestion } from '../projections/members/cached.ts';
 import { type MembersDatabase, members } from '../projections/members/projection.ts';
 import { rolesOf } from '../projections/members/queries.ts';
@@ -32,6 +35,7 @@ export function cachedReads(cache: ReadCache, kysely: ViewDatabase, current: Cur
   const inAccessTokens = viewOf<AccessTokensDatabase>(kysely, accessTokens);
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
+  const inConfiguration = viewOf<ConfigurationDatabase>(kysely, configuration);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
   const inRobots = viewOf<RobotsDatabase>(kysely, robots);
@@ -48,6 +52,10 @@ export function cachedReads(cache: ReadCache, kysely: ViewDatabase, current: Cur
     findProject: cache.cached(projectQuestion, current(findProject.bind(undefined, inProjects))),
     findRobot: cache.cached(robotQuestion, current(findRobot.bind(undefined, inRobots))),
     findTag: cache.cached(tagQuestion, current(findTag.bind(undefined, inTags))),
+    readConfiguration: cache.cached(
+      configurationQuestion,
+      current(readConfiguration.bind(undefined, inConfiguration)),
+    ),
     rolesOf: cache.cached(rolesQuestion, current(rolesOf.bind(undefined, inMembers))),
   };
 }

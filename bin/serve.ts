@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { firstStart } from '../commands/first-start.ts';
 import { recorder } from '../commands/record.ts';
 import { backgroundRecorder } from '../commands/record-in-background.ts';
+import { seedConfiguration } from '../commands/seed-configuration.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import { createApp } from '../gateway/app.ts';
 import { healthRoutes } from '../gateway/health.ts';
@@ -26,13 +27,15 @@ import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
+import { configurationSettings } from './configuration-parts.ts';
 import { edgePorts } from './edge-ports.ts';
 import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
-import { openSessionStore } from './session-parts.ts';
+import { openSessionStore } from './session-store.ts';
 import { startFailure } from './start-failure.ts';
+import { systemParts } from './system-parts.ts';
 import { keepSigningKey } from './token-keys.ts';
 import { version } from './version.ts';
 import { welcome } from './welcome.ts';
@@ -137,6 +140,11 @@ async function run(
   open.defer(() => redis?.disconnect());
   const sessionStore = await openSessionStore(redis, foundation.views, secrets);
   const edge = edgePorts(configuration, redis, logger);
+  const isReady = () => ready;
+  const system = systemParts(configuration, {
+    ...{ log, views, store, redis, isReady },
+    database: foundation.views,
+  });
   const app = createApp({
     ...appPorts({
       ...{ logger, log, record, store, secrets, personalData, views, cache },
@@ -145,8 +153,10 @@ async function run(
       database: foundation.views,
       maxOpenUploads: configuration.uploads.max_open,
       redirectPulls: !configuration.storage_service.redirect.disable,
+      settings: configurationSettings(configuration),
+      system,
       auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
-      isReady: () => ready,
+      isReady,
     }),
     metrics: metrics.http,
     ...edge,
@@ -170,6 +180,9 @@ async function run(
 
   const isFirstStart = (await log.head()) === 0n;
   await firstStart({ log, record, hashPassword, ...first }, configuration.harbor_admin_password?.reveal());
+  const { seeds } = configuration.runTime;
+  if (Object.keys({ ...seeds.items, ...seeds.secrets }).length > 0)
+    await seedConfiguration({ record, secrets })(seeds);
   const signing = await keepSigningKey(configuration, { log, record, secrets }, logger);
   open.defer(() => signing.stop());
   await views.caughtUp();

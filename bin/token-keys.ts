@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import { recorder } from '../commands/record.ts';
 import { newestSigningKey, type RotationPorts, rotateSigningKey } from '../commands/rotate-signing-key.ts';
 import { catalogue } from '../domain/catalogue.ts';
+import { longestTokenMinutes } from '../domain/configuration/items.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
@@ -17,7 +18,8 @@ const dayMs = 24 * 60 * 60_000;
 /** How often a server looks whether its key is old. */
 const checkMs = 60 * 60_000;
 
-const lifetimeOf = ({ token }: Configuration): number => token.expiration_minutes * 60_000;
+/** Of any token that was handed out, whatever `token_expiration` was then. */
+const tokenLifetimeMs = longestTokenMinutes * 60_000;
 
 /** The secret key is another one than that which the log was written with. */
 export class OtherSecretKey extends Error {
@@ -56,7 +58,7 @@ export async function keepSigningKey(
   const { key_days } = configuration.token;
   const olderThanMs = key_days === 0 ? Number.POSITIVE_INFINITY : key_days * dayMs;
   const check = async (): Promise<void> => {
-    const rotation = { now: new Date(), tokenLifetimeMs: lifetimeOf(configuration), olderThanMs };
+    const rotation = { now: new Date(), tokenLifetimeMs, olderThanMs };
     if ((await rotate(rotation, system)).rotated) logger.info('tokens get a new signing key');
   };
   await check();
@@ -79,7 +81,7 @@ export async function rotateTokenKeys(
     const record = recorder({ log, catalogue, newEventId });
     const secrets = await openSecretBox(configuration);
     const rotate = rotateSigningKey({ log, record, secrets, newSigningKey });
-    const rotation = { now: new Date(), tokenLifetimeMs: lifetimeOf(configuration), revoke };
+    const rotation = { now: new Date(), tokenLifetimeMs, revoke };
     const { rotated } = await rotate(rotation, system);
     if (!rotated) console.log('another process has just done so');
     else if (revoke)

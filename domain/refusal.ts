@@ -12,6 +12,12 @@ export type Reason =
   | { readonly kind: 'member-unknown'; readonly memberId: number }
   | { readonly kind: 'robot-exists'; readonly robot: string }
   | { readonly kind: 'robot-unknown'; readonly robotId: number }
+  | { readonly kind: 'configuration-invalid'; readonly item: string; readonly expected: string }
+  /** Users have passwords here that they would lose. */
+  | { readonly kind: 'auth-mode-locked' }
+  /** The audit log would go nowhere. */
+  | { readonly kind: 'audit-endpoint-missing' }
+  | { readonly kind: 'audit-endpoint-unreachable'; readonly endpoint: string }
   | { readonly kind: 'access-token-exists'; readonly name: string }
   | { readonly kind: 'access-token-unknown'; readonly tokenId: number }
   | { readonly kind: 'too-many-access-tokens'; readonly max: number }

@@ -27,6 +27,7 @@ import { type ReferrerPorts, referrerRoutes } from './oci/referrers.ts';
 import { type TagPorts, tagRoutes } from './oci/tags.ts';
 import { type UploadPorts, uploadRoutes } from './oci/uploads.ts';
 import { limitAddresses } from './rate-limit.ts';
+import { refuseWhileReadOnly } from './read-only.ts';
 import { pathOf, refuseDoubtfulRequests, refuseEncodedBodies } from './request-form.ts';
 import { requestIds } from './request-id.ts';
 import { traceRequests } from './tracing.ts';
@@ -132,6 +133,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
     const permit = permitter(ports);
     oci.addHook('onRequest', requireReady);
     oci.addHook('preHandler', (_request, _reply, done) => ports.asOfNow(done));
+    oci.addHook('preHandler', (request) => refuseWhileReadOnly(ports.api, request));
     versionRoutes(oci, ports);
     blobRoutes(oci, { ...ports, permit });
     uploadRoutes(oci, { ...ports, permit, mayPull: pullQuestion(ports) });
@@ -152,7 +154,12 @@ const starting = () =>
   });
 
 /** Who watches over the registry must not take it for dead because others at his address ask too much. */
-const healthChecks: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
+const healthChecks: ReadonlySet<string> = new Set([
+  '/healthz',
+  '/readyz',
+  '/api/v2.0/ping',
+  '/api/v2.0/health',
+]);
 /** What is asked every few seconds. */
 const probes: ReadonlySet<string> = new Set([...healthChecks, '/metrics']);
 

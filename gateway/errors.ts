@@ -78,6 +78,27 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'NOT_FOUND',
     message: `robot ${robotId} not found`,
   }),
+  'configuration-invalid': ({ item, expected }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `${item} is ${expected}`,
+  }),
+  'auth-mode-locked': () => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: 'the auth mode cannot be modified as new users have been inserted into database',
+  }),
+  'audit-endpoint-missing': () => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message:
+      'bad request: audit log forward endpoint should be configured before enable skip audit log in database',
+  }),
+  'audit-endpoint-unreachable': ({ endpoint }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `could not connect to the audit endpoint: ${endpoint}`,
+  }),
   'access-token-exists': ({ name }) => ({
     status: 409,
     code: 'CONFLICT',

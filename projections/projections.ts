@@ -3,6 +3,7 @@ import { accessTokens } from './access-tokens/projection.ts';
 import { annotations } from './annotations/projection.ts';
 import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
+import { configuration } from './configuration/projection.ts';
 import { credentialUses } from './credential-uses/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
@@ -10,6 +11,7 @@ import { projects } from './projects/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
 import { robots } from './robots/projection.ts';
+import { storage } from './storage/projection.ts';
 import { tags } from './tags/projection.ts';
 import { tokenKeys } from './token-keys/projection.ts';
 import { users } from './users/projection.ts';
@@ -20,6 +22,7 @@ export const projections: readonly AnyProjection[] = [
   annotations,
   artifacts,
   blobs,
+  configuration,
   credentialUses,
   members,
   preferences,
@@ -27,6 +30,7 @@ export const projections: readonly AnyProjection[] = [
   referrers,
   repositories,
   robots,
+  storage,
   tags,
   tokenKeys,
   users,

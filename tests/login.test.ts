@@ -26,7 +26,7 @@ function loginsOf() {
       return password === 'right';
     },
     throttle: loginThrottle({ now: () => 0, pause: async () => undefined }),
-    robotPrefix: 'robot$',
+    robotPrefix: async () => 'robot$',
     recordLogin: () => undefined,
   });
   return {

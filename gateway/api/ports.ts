@@ -39,11 +39,13 @@ import type {
   userIdsOf,
 } from '../../projections/users/queries.ts';
 import type { AccessTokenPorts } from './access-tokens.ts';
+import type { ConfigurationPorts } from './configurations.ts';
 import type { PreferencesPorts } from './preferences.ts';
-
 import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
+import type { StatisticsPorts } from './statistics.ts';
+import type { SystemPorts } from './system.ts';
 
 /** A query without the database that it asks. */
 export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
@@ -94,7 +96,12 @@ export interface ApiCommands {
 }
 
 /** What the management API is wired with. */
-export interface ApiParts extends RepositoryPorts, SearchPorts {
+export interface ApiParts
+  extends RepositoryPorts,
+    SearchPorts,
+    ConfigurationPorts,
+    SystemPorts,
+    StatisticsPorts {
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly accessTokens: AccessTokenPorts;
@@ -104,13 +111,10 @@ export interface ApiParts extends RepositoryPorts, SearchPorts {
   /** The keyed hash by which an e-mail address is found. */
   emailKeyOf(email: string): string;
   passwordMatches(passwordHash: string, password: string): Promise<boolean>;
-  configuration(): Promise<{ readonly auth_mode: string; readonly self_registration: boolean }>;
   /** A secret that nobody can guess, for a robot. */
   newSecret(): string;
   /** The version of this program. */
   readonly version: string;
-  /** What the full name of every robot begins with: `robot$`. */
-  readonly robotPrefix: string;
   /** Resolves when the lists of users, projects, members and robots show the position. */
   reached(position: bigint): Promise<void>;
 }

@@ -112,6 +112,12 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     // Harbor lets every user create projects unless it is told otherwise; a robot has to be given that.
     if (principal.kind === 'robot' && !authorize(principal, 'project:create', { kind: 'system' }))
       throw forbidden('Only system admin can create project');
+    const { project_creation_restriction } = await ports.configuration();
+    if (
+      project_creation_restriction === 'adminonly' &&
+      !authorize(principal, 'project:create', { kind: 'system' })
+    )
+      throw forbidden('Only system admin can create project');
     if (principal.kind === 'access-token' && !includes(principal, 'project:create', { kind: 'system' }))
       throw forbidden('the access token was not made to create projects');
     const form = await readJson(request, projectForm);

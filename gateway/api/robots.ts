@@ -43,7 +43,8 @@ const secretForm = z.object({
 
 /** Harbor's `robot` operations. */
 export function robotRoutes(api: FastifyInstance, ports: ApiPorts, access: Access): void {
-  const { queries, commands, reached, robotPrefix, newSecret, lastUsesOf } = ports;
+  const { queries, commands, reached, newSecret, lastUsesOf } = ports;
+  const robotPrefix = async () => (await ports.configuration()).robot_name_prefix;
 
   /** The robot, for who may do this with robots of its level. */
   async function robotFor(
@@ -93,8 +94,8 @@ export function robotRoutes(api: FastifyInstance, ports: ApiPorts, access: Acces
 
   async function shown(robots: readonly ListedRobot[]) {
     const ids = robots.map(({ robotId }) => robotId);
-    const uses = await lastUsesOf('robot', ids);
-    return robots.map((robot) => shownRobot(robotPrefix, robot, uses.get(robot.robotId)));
+    const [prefix, uses] = await Promise.all([robotPrefix(), lastUsesOf('robot', ids)]);
+    return robots.map((robot) => shownRobot(prefix, robot, uses.get(robot.robotId)));
   }
 
   operation(
@@ -189,7 +190,7 @@ export function robotRoutes(api: FastifyInstance, ports: ApiPorts, access: Acces
         id: robotId,
         body: {
           id: robotId,
-          name: robotPrefix + name,
+          name: (await robotPrefix()) + name,
           secret,
           creation_time: createdAt,
           expires_at: expiryOf(expiresAt),
@@ -230,7 +231,7 @@ export function robotRoutes(api: FastifyInstance, ports: ApiPorts, access: Acces
     async ({ request, path, body }) => {
       const { robot, form, ...asker } = await robotAndBody(request, path.robot_id, 'update', body);
       const level = robot.project === null ? 'system' : 'project';
-      if (form.level !== level || form.name !== robotPrefix + robot.name)
+      if (form.level !== level || form.name !== (await robotPrefix()) + robot.name)
         throw badRequest('cannot update the level or name of robot');
       if (robot.project !== null && projectIn(form) !== robot.project)
         throw badRequest('cannot update the project id of robot');

@@ -1,11 +1,13 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Refusal } from '../../domain/refusal.ts';
 import { type IdentifyPorts, identifyWith } from '../auth/identify.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
+import { refuseWhileReadOnly } from '../read-only.ts';
 import { accessTo } from './access.ts';
 import { accessTokenRoutes } from './access-tokens.ts';
 import { artifactRoutes } from './artifacts.ts';
+import { configurationRoutes } from './configurations.ts';
 import { documentRoutes } from './document.ts';
 import { needed, notFound } from './faults.ts';
 import { memberRoutes } from './members.ts';
@@ -23,6 +25,7 @@ import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { type SessionPorts, sessionRoutes } from './sessions.ts';
+import { statisticRoutes } from './statistics.ts';
 import { systemRoutes } from './system.ts';
 import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
@@ -65,12 +68,15 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       documentRoutes(api, parts.version);
       api.addHook('onRequest', async (request) => {
         refuseBadQueries(request);
-        if (!ports.isReady()) throw starting;
+        if (!ports.isReady() && !alwaysAnswered.has(operationOf(request))) throw starting;
+        if (operationOf(request) !== 'updateConfigurations') await refuseWhileReadOnly(ports.api, request);
       });
       api.setErrorHandler((error) => {
         throw inWordsOfTheApi(error);
       });
-      systemRoutes(api, access);
+      systemRoutes(api, parts, access);
+      configurationRoutes(api, parts, access);
+      statisticRoutes(api, parts, access);
       userRoutes(api, parts, access);
       sessionRoutes(api, parts, access);
       projectRoutes(api, parts, access);
@@ -95,6 +101,10 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
     { prefix: '/api/v2.0' },
   );
 }
+
+/** Those who watch over the registry ask also while it starts. */
+const alwaysAnswered: ReadonlySet<string> = new Set(['getPing', 'getHealth']);
+const operationOf = ({ routeOptions }: FastifyRequest): string => routeOptions.config.operation?.id ?? '';
 
 const starting = new RequestRefused({
   status: 503,

@@ -29,10 +29,10 @@ export type Challenge = (request: FastifyRequest, fault: Fault) => RequestRefuse
  * line, and none needs to be told of Basic, which is accepted nevertheless. Always 401, also for a scope that is
  * missing, where RFC 6750 has 403: clients ask for another token on 401 alone.
  */
-export const challenger =
-  ({ service, externalUrl, hostname }: ChallengeSettings): Challenge =>
-  (request, { message, scope, error }) => {
-    const realm = `${externalUrl ?? `${request.protocol}://${hostOf(request, hostname)}`}${tokenPath}`;
+export const challenger = ({ service, ...settings }: ChallengeSettings): Challenge => {
+  const urlFor = urlOf(settings);
+  return (request, { message, scope, error }) => {
+    const realm = `${urlFor(request)}${tokenPath}`;
     const parameters = Object.entries({ realm, service, scope, error })
       .filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name}="${value}"`);
@@ -43,9 +43,16 @@ export const challenger =
       headers: { 'www-authenticate': `Bearer ${parameters.join(',')}` },
     });
   };
+};
 
 /** A host name or an address, and a port; what could end a quoted value is not. */
 const harmlessHost = /^(?:[A-Za-z0-9._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?$/;
 
 const hostOf = ({ host }: FastifyRequest, otherwise: string): string =>
   host !== undefined && harmlessHost.test(host) ? host : otherwise;
+
+/** By which scheme, host and port the client of a request reaches the registry, without a slash at the end. */
+export const urlOf =
+  ({ externalUrl, hostname }: Pick<ChallengeSettings, 'externalUrl' | 'hostname'>) =>
+  (request: FastifyRequest): string =>
+    externalUrl ?? `${request.protocol}://${hostOf(request, hostname)}`;

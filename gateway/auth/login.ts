@@ -45,7 +45,7 @@ export interface LoginPorts extends AccountPorts {
   passwordMatches(hash: string, password: string): Promise<boolean>;
   readonly throttle: LoginThrottle;
   /** What the name of every robot begins with: `robot$`. */
-  readonly robotPrefix: string;
+  robotPrefix(): Promise<string>;
   /** Returns at once. */
   recordLogin(event: LoginEvent, metadata: Metadata): void;
   /** Whether each login is one of its own, which is checked and recorded although the same password was right just now. */
@@ -82,11 +82,11 @@ const nobodysHash =
   '$argon2id$v=19$m=19456,t=2,p=1$aK+l78EE8/qXsb70XWMDRQ$iCrYxsOsTIKlvNbZPCy3EB7BRF/P59ABgnrEMLZjL5Q';
 
 export function loginWith(ports: LoginPorts): Login {
-  const { findLoginUser, findRobot, throttle, robotPrefix } = ports;
+  const { findLoginUser, findRobot, throttle } = ports;
   const check = rememberingCheck(ports.passwordMatches);
 
   /** All passwords by which the account of this name is known now; none for an account that may not log in. */
-  async function knownOf(name: string): Promise<readonly Known[]> {
+  async function knownOf(name: string, robotPrefix: string): Promise<readonly Known[]> {
     // No name has a NUL, and no query takes one.
     if (name.includes('\0')) return [];
     const robot = name.startsWith(robotPrefix) ? await findRobot(name.slice(robotPrefix.length)) : undefined;
@@ -98,7 +98,8 @@ export function loginWith(ports: LoginPorts): Login {
 
   return async (credentials, metadata) => {
     const { username } = credentials;
-    const known = await knownOf(username);
+    const robotPrefix = await ports.robotPrefix();
+    const known = await knownOf(username, robotPrefix);
     const remembered = known.find(({ hash }) => !ports.each && check.isRemembered(hash, credentials));
     if (remembered !== undefined) return loggedInAs(remembered);
 

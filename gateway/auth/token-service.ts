@@ -19,7 +19,7 @@ export interface TokenServicePorts extends PermissionPorts {
   readonly refresh: Refresh;
   readonly sessions: Pick<Sessions, 'identify'>;
   readonly limit: Limit;
-  readonly tokens: TokenSettings;
+  readonly tokens: Pick<TokenSettings, 'service'>;
   issueToken(content: TokenContent): Promise<IssuedToken>;
 }
 
@@ -51,13 +51,17 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
     await limit(principal, request.ip);
     const { access, refused } = await grant(ports, principal, readScopes(scopes));
     const refreshToken = loggedIn && (await refreshTokenOf(loggedIn));
-    const { token, issuedAt } = await issueToken({ subject: loggedIn?.subject ?? null, access, refused });
+    const { token, issuedAt, lifetimeSeconds } = await issueToken({
+      subject: loggedIn?.subject ?? null,
+      access,
+      refused,
+    });
     return {
       scope: writeScopes(access),
       body: {
         token,
         access_token: token,
-        expires_in: tokens.lifetimeSeconds,
+        expires_in: lifetimeSeconds,
         issued_at: issuedAt.toISOString().replace('.000', ''),
         ...(refreshToken !== undefined && { refresh_token: refreshToken }),
       },
@@ -127,7 +131,7 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
 }
 
 /** @throws RequestRefused 400 */
-function requireService(query: URLSearchParams, { service }: TokenSettings): void {
+function requireService(query: URLSearchParams, { service }: Pick<TokenSettings, 'service'>): void {
   if (query.get('service') === service) return;
   throw new RequestRefused({ status: 400, code: 'UNSUPPORTED', message: `the service is ${service}` });
 }

@@ -38,18 +38,21 @@ export interface TokenContent {
 export interface IssuedToken {
   readonly token: string;
   readonly issuedAt: Date;
+  readonly lifetimeSeconds: number;
 }
 
 export interface TokenSettings {
   /** The audience: whose tokens these are. */
   readonly service: string;
-  readonly lifetimeSeconds: number;
+  /** How long a token lives that is issued now. */
+  lifetimeSeconds(): Promise<number>;
 }
 
 /** Signs a token (distribution's token specification; RFC 7519). */
 export const tokenIssuer =
-  (keys: KeyRing, { service, lifetimeSeconds }: TokenSettings) =>
+  (keys: KeyRing, { service, lifetimeSeconds: lifetimeNow }: TokenSettings) =>
   async ({ subject, access, refused }: TokenContent): Promise<IssuedToken> => {
+    const lifetimeSeconds = await lifetimeNow();
     const { kid, key } = await keys.signing();
     const now = Math.floor(Date.now() / 1000);
     const token = await new SignJWT({ access, refused, subject })
@@ -62,7 +65,7 @@ export const tokenIssuer =
       .setExpirationTime(now + lifetimeSeconds)
       .setJti(randomUUID())
       .sign(key);
-    return { token, issuedAt: new Date(now * 1000) };
+    return { token, issuedAt: new Date(now * 1000), lifetimeSeconds };
   };
 
 interface Remembered {

@@ -1,5 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type FileHandle, lstat, open, readdir, rename, rmdir, unlink } from 'node:fs/promises';
+import {
+  access,
+  constants,
+  type FileHandle,
+  lstat,
+  open,
+  readdir,
+  rename,
+  rmdir,
+  unlink,
+} from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { algorithmOf, type Digest, digestFrom } from '../../domain/digest.ts';
 import { blobFiles, pathOfBlob } from './blob-files.ts';
@@ -230,6 +240,12 @@ export async function openFilesystemStore(settings: FilesystemSettings): Promise
 
   return {
     product: 'filesystem',
+
+    check: () =>
+      onDisk(async () => {
+        for (const folder of [blobs, uploads]) await access(folder, constants.W_OK | constants.X_OK);
+      }),
+
     ...blobFiles(blobs, memory),
     ...finished,
 

@@ -52,6 +52,9 @@ export interface BlobStore {
   /** The product's name, for status and metrics. */
   readonly product: string;
 
+  /** Resolves while the store is there and takes bytes. @throws StoreUnavailable */
+  check(): Promise<void>;
+
   /** Opens an upload under `id`, a UUID. @throws UploadExists */
   createUpload(id: string, attributes: UploadAttributes): Promise<void>;
 

@@ -169,6 +169,7 @@ export async function openS3Store(settings: S3Settings): Promise<BlobStore> {
 
   return {
     product: 's3',
+    check: objects.check,
     ...finishedObjects(objects),
 
     createUpload: (id, attributes) =>

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { runTimeReference } from './describe-run-time.ts';
 import {
   defaultOf,
   isNotUsed,
@@ -31,6 +32,7 @@ export function configurationReference(): string {
     '',
     ...table(single.flatMap(([key, schema]) => [...leavesOf(schema, [key])])),
     ...grouped.flatMap(([key, schema]) => sectionReference([key], schema, 2)),
+    ...runTimeReference(),
     '## Keys of harbor.yml that are not used',
     '',
     notUsedIntroduction,

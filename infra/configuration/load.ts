@@ -4,6 +4,7 @@ import { ConfigurationError, type Fault, nearest } from './faults.ts';
 import { readSettings } from './file.ts';
 import { interpret, type WrittenSecret } from './interpret.ts';
 import { defaultOf, isNotUsed, isSecret, keysOf, leavesOf, schemaAt, variableOf, written } from './keys.ts';
+import { runTimeFrom } from './run-time.ts';
 import { type Configuration, configurationSchema } from './schema.ts';
 import { resolveSecret, SecretNotFound, type SecretSource, standardSecretSources } from './secret.ts';
 import { find, merge, nameOf, noSettings, type SectionSetting, type Setting } from './settings.ts';
@@ -27,6 +28,7 @@ export async function loadConfiguration({
   const path = file ?? (environment[fileVariable] || undefined);
   const ofFile = path === undefined ? { settings: noSettings, faults: [] } : await readSettings(path);
   const ofEnvironment = environmentSettings(configurationSchema, environment);
+  const { runTime, faults: ofRunTime } = runTimeFrom(environment);
   // What is missing cannot be told before the file can be read.
   if (ofFile.faults.length > 0) throw new ConfigurationError([...ofFile.faults, ...ofEnvironment.faults]);
   const settings = merge(withoutAliases(ofFile.settings, ofEnvironment.settings), ofEnvironment.settings);
@@ -40,10 +42,11 @@ export async function loadConfiguration({
     ...ofEnvironment.faults,
     ...(parsed.error?.issues ?? []).flatMap((issue) => faultsOf(issue, settings)),
     ...unresolved.filter((fault) => fault !== undefined),
+    ...ofRunTime,
   ];
   if (!parsed.success || faults.length > 0) throw new ConfigurationError(withoutRepetition(faults));
   const configuration = withoutUndefined(parsed.data) as typeof parsed.data;
-  return { ...configuration, unused: unusedKeys(settings, configuration) };
+  return { ...configuration, runTime, unused: unusedKeys(settings, configuration) };
 }
 
 /** A value can break two checks that expect the same, such as a whole number in a range. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { checkTogether } from './rules.ts';
+import type { RunTime } from './run-time.ts';
 import { access } from './sections/access.ts';
 import { cache } from './sections/cache.ts';
 import { databases } from './sections/databases.ts';
@@ -42,4 +43,6 @@ export const configurationSchema = keys
 export type Configuration = z.output<typeof configurationSchema> & {
   /** The keys that were set and that nothing reads, in the order of the schema; a whole section by its name. */
   readonly unused: readonly string[];
+  /** What the environment says of what can be changed while the system runs. */
+  readonly runTime: RunTime;
 };

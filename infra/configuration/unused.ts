@@ -4,7 +4,10 @@ import { type Configuration, configurationSchema } from './schema.ts';
 import { find, type SectionSetting, type Setting } from './settings.ts';
 
 /** The keys that were set and that nothing reads; a section of which nothing is read counts as one. */
-export function unusedKeys(settings: SectionSetting, configuration: Omit<Configuration, 'unused'>): string[] {
+export function unusedKeys(
+  settings: SectionSetting,
+  configuration: Omit<Configuration, 'unused' | 'runTime'>,
+): string[] {
   const idle = idleServers(configuration).filter((path) => find(settings, path).setting !== undefined);
   return [...notUsedUnder(configurationSchema, settings, [], idle.map(written))];
 }
@@ -28,7 +31,7 @@ function* notUsedUnder(
 function idleServers({
   event_log: { engine },
   external_database,
-}: Omit<Configuration, 'unused'>): string[][] {
+}: Omit<Configuration, 'unused' | 'runTime'>): string[][] {
   const idle: string[][] = [];
   if (external_database.harbor !== undefined) idle.push(['database']);
   if (engine !== 'postgres') idle.push(['external_database', 'log']);

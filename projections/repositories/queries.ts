@@ -133,3 +133,39 @@ const repositoryOf = ({ id, artifact_count, ...row }: Row): Repository => ({
   id: Number(id),
   artifactCount: Number(artifact_count),
 });
+
+export interface Count {
+  readonly projects: number;
+  readonly repositories: number;
+}
+
+const noCount: Count = { projects: 0, repositories: 0 };
+
+/**
+ * How many projects there are and repositories in them, by whether everybody may read them; with `projectIds` only of
+ * those projects.
+ */
+export async function countContents(
+  db: Kysely<RepositoriesDatabase>,
+  projectIds?: readonly number[],
+): Promise<{ readonly public: Count; readonly private: Count }> {
+  const rows = await db
+    .selectFrom('project_totals')
+    .select(({ fn }) => [
+      'public',
+      fn.countAll<string>().as('projects'),
+      fn.sum<string>('repository_count').as('repositories'),
+    ])
+    .$if(projectIds !== undefined, (query) =>
+      query.where('project_id', '=', sql<number>`ANY (${[...(projectIds ?? [])]}::integer[])`),
+    )
+    .groupBy('public')
+    .execute();
+  const countOf = (isPublic: boolean): Count => {
+    const row = rows.find((row) => row.public === isPublic);
+    return row === undefined
+      ? noCount
+      : { projects: Number(row.projects), repositories: Number(row.repositories) };
+  };
+  return { public: countOf(true), private: countOf(false) };
+}

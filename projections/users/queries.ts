@@ -142,3 +142,13 @@ export async function searchUsers(
   ]);
   return { rows, total: Number(total) };
 }
+
+export async function hasUsersBeside(db: Kysely<UsersDatabase>, userId: number): Promise<boolean> {
+  const other = await db
+    .selectFrom('users')
+    .select('user_id')
+    .where('user_id', '!=', userId)
+    .limit(1)
+    .execute();
+  return other.length > 0;
+}

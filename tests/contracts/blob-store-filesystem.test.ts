@@ -75,6 +75,15 @@ async function everythingIn(directory: string): Promise<readonly string[]> {
 blobStoreContract('filesystem', startFilesystem);
 blobStoreExpiry('filesystem', startFilesystem);
 
+test('filesystem: a store whose folders are gone says so', async (t) => {
+  const { settings } = await startFilesystem(t);
+  assert.ok('directory' in settings);
+  const store = await openFilesystemStore(settings);
+  t.after(() => store.close());
+  await rm(join(settings.directory, 'uploads'), { recursive: true });
+  await assert.rejects(store.check(), StoreUnavailable);
+});
+
 test('filesystem: what a crash cut short of the memory of an upload is nothing, and is forgotten', async (t) => {
   const { store, directory } = await open(t);
   const id = randomUUID();

@@ -110,6 +110,10 @@ export function blobStoreContract(product: string, start: StartStore): void {
     }
   });
 
+  rule('a store that is there says so', async (_, store) => {
+    await store.check();
+  });
+
   rule('an empty blob is a blob, of either algorithm and by either way', async (_, store) => {
     for (const algorithm of ['sha256', 'sha512'] as const) {
       const digest = digestOf(Buffer.alloc(0), algorithm);

@@ -155,6 +155,8 @@ test('until the views show what the log holds, the registry answers 503 and says
     assert.equal(answer.headers['retry-after'], '1');
     assert.equal(answer.headers['docker-distribution-api-version'], 'registry/2.0');
   }
+  const health = await send(server, 'GET', '/api/v2.0/health', { as: '' });
+  assert.deepEqual([health.status, JSON.parse(health.body.toString()).status], [200, 'unhealthy']);
   const ready = await fetch(`${server.url}/readyz`);
   assert.deepEqual(
     [ready.status, await ready.json()],

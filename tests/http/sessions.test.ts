@@ -435,9 +435,7 @@ test('sessions are for users: a robot has none, and a stranger is told to log in
 test('an access token opens no session, and neither sees nor ends those of its user', async () => {
   await createUser(server, 'tokened');
   const browser = await loggedIn(server, 'tokened');
-  const { token } = json(
-    await browser.ask('POST', '/users/current/tokens', { name: 'script', duration: 1 }),
-  );
+  const { token } = json(await browser.ask('POST', '/users/current/tokens', { name: 'script', duration: 1 }));
   assert.ok(token.length > 20);
   assert.equal((await openBrowser(server).logIn('tokened', token)).status, 401);
   for (const [method, path] of [

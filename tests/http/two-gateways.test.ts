@@ -180,3 +180,36 @@ test('100 first pushes into a new repository at once through two gateways are al
     assert.equal(JSON.parse(list.body.toString()).tags.length, 100);
   }
 });
+
+test('a setting that one gateway has changed counts at the other one at once', async (t) => {
+  const { one, other } = await startGateways(t);
+  const change = (target: Target, settings: object) =>
+    send(target, 'PUT', '/api/v2.0/configurations', {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(settings),
+    });
+  for (const [writes, reads] of [
+    [one, other],
+    [other, one],
+    [one, other],
+  ] as const) {
+    const upload = () => send(reads, 'POST', `/v2/${repository}/blobs/uploads/`);
+    assert.equal((await upload()).status, 202);
+    assert.equal((await change(writes, { read_only: true })).status, 200);
+    assert.equal((await upload()).status, 403);
+    assert.equal((await change(writes, { read_only: false })).status, 200);
+  }
+
+  // Both at once, on the one stream: neither loses what the other one has set.
+  await Promise.all([
+    change(one, { oidc_name: 'provider', ldap_timeout: 7 }),
+    change(other, { ldap_filter: '(a=b)' }),
+    change(one, { session_timeout: 9 }),
+  ]);
+  const { body } = await send(other, 'GET', '/api/v2.0/configurations');
+  const items = JSON.parse(body.toString());
+  assert.deepEqual(
+    ['oidc_name', 'ldap_timeout', 'ldap_filter', 'session_timeout'].map((name) => items[name].value),
+    ['provider', 7, '(a=b)', 9],
+  );
+});

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { list, section, text, whole } from '../fields.ts';
+import { list, secret, section, text, whole } from '../fields.ts';
 
 const serviceExpected = 'letters, digits, . _ : -, without the words basic and bearer';
 const projectExpected = 'names of projects';
@@ -24,6 +24,14 @@ export const access = {
   }).prefault({}),
 
   robot_name_prefix: text('What the user names of robot accounts begin with.').default('robot$'),
+
+  internal_secret: secret(
+    'What internal components show in `Authorization: Harbor-Secret <secret>` to read all settings and secrets at `/api/v2.0/internalconfig`: at least 16 characters without a space. Without it nobody reads them there.',
+  )
+    .refine((value) => /^\S{16,}$/.test(value.reveal()), {
+      error: 'a secret of at least 16 characters without a space',
+    })
+    .optional(),
 
   anonymous_write: list(
     'Projects in which anybody may pull, push and delete without logging in, for closed networks and test rigs.',

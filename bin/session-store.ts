@@ -1,5 +1,4 @@
 import type { Redis } from 'ioredis';
-import { type SessionsPorts, sessionsWith } from '../gateway/auth/sessions.ts';
 import type { Database } from '../infra/database/connect.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import type { SessionStore } from '../infra/session-store/port.ts';
@@ -13,20 +12,3 @@ export const openSessionStore = (
   secrets: SecretBox,
 ): Promise<SessionStore> =>
   redis === undefined ? openPostgresSessions(database) : Promise.resolve(redisSessions(redis, secrets));
-
-/** What the settings that can be changed at run time say of sessions and of who may have an account. */
-export const runTimeSettings = async () => ({
-  auth_mode: 'db_auth',
-  self_registration: false,
-  session_timeout: 60,
-});
-
-export const sessionParts = (
-  ports: Pick<SessionsPorts, 'store' | 'findSubject' | 'externalUrl'>,
-  recordLogin: SessionsPorts['recordLogin'],
-) =>
-  sessionsWith({
-    ...ports,
-    recordLogin,
-    timeoutMinutes: async () => (await runTimeSettings()).session_timeout,
-  });
