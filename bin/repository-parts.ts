@@ -27,6 +27,7 @@ import {
   findRepositoryIds,
   listRepositoriesOf,
 } from '../projections/repositories/queries.ts';
+import { listTagRows } from '../projections/repositories/tag-rows.ts';
 import { findTagsOf, listTagsOf } from '../projections/repositories/tags.ts';
 import type { Current } from './api-parts.ts';
 
@@ -57,6 +58,7 @@ export function repositoryParts(
       findArtifact: current(findArtifact.bind(undefined, inRepositories)),
       findArtifacts: current(findArtifacts.bind(undefined, inRepositories)),
       findChildrenOf: current(findChildrenOf.bind(undefined, inRepositories)),
+      listTagRows: current(listTagRows.bind(undefined, inRepositories)),
       findTagsOf: current(findTagsOf.bind(undefined, inRepositories)),
       listTagsOf: current(listTagsOf.bind(undefined, inRepositories)),
       findAccessoriesOf: current(findAccessoriesOf.bind(undefined, inRepositories)),

@@ -60,6 +60,37 @@ export const lists = <Item extends z.ZodType>(
   send: (page, { request, reply, listing }) => sendPage(request, reply, listing, page, (shown) => shown),
 });
 
+export interface RowsAfter<Row> {
+  readonly rows: readonly Row[];
+  /** How many there are in all, where that is known. */
+  readonly total: number | undefined;
+  /** What the parameter `after` has to be for the rows after these; undefined where there are none. */
+  readonly next: string | undefined;
+}
+
+/** 200 with some rows of a list that goes on from a place in it: a list of any length costs no more than a short one. */
+export const listsAfter = <Item extends z.ZodType>(
+  item: Item,
+): AnswerForm<RowsAfter<Shown<z.output<Item>>>> => ({
+  status: 200,
+  description: 'Some rows of the list',
+  schema: z.array(item),
+  headers: {
+    'X-Total-Count': 'How many there are in all, where that is known',
+    Link: 'Where the rows after these are',
+  },
+  send({ rows, total, next }, { request, reply }) {
+    if (total !== undefined) reply.header('x-total-count', String(total));
+    if (next !== undefined) {
+      const [path = '', query = ''] = request.originalUrl.split('?', 2);
+      const parameters = new URLSearchParams(query);
+      parameters.set('after', next);
+      reply.header('link', `<${path}?${parameters}>; rel="next"`);
+    }
+    return reply.send(rows);
+  },
+});
+
 /** 200 without a body. */
 export const nothing: AnswerForm<void> = {
   status: 200,

@@ -26,6 +26,16 @@ export const id = z
 /** No id is beyond what the database can compare with; such a number names nothing. */
 export const storable = (number: number): number => (Math.abs(number) < 2 ** 31 ? number : 0);
 
+const [standardLimit, maxLimit] = [20, 100];
+
+/** How many rows or hits are asked for. */
+export const limit = z
+  .string()
+  .regex(/^(?:[1-9]\d?|100)$/, `should be a whole number from 1 to ${maxLimit}`)
+  .transform(Number)
+  .meta({ parameter: { type: 'integer', minimum: 1, maximum: maxLimit, default: standardLimit } });
+export const limitOr = (asked: number | undefined): number => asked ?? standardLimit;
+
 declare const needed: unique symbol;
 /** The form of a parameter without which there is no request. */
 export type Needed = { readonly [needed]: true };

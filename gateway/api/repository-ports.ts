@@ -16,6 +16,7 @@ import type {
   findRepositoryIds,
   listRepositoriesOf,
 } from '../../projections/repositories/queries.ts';
+import type { listTagRows } from '../../projections/repositories/tag-rows.ts';
 import type { findTagsOf, listTagsOf } from '../../projections/repositories/tags.ts';
 import type { Query } from './ports.ts';
 
@@ -29,6 +30,7 @@ export interface RepositoryPorts {
     readonly findArtifact: Query<typeof findArtifact>;
     readonly findArtifacts: Query<typeof findArtifacts>;
     readonly findChildrenOf: Query<typeof findChildrenOf>;
+    readonly listTagRows: Query<typeof listTagRows>;
     readonly findTagsOf: Query<typeof findTagsOf>;
     readonly listTagsOf: Query<typeof listTagsOf>;
     readonly findAccessoriesOf: Query<typeof findAccessoriesOf>;

@@ -27,6 +27,7 @@ import { searchRoutes } from './search.ts';
 import { type SessionPorts, sessionRoutes } from './sessions.ts';
 import { statisticRoutes } from './statistics.ts';
 import { systemRoutes } from './system.ts';
+import { tagRowRoutes } from './tag-rows.ts';
 import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userRoutes } from './users.ts';
@@ -84,6 +85,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       repositoryRoutes(api, parts, access);
       artifactRoutes(api, parts, access);
       tagRoutes(api, parts, access);
+      tagRowRoutes(api, parts, access);
       robotRoutes(api, parts, access);
       accessTokenRoutes(api, parts, access);
       preferenceRoutes(api, parts, access);

@@ -8,7 +8,7 @@ import type { Access } from './access.ts';
 import { shows } from './answer-forms.ts';
 import { badRequest } from './faults.ts';
 import { operation } from './operation.ts';
-import { required, text } from './parameter-forms.ts';
+import { limit, limitOr, required, text } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
 
 export interface SearchPorts {
@@ -17,8 +17,6 @@ export interface SearchPorts {
 }
 
 const maxLength = 255;
-const standardLimit = 20;
-const maxLimit = 100;
 
 const hit = z
   .object({
@@ -45,12 +43,6 @@ const hits = z
   })
   .meta({ id: 'SearchHits' });
 
-const limitForm = z
-  .string()
-  .regex(/^(?:[1-9]\d?|100)$/, `should be a whole number from 1 to ${maxLimit}`)
-  .transform(Number)
-  .meta({ parameter: { type: 'integer', minimum: 1, maximum: maxLimit, default: standardLimit } });
-
 /** The search for anything by its name, beyond Harbor's. */
 export function searchRoutes(api: FastifyInstance, ports: ApiPorts & SearchPorts, access: Access): void {
   operation(
@@ -67,12 +59,13 @@ export function searchRoutes(api: FastifyInstance, ports: ApiPorts & SearchPorts
         kinds: text.meta({
           parameter: { type: 'string', description: `Of ${searchKinds.join(', ')}, with commas between` },
         }),
-        limit: limitForm,
+        limit,
       },
       answer: shows(hits),
     },
-    async ({ request, query: { q, kinds, limit = standardLimit } }) => {
+    async ({ request, query: { q, kinds, limit: asked } }) => {
       const { principal } = await access.anyone(request);
+      const limit = limitOr(asked);
       const sought = q.trim();
       if (sought === '' || sought.length > maxLength)
         throw badRequest(`q in query has 1 to ${maxLength} characters`);
@@ -98,7 +91,7 @@ export function searchRoutes(api: FastifyInstance, ports: ApiPorts & SearchPorts
     },
   );
 
-  /** A robot finds what everybody finds, as with Harbor. */
+  /** A robot finds what everybody finds, as with Harbor, and so does a token that may not everything. */
   async function seenBy(principal: Principal): Promise<Visible> {
     if (principal.kind === 'user' && authorize(principal, 'project:list', { kind: 'system' }))
       return { kind: 'all' };

@@ -12,6 +12,8 @@ export interface Repository {
   readonly description: string;
   /** The artifacts that are listed. */
   readonly artifactCount: number;
+  /** Those of accessories are among them. */
+  readonly tagCount: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -34,6 +36,7 @@ const shown = [
   'id',
   'description',
   'artifact_count',
+  'tag_count',
   'created_at as createdAt',
   'updated_at as updatedAt',
 ] as const;
@@ -123,15 +126,17 @@ function isAmong(db: Kysely<RepositoriesDatabase>, of: OfProjects) {
     SELECT name FROM ${rowsIn(db, 'project_totals')} p WHERE ${visibleProjects(of)})`;
 }
 
-type Row = Omit<Repository, 'id' | 'artifactCount'> & {
+type Row = Omit<Repository, 'id' | 'artifactCount' | 'tagCount'> & {
   readonly id: string;
   readonly artifact_count: string;
+  readonly tag_count: string;
 };
 
-const repositoryOf = ({ id, artifact_count, ...row }: Row): Repository => ({
+const repositoryOf = ({ id, artifact_count, tag_count, ...row }: Row): Repository => ({
   ...row,
   id: Number(id),
   artifactCount: Number(artifact_count),
+  tagCount: Number(tag_count),
 });
 
 export interface Count {
