@@ -70,7 +70,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       api.addHook('onRequest', async (request) => {
         refuseBadQueries(request);
         if (!ports.isReady() && !alwaysAnswered.has(operationOf(request))) throw starting;
-        if (operationOf(request) !== 'updateConfigurations') await refuseWhileReadOnly(ports.api, request);
+        if (!alwaysDone.has(operationOf(request))) await refuseWhileReadOnly(ports.api, request);
       });
       api.setErrorHandler((error) => {
         throw inWordsOfTheApi(error);
@@ -106,6 +106,12 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
 
 /** Those who watch over the registry ask also while it starts. */
 const alwaysAnswered: ReadonlySet<string> = new Set(['getPing', 'getHealth']);
+/** How the system becomes writable again, and what nobody may be kept from whose session was stolen. */
+const alwaysDone: ReadonlySet<string> = new Set([
+  'updateConfigurations',
+  'endUserSession',
+  'endUserSessions',
+]);
 const operationOf = ({ routeOptions }: FastifyRequest): string => routeOptions.config.operation?.id ?? '';
 
 const starting = new RequestRefused({

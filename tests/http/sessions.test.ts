@@ -483,11 +483,15 @@ test('what another way to log in would need is refused as long as there is none'
   assert.equal((await browser.send('GET', '/c/nothing')).status, 404);
 });
 
-test('sessions survive a server that is killed', async () => {
+test('sessions survive a server that is killed, and what has expired meanwhile is removed', async () => {
   await createUser(server, 'surviving');
   const browser = await loggedIn(server, 'surviving');
+  const expired = await createUser(server, 'expired');
+  await loggedIn(server, 'expired');
+  await query(`UPDATE sessions.open_sessions SET expires_at = now() WHERE user_id = ${expired}`);
   await server.stop('SIGKILL');
   await server.start();
   assert.equal(await nameIn(browser), 'surviving');
   assert.equal((await browser.ask('POST', '/projects', { project_name: 'after-it' })).status, 201);
+  await until('it is gone', async () => (await sessionsOf(expired)).length === 0);
 });
