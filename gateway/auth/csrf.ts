@@ -31,8 +31,8 @@ export function refuseForgedRequests(
   unchecked: ReadonlySet<string>,
 ): void {
   app.addHook('onRequest', (request, reply, done) => {
-    const [path = ''] = request.url.split('?', 1);
-    if ((forPrograms.test(path) || unchecked.has(path)) && !isSessionSent(request)) return done();
+    const isForPrograms = forPrograms.test(request.url) || unchecked.has(request.url);
+    if (isForPrograms && !isSessionSent(request)) return done();
     const secure = isSecure(request, externalUrl);
     const known = tokenOf(request, sign);
     const token = known ?? randomBytes(tokenBytes);
@@ -42,7 +42,7 @@ export function refuseForgedRequests(
     const fault =
       (secure ? faultOfOrigin(request, externalUrl) : undefined) ??
       (isRepeated(request, known) ? undefined : 'CSRF token invalid');
-    done(fault === undefined ? undefined : refusal(path, fault));
+    done(fault === undefined ? undefined : refusal(request.url, fault));
   });
 
   function give(reply: FastifyReply, token: Buffer, secure: boolean): void {
@@ -99,10 +99,10 @@ function originOf(url: string): string | undefined {
   return protocol === undefined || !host ? undefined : `${protocol}//${host}`;
 }
 
-const refusal = (path: string, message: string): RequestRefused =>
+const refusal = (url: string, message: string): RequestRefused =>
   new RequestRefused({
     status: 403,
     // The distribution-spec has another word.
-    code: path.startsWith('/v2/') ? 'DENIED' : 'FORBIDDEN',
+    code: url.startsWith('/v2/') ? 'DENIED' : 'FORBIDDEN',
     message,
   });
