@@ -54,7 +54,9 @@ import {
   searchUsers,
   userIdsOf,
 } from '../projections/users/queries.ts';
+import { additionParts } from './addition-parts.ts';
 import { credentialParts } from './credential-parts.ts';
+import { labelParts } from './label-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
@@ -103,6 +105,8 @@ export function apiParts(
   };
 
   return {
+    labels: labelParts(ports, { kysely, views, current }),
+    additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents }, { kysely, current }),
     ...searchParts(kysely, current),
     ...statisticsParts({ log, views }, kysely, current),

@@ -8,6 +8,7 @@ import { emailEvent } from './email/events.ts';
 import type { RecordedEvent } from './event.ts';
 import { garbageCollectionEvent } from './garbage-collection/events.ts';
 import { idsEvent } from './ids/events.ts';
+import { labelEvent } from './label/events.ts';
 import { loginEvent } from './login/events.ts';
 import { memberEvent } from './member/events.ts';
 import { preferencesEvent } from './preferences/events.ts';
@@ -55,6 +56,7 @@ const aggregates = [
   { stream: 'email/<keyed hash>', events: emailEvent.options },
   { stream: 'member/<project id>/<user id>', events: memberEvent.options },
   { stream: 'robot/<name>', events: robotEvent.options },
+  { stream: 'labels/<project id or system>', events: labelEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
   { stream: 'credential-uses/<day>', events: credentialUseEvent.options },
   { stream: 'preferences/<user id>', events: preferencesEvent.options },

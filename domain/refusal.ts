@@ -12,6 +12,11 @@ export type Reason =
   | { readonly kind: 'member-unknown'; readonly memberId: number }
   | { readonly kind: 'robot-exists'; readonly robot: string }
   | { readonly kind: 'robot-unknown'; readonly robotId: number }
+  | { readonly kind: 'label-exists'; readonly label: string }
+  | { readonly kind: 'label-unknown'; readonly labelId: number }
+  | { readonly kind: 'label-attached'; readonly labelId: number }
+  | { readonly kind: 'label-not-attached'; readonly labelId: number }
+  | { readonly kind: 'artifact-unknown'; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'configuration-invalid'; readonly item: string; readonly expected: string }
   /** Users have passwords here that they would lose. */
   | { readonly kind: 'auth-mode-locked' }

@@ -78,6 +78,31 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'NOT_FOUND',
     message: `robot ${robotId} not found`,
   }),
+  'label-exists': ({ label }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `label ${label} already exists`,
+  }),
+  'label-unknown': ({ labelId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `label ${labelId} not found`,
+  }),
+  'label-attached': ({ labelId }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `label ${labelId} is already added to the artifact`,
+  }),
+  'label-not-attached': ({ labelId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `label ${labelId} is not added to the artifact`,
+  }),
+  'artifact-unknown': ({ repository, digest }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `artifact ${repository}@${digest} not found`,
+  }),
   'configuration-invalid': ({ item, expected }) => ({
     status: 400,
     code: 'BAD_REQUEST',

@@ -12,7 +12,7 @@ export interface Listing {
 /** On the column that `key` names; of keys that name none nothing is asked. */
 export type Filter = { readonly key: string } & (
   | { readonly kind: 'is' | 'contains'; readonly value: string }
-  | { readonly kind: 'any'; readonly values: readonly string[] }
+  | { readonly kind: 'any' | 'all'; readonly values: readonly string[] }
   | { readonly kind: 'range'; readonly from: string | undefined; readonly to: string | undefined }
 );
 
@@ -67,6 +67,13 @@ function conditionOf(filter: Filter, column: string, type: ColumnType): RawBuild
         .map((value) => comparable(value, type))
         .filter((value) => value !== undefined);
       return values.length === 0 ? sql<SqlBool>`false` : sql<SqlBool>`${at} IN (${sql.join(values)})`;
+    }
+    // Of what has one value: labels, which are many, are no column.
+    case 'all': {
+      const each = filter.values.map((value) =>
+        conditionOf({ key: filter.key, kind: 'is', value }, column, type),
+      );
+      return sql<SqlBool>`(${sql.join(each, sql` AND `)})`;
     }
     case 'range': {
       const bounds = [

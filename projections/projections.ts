@@ -5,6 +5,7 @@ import { artifacts } from './artifacts/projection.ts';
 import { blobs } from './blobs/projection.ts';
 import { configuration } from './configuration/projection.ts';
 import { credentialUses } from './credential-uses/projection.ts';
+import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
 import { projects } from './projects/projection.ts';
@@ -22,6 +23,7 @@ export const projections: readonly AnyProjection[] = [
   annotations,
   artifacts,
   blobs,
+  labels,
   configuration,
   credentialUses,
   members,

@@ -1,5 +1,6 @@
 import type { Decider } from '../decider.ts';
 import type { Digest } from '../digest.ts';
+import { Refusal } from '../refusal.ts';
 import type { ArtifactEvent, PushedManifest } from './events.ts';
 import { needsOf } from './manifest.ts';
 
@@ -12,6 +13,8 @@ export type Artifact = null | {
   readonly damaged: boolean;
   /** Where the bytes were that the last push replaced, since they were damaged. */
   readonly surplus: string | null;
+  /** The numbers of the labels that were attached to it; one that is deleted is not detached here. */
+  readonly labels: ReadonlySet<number>;
 };
 type ArtifactDecider<Command> = Decider<Artifact, Command, ArtifactEvent>;
 
@@ -25,6 +28,7 @@ const artifact: Pick<ArtifactDecider<never>, 'initial' | 'evolve'> = {
           condemnation: null,
           damaged: false,
           surplus: before?.pushed.key ?? null,
+          labels: before?.labels ?? new Set(),
         };
       case 'ManifestDeleted':
         return null;
@@ -34,6 +38,10 @@ const artifact: Pick<ArtifactDecider<never>, 'initial' | 'evolve'> = {
         return before && { ...before, condemnation: null };
       case 'ManifestDamaged':
         return before && { ...before, damaged: event.data.key === before.pushed.key };
+      case 'LabelAttached':
+        return before && { ...before, labels: before.labels.union(new Set([event.data.labelId])) };
+      case 'LabelDetached':
+        return before && { ...before, labels: before.labels.difference(new Set([event.data.labelId])) };
     }
   },
 };
@@ -91,6 +99,34 @@ export const damagingManifest: ArtifactDecider<DamagedManifest> = {
     before === null || before.damaged || before.pushed.key !== data.key
       ? []
       : [{ type: 'ManifestDamaged', data }],
+};
+
+export interface LabelledManifest extends ManifestAt {
+  readonly labelId: number;
+}
+
+/**
+ * Also to one that is condemned: it can be pulled and is listed until it goes. A label keeps nothing, so that it goes
+ * with it.
+ */
+export const attachingLabel: ArtifactDecider<LabelledManifest> = {
+  ...artifact,
+  decide(before, data) {
+    const { repository, digest, labelId } = data;
+    if (before === null) throw new Refusal({ kind: 'artifact-unknown', repository, digest });
+    if (before.labels.has(labelId)) throw new Refusal({ kind: 'label-attached', labelId });
+    return [{ type: 'LabelAttached', data }];
+  },
+};
+
+export const detachingLabel: ArtifactDecider<LabelledManifest> = {
+  ...artifact,
+  decide(before, data) {
+    const { repository, digest, labelId } = data;
+    if (before === null) throw new Refusal({ kind: 'artifact-unknown', repository, digest });
+    if (!before.labels.has(labelId)) throw new Refusal({ kind: 'label-not-attached', labelId });
+    return [{ type: 'LabelDetached', data }];
+  },
 };
 
 function deleted(pushed: PushedManifest): ArtifactEvent {

@@ -10,6 +10,8 @@ const at = {
   digest: digest.describe('The digest of the manifest'),
 };
 
+const labelId = z.int().positive().describe('The number of the label; no other label will ever have it');
+
 export const artifactEvent = z.discriminatedUnion('type', [
   eventOf('ManifestPushed', 'A manifest is in a repository, and all that it needs is there with it.', {
     ...at,
@@ -57,6 +59,8 @@ export const artifactEvent = z.discriminatedUnion('type', [
     },
   ),
   eventOf('ManifestReprieved', 'A condemned manifest stays: it was pushed again, or is needed again.', at),
+  eventOf('LabelAttached', 'A manifest has a label, until one of them is deleted.', { ...at, labelId }),
+  eventOf('LabelDetached', 'A manifest does not have a label any more.', { ...at, labelId }),
 ]);
 export type ArtifactEvent = z.infer<typeof artifactEvent>;
 export type PushedManifest = Extract<ArtifactEvent, { type: 'ManifestPushed' }>['data'];

@@ -48,10 +48,15 @@ export function kindOf(
   const { config, annotations = {} } = manifest;
   const own = manifest.artifactType || undefined;
   const ofConfig = config?.mediaType === empty ? own : config?.mediaType;
-  const mediaType = ofConfig || annotations[indexType] || config?.mediaType || manifest.mediaType;
+  const mediaType = ofConfig || ofIndex(annotations) || config?.mediaType || manifest.mediaType;
   const artifactType = own ?? mediaType;
   const type = typeFrom(mediaType) ?? typeFrom(artifactType) ?? 'UNKNOWN';
   return { type: type === 'IMAGE' && isWasm(annotations) ? 'WASM' : type, mediaType, artifactType };
+}
+
+function ofIndex(annotations: Readonly<Record<string, string>>): string | undefined {
+  const written = Object.hasOwn(annotations, indexType) ? annotations[indexType] : undefined;
+  return written !== undefined && /^[\x20-\x7e]{1,255}$/.test(written) ? written : undefined;
 }
 
 function typeFrom(mediaType: string): string | undefined {

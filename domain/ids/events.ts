@@ -10,6 +10,7 @@ const firstIds = {
   // 1 is the administrator in library.
   member: 2,
   robot: 1,
+  label: 1,
   'access-token': 1,
 } as const;
 export type IdKind = keyof typeof firstIds;
@@ -21,7 +22,7 @@ export const idAt = (kind: IdKind, revision: bigint): number => Number(revision)
 
 export const idsEvent = z.discriminatedUnion('type', [
   eventOf('IdAllocated', 'A number was given away, whether or not it was used in the end.', {
-    kind: z.string().describe('What the number is for: user, project, member, robot or access-token'),
+    kind: z.string().describe('What the number is for: user, project, member, robot, label or access-token'),
     id: z.int().positive().describe('The number; it follows from the revision of the event'),
   }),
 ]);

@@ -32,10 +32,14 @@ export interface Access {
   stillKnown(request: FastifyRequest): Promise<Asker>;
   /** Who may do this to the system. */
   inSystem(request: FastifyRequest, permission: Permission): Promise<Asker>;
+  /** The same, where it is known who asks. */
+  requireInSystem(asker: Asker, permission: Permission): void;
   /** Who may do this in the project that the path names, by its number or its name. @throws 404 too */
   inProject(request: FastifyRequest, permission: Permission): Promise<InProject>;
   /** The same for a project of this name. */
   inNamedProject(asker: Asker, name: string, permission: Permission): Promise<InProject>;
+  /** The same for the project of this number. */
+  inNumberedProject(asker: Asker, projectId: number, permission: Permission): Promise<InProject>;
 }
 
 export function accessTo(ports: ApiPorts): Access {
@@ -52,6 +56,12 @@ export function accessTo(ports: ApiPorts): Access {
     return asker;
   }
   const known = async (request: FastifyRequest) => somebody(await anyone(request));
+
+  function requireInSystem({ principal }: Asker, permission: Permission): void {
+    if (authorize(principal, permission, { kind: 'system' })) return;
+    if (principal.kind === 'anonymous') throw unauthorized();
+    throw forbidden(`${nameOf(principal)} has no permission for ${permission}`);
+  }
 
   async function permitted(
     asker: Asker,
@@ -75,10 +85,11 @@ export function accessTo(ports: ApiPorts): Access {
 
     async inSystem(request, permission) {
       const asker = await known(request);
-      const { principal } = asker;
-      if (authorize(principal, permission, { kind: 'system' })) return asker;
-      throw forbidden(`${nameOf(principal)} has no permission for ${permission}`);
+      requireInSystem(asker, permission);
+      return asker;
     },
+
+    requireInSystem,
 
     async inProject(request, permission) {
       const asker = await anyone(request);
@@ -96,6 +107,11 @@ export function accessTo(ports: ApiPorts): Access {
 
     async inNamedProject(asker, name, permission) {
       return permitted(asker, await queries.findProject(name), name, permission);
+    },
+
+    async inNumberedProject(asker, projectId, permission) {
+      const found = await queries.findProjectById(storable(projectId));
+      return permitted(asker, found, String(projectId), permission);
     },
   };
 }

@@ -21,8 +21,8 @@ export interface AnswerForm<Result> {
   readonly description: string;
   /** Of a body in JSON. */
   readonly schema?: z.ZodType;
-  /** Of a body in something else. */
-  readonly contentType?: string;
+  /** Of a body in something else, or in one of several things. */
+  readonly contentType?: string | readonly string[];
   /** What it carries beside, with what that means. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Which part of a list the request can ask for: `filtered` adds `q` and `sort`. */

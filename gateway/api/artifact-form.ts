@@ -1,9 +1,15 @@
 import { z } from 'zod';
+import { additionsOf } from '../../domain/artifact/addition.ts';
 import { mediaTypes } from '../../domain/artifact/manifest.ts';
+import type { Label } from '../../projections/labels/queries.ts';
 import type { ListedAccessory } from '../../projections/repositories/accessories.ts';
 import type { ListedArtifact, ListedChild } from '../../projections/repositories/artifacts.ts';
 import type { ListedTag } from '../../projections/repositories/tags.ts';
+import { additionLinks } from './additions/links.ts';
 import { time } from './answer-forms.ts';
+import { iconOf } from './icons.ts';
+import { labelAnswer, shownLabel } from './label-form.ts';
+import type { LabelPorts } from './labels.ts';
 import { flag } from './parameter-forms.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
 
@@ -84,8 +90,12 @@ export const artifactAnswer = z
     annotations: z.record(z.string(), z.string()).optional(),
     references: z.array(reference).nullable(),
     tags: z.array(tagAnswer).nullable(),
-    labels: z.array(z.unknown()).nullable(),
+    labels: z.array(labelAnswer).nullable(),
     accessories: z.array(accessoryAnswer).nullable(),
+    addition_links: z
+      .record(z.string(), z.object({ href: z.string(), absolute: z.boolean() }))
+      .optional()
+      .describe('What else can be read of it, by name'),
   })
   .meta({ id: 'Artifact' });
 type ArtifactAnswer = z.output<typeof artifactAnswer>;
@@ -105,17 +115,18 @@ export type With = { readonly [Name in keyof typeof withFlags]: boolean | undefi
 
 /** How the artifacts of a project are shown: what hangs on each is looked up for all of them at once. */
 export async function shownArtifacts(
-  { contents }: Pick<RepositoryPorts, 'contents'>,
+  { contents, labels }: Pick<RepositoryPorts, 'contents'> & { readonly labels: LabelPorts },
   projectId: number,
   artifacts: readonly ListedArtifact[],
   asked: With,
 ) {
   const indexes = artifacts.filter(({ manifestMediaType }) => isIndex(manifestMediaType));
-  const [repositoryIds, children, tags, accessories] = await Promise.all([
+  const [repositoryIds, children, tags, accessories, labelsByName] = await Promise.all([
     contents.findRepositoryIds([...new Set(artifacts.map(({ repository }) => repository))]),
     contents.findChildrenOf(indexes, maxChildren),
     asked.with_tag === false ? noTags : contents.findTagsOf(artifacts, maxTags),
     asked.with_accessory === true ? contents.findAccessoriesOf(artifacts, maxAccessories) : noAccessories,
+    asked.with_label === true ? findLabels(labels, artifacts) : noLabels,
   ]);
   return artifacts.map((artifact) => {
     const { id, repository, annotations } = artifact;
@@ -131,15 +142,16 @@ export async function shownArtifacts(
       repository_name: repository,
       digest: artifact.digest,
       size: artifact.size,
-      icon: '',
+      icon: iconOf(artifact.type),
       push_time: artifact.pushedAt,
       pull_time: never,
       extra_attrs: artifact.attributes,
       ...(Object.keys(annotations).length > 0 && { annotations }),
       references: orNull(children.get(id)?.map((child) => shownReference(id, child))),
       tags: orNull(tags.get(id)?.map((tag) => shownTag(repositoryId, artifact, tag))),
-      labels: null,
+      labels: orNull(labelsByName.get(`${repository}@${artifact.digest}`)?.map(shownLabel)),
       accessories: orNull(accessories.get(id)?.map((accessory) => shownAccessory(artifact, accessory))),
+      ...linksOf(artifact),
     };
   });
 }
@@ -149,6 +161,18 @@ const isIndex = (mediaType: string): boolean =>
 
 const noTags: ReadonlyMap<number, readonly ListedTag[]> = new Map();
 const noAccessories: ReadonlyMap<number, readonly ListedAccessory[]> = new Map();
+const noLabels: ReadonlyMap<string, readonly Label[]> = new Map();
+
+/** Not those of an artifact that was deleted and pushed again: an id is the position of the push. */
+export async function findLabels(labels: LabelPorts, artifacts: readonly ListedArtifact[]) {
+  await labels.reached(BigInt(Math.max(0, ...artifacts.map(({ id }) => id))));
+  return labels.labelsOf(artifacts);
+}
+
+function linksOf(artifact: ListedArtifact) {
+  const additions = additionsOf(artifact);
+  return additions.length === 0 ? {} : { addition_links: additionLinks(artifact, additions) };
+}
 
 /** Harbor has null for an empty list within an object. */
 const orNull = <Item>(items: readonly Item[] | undefined): readonly Item[] | null =>
@@ -190,6 +214,6 @@ export const shownAccessory = (
   size,
   digest,
   type,
-  icon: '',
+  icon: iconOf(type),
   creation_time: pushedAt,
 });

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { parseDigest } from '../../domain/digest.ts';
 import { projectOf, repositoryName, tagName } from '../../domain/repository.ts';
+import { hasLabels } from '../../projections/labels/queries.ts';
 import type { Listing } from '../../projections/listing.ts';
 import type { ArtifactsOf } from '../../projections/repositories/artifact-ids.ts';
 import type { Access } from './access.ts';
@@ -27,6 +28,7 @@ import { listsInParts } from './list-in-parts.ts';
 import { operation } from './operation.ts';
 import { flag, required, text } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
+import { labelsAsked } from './query.ts';
 
 /** How many artifacts are looked up together. */
 const partSize = 100;
@@ -37,7 +39,9 @@ export function artifactRoutes(api: FastifyInstance, ports: ApiPorts, access: Ac
 
   /** The ids of a page are found at once, and what is shown of them in parts. */
   async function listed(of: ArtifactsOf, projectId: number, listing: Listing, asked: With) {
-    const { ids, total } = await contents.findArtifactIds(of, listing);
+    const labelIds = labelsAsked(listing);
+    const labelled = labelIds.length === 0 ? [] : [hasLabels(labelIds)];
+    const { ids, total } = await contents.findArtifactIds(of, listing, labelled);
     async function* parts() {
       for (let next = 0; next < ids.length; next += partSize) {
         const artifacts = await contents.findArtifacts(ids.slice(next, next + partSize));

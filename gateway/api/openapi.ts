@@ -87,8 +87,12 @@ function contentOf({ schema, contentType }: AnyOperation['answer'], schemas: Jso
   if (schema !== undefined)
     return { content: { 'application/json': { schema: schemaOf(schema, 'output', schemas) } } };
   if (contentType === undefined) return {};
-  const [type = ''] = contentType.split(';', 1);
-  return { content: { [type]: { schema: { type: 'string' } } } };
+  const types = [contentType].flat().map((written) => written.split(';', 1)[0] ?? '');
+  return {
+    content: Object.fromEntries(
+      types.map((type) => [type, { schema: type === 'application/json' ? {} : { type: 'string' } }]),
+    ),
+  };
 }
 
 function pathParameters(path: string): Json[] {

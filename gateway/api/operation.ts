@@ -124,9 +124,9 @@ function requireAcceptable(
   { headers }: FastifyRequest,
   { schema, contentType }: AnyOperation['answer'],
 ): void {
-  const type = contentType ?? (schema === undefined ? undefined : json);
-  if (type === undefined || accepts(headers.accept, type) || accepts(headers.accept, json)) return;
-  throw notAcceptable(`the answer is ${type}`);
+  const types = [contentType ?? (schema === undefined ? [] : json)].flat();
+  if (types.length === 0 || [...types, json].some((type) => accepts(headers.accept, type))) return;
+  throw notAcceptable(`the answer is ${types.join(' or ')}`);
 }
 
 const json = 'application/json';

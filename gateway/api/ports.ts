@@ -39,7 +39,9 @@ import type {
   userIdsOf,
 } from '../../projections/users/queries.ts';
 import type { AccessTokenPorts } from './access-tokens.ts';
+import type { AdditionPorts } from './additions/additions.ts';
 import type { ConfigurationPorts } from './configurations.ts';
+import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
@@ -102,6 +104,8 @@ export interface ApiParts
     ConfigurationPorts,
     SystemPorts,
     StatisticsPorts {
+  readonly labels: LabelPorts;
+  readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;
   readonly accessTokens: AccessTokenPorts;

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { type Filter, keyOf, type Listing } from '../../projections/listing.ts';
 import { badRequest } from './faults.ts';
 import { type Paging, readPaging } from './paging.ts';
+import { storable } from './parameter-forms.ts';
 import { parameter } from './parameters.ts';
 
 /** The page, the filters and the order that a list is asked for. @throws RequestRefused 400 or 422 */
@@ -17,6 +18,18 @@ export function readListing(request: FastifyRequest): Paging & Listing {
 export function exactly({ filters }: Pick<Listing, 'filters'>, key: string): string | undefined {
   const found = filters.find((filter) => keyOf(filter.key) === keyOf(key));
   return found?.kind === 'is' ? found.value : undefined;
+}
+
+/** The labels that all have to be there, as `labels=(1 2)` says. @throws RequestRefused 400 for any other form */
+export function labelsAsked({ filters }: Pick<Listing, 'filters'>): readonly number[] {
+  return filters
+    .filter(({ key }) => keyOf(key) === labels)
+    .flatMap((filter) => {
+      const values = filter.kind === 'all' ? filter.values : [];
+      if (values.length === 0 || !values.every((value) => /^\d{1,15}$/.test(value)))
+        throw badRequest('labels are asked for as labels=(<id> <id>)');
+      return values.map((value) => storable(Number(value)));
+    });
 }
 
 /** More than this many filters or keys to sort by is no question that somebody has. */
@@ -65,13 +78,16 @@ function filterOf(part: string): Filter {
     case 'lte':
       return { key, kind: 'range', from: undefined, to: value };
     default:
-      return { key, ...conditionOf(value) };
+      return { key, ...conditionOf(value, keyOf(key) === labels) };
   }
 }
 
 type Condition = Filter extends infer Each ? (Each extends Filter ? Omit<Each, 'key'> : never) : never;
 
-function conditionOf(value: string): Condition {
+/** The one thing of which there can be several, so that all of some can be asked for. */
+const labels = 'labels';
+
+function conditionOf(value: string, isOfMany: boolean): Condition {
   const invalid = () => badRequest(`invalid query string value: ${value}`);
   if (value.startsWith('\\')) return { kind: 'is', value: value.slice(1) };
   if (value.startsWith('~')) return { kind: 'contains', value: value.slice(1) };
@@ -81,11 +97,10 @@ function conditionOf(value: string): Condition {
     return { kind: 'range', from: unquoted(from), to: unquoted(to) };
   }
   if (/^[{(]/.test(value)) {
-    const [, inside = ''] = /^(?:\{([^{}]*)\})$/.exec(value) ?? [];
-    const values = inside.split(' ').flatMap((each) => unquoted(each) ?? []);
-    // All of several values is something that only lists of lists can have.
-    if (values.length === 0 || values.length > maxParts) throw invalid();
-    return { kind: 'any', values };
+    const [, any, all] = /^(?:\{([^{}]*)\}|\(([^()]*)\))$/.exec(value) ?? [];
+    const values = (any ?? all ?? '').split(' ').flatMap((each) => unquoted(each) ?? []);
+    if (values.length === 0 || values.length > maxParts || (all !== undefined && !isOfMany)) throw invalid();
+    return { kind: any === undefined ? 'all' : 'any', values };
   }
   return { kind: 'is', value };
 }

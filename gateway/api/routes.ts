@@ -6,10 +6,14 @@ import type { AccessPorts } from '../oci/access.ts';
 import { refuseWhileReadOnly } from '../read-only.ts';
 import { accessTo } from './access.ts';
 import { accessTokenRoutes } from './access-tokens.ts';
+import { additionRoutes } from './additions/routes.ts';
+import { artifactLabelRoutes } from './artifact-labels.ts';
 import { artifactRoutes } from './artifacts.ts';
 import { configurationRoutes } from './configurations.ts';
 import { documentRoutes } from './document.ts';
 import { needed, notFound } from './faults.ts';
+import { iconRoutes } from './icons.ts';
+import { labelRoutes } from './labels.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
 import { preheatingRoutes } from './not-yet/preheating.ts';
@@ -90,6 +94,10 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       accessTokenRoutes(api, parts, access);
       preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
+      labelRoutes(api, parts.labels, access);
+      artifactLabelRoutes(api, parts, access);
+      additionRoutes(api, parts, access);
+      iconRoutes(api, access);
       searchRoutes(api, parts, access);
       for (const routes of [
         directoryRoutes,

@@ -5,8 +5,10 @@ import type { ListedArtifact, ListedChild } from '../../projections/repositories
 import { type TagPlace, type TagRow, tagOrders } from '../../projections/repositories/tag-rows.ts';
 import type { Access } from './access.ts';
 import { listsAfter, time } from './answer-forms.ts';
+import { findLabels } from './artifact-form.ts';
 import { badRequest, unprocessable } from './faults.ts';
 import { repositoryAt, repositoryPath } from './in-repository.ts';
+import { labelAnswer, shownLabel } from './label-form.ts';
 import { operation } from './operation.ts';
 import { limit, limitOr, text } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
@@ -25,6 +27,7 @@ const row = z
       at: time.describe('When it came to point where it does'),
       by: z.string().nullable().describe('`user:name` or `robot:name`, for who has logged in'),
     }),
+    labels: z.array(labelAnswer).describe('Those of the artifact'),
     moves: z.int().describe('How often it has moved since it was assigned'),
   })
   .meta({ id: 'TagRow' });
@@ -82,9 +85,10 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
   /** What the tags point at is looked up for all of them at once. */
   async function shownRows(rows: readonly TagRow[], isKnown: boolean) {
     const artifacts = await contents.findArtifacts([...new Set(rows.map(({ artifactId }) => artifactId))]);
-    const [children, accessories] = await Promise.all([
+    const [children, accessories, labels] = await Promise.all([
       contents.findChildrenOf(artifacts, maxParts),
       contents.findAccessoriesOf(artifacts, maxParts),
+      findLabels(ports.labels, artifacts),
     ]);
     const byId = new Map(artifacts.map((artifact) => [artifact.id, artifact]));
     return rows.flatMap(({ tag, artifactId, pushedAt, pushedBy, moves }) => {
@@ -103,6 +107,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
           signatures: attached.filter(isSignature).length,
           has_sbom: attached.some(({ type }) => type === 'sbom.harbor'),
           pushed: { at: pushedAt, by: isKnown ? pushedBy : null },
+          labels: (labels.get(`${artifact.repository}@${artifact.digest}`) ?? []).map(shownLabel),
           moves,
         },
       ];

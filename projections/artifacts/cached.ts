@@ -21,10 +21,12 @@ export const manifestQuestion: CachedQuestion<
       case 'ManifestReprieved':
       case 'ManifestDamaged':
         return [manifestOf(event.data.repository, event.data.digest)];
-      // They say since when nothing needs a manifest, and not whether it is there.
+      // They say since when nothing needs a manifest, or what it is labelled with, and not whether it is there.
       case 'TagAssigned':
       case 'TagMoved':
       case 'TagRemoved':
+      case 'LabelAttached':
+      case 'LabelDetached':
         return [];
     }
   },

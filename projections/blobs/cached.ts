@@ -24,6 +24,8 @@ export const blobQuestion: CachedQuestion<BlobEvent | ArtifactEvent, [repository
       case 'ManifestCondemned':
       case 'ManifestReprieved':
       case 'ManifestDamaged':
+      case 'LabelAttached':
+      case 'LabelDetached':
         return [];
     }
   },

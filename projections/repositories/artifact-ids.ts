@@ -47,11 +47,10 @@ export async function findArtifactIds(
   listing: Listing,
   more: readonly Condition[] = [],
 ): Promise<IdPage> {
-  const asked = askedOf(db, listing.filters);
+  const asked = askedOf(db, of, listing.filters);
   const isPlain = asked.others.length === 0 && more.length === 0;
   const order = orderIn(listing);
-  if ('repository' in of && isPlain && order === newestFirst)
-    return findByTotals(db, of.repository, asked, listing);
+  if ('repository' in of && isPlain) return findByTotals(db, of.repository, asked, listing);
   const conditions = [
     ...asked.others,
     ...more,
@@ -81,7 +80,7 @@ interface Asked {
 
 const listed: readonly string[] = ['tagged', 'untagged'];
 
-function askedOf(db: Db, filters: readonly Filter[]): Asked {
+function askedOf(db: Db, of: ArtifactsOf, filters: readonly Filter[]): Asked {
   let states = listed;
   const kinds: Filter[] = [];
   const others: Condition[] = [];
@@ -92,7 +91,7 @@ function askedOf(db: Db, filters: readonly Filter[]): Asked {
     if (key === 'tags') {
       if (isExactly(filter, '*')) states = states.filter((state) => state === 'tagged');
       else if (isExactly(filter, 'nil')) states = states.filter((state) => state !== 'tagged');
-      else others.push(withTag(db, filter));
+      else others.push(withTag(db, of, filter));
     } else if (Object.hasOwn(kindColumns, key)) kinds.push(filter);
     else others.push(...conditionsOf([filter], columns));
   }
@@ -101,11 +100,16 @@ function askedOf(db: Db, filters: readonly Filter[]): Asked {
 
 const isExactly = (filter: Filter, value: string): boolean => filter.kind === 'is' && filter.value === value;
 
-const withTag = (db: Db, filter: Filter): Condition =>
-  sql<SqlBool>`(repository, digest) IN (SELECT repository, digest FROM ${rowsIn(db, 'listed_tags')} t WHERE ${sql.join(
-    conditionsOf([filter], { tags: { column: 'tag', type: 'text' } }),
-    sql` AND `,
-  )})`;
+function withTag(db: Db, of: ArtifactsOf, filter: Filter): Condition {
+  const inScope =
+    'repository' in of
+      ? sql<SqlBool>`repository = ${of.repository}`
+      : // `0` follows `/`.
+        sql<SqlBool>`repository >= ${`${of.project}/`} AND repository < ${`${of.project}0`}`;
+  const conditions = [inScope, ...conditionsOf([filter], { tags: { column: 'tag', type: 'text' } })];
+  return sql<SqlBool>`(repository, digest) IN (
+    SELECT repository, digest FROM ${rowsIn(db, 'listed_tags')} t WHERE ${sql.join(conditions, sql` AND `)})`;
+}
 
 /** In words that the partial indexes have as well. */
 const inStates = (states: readonly string[]): Condition =>
@@ -136,15 +140,16 @@ async function findByTotals(db: Db, repository: string, asked: Asked, listing: L
   const total = kinds.reduce((sum, { count }) => sum + Number(count), 0);
   if (total <= listing.offset) return { ids: [], total };
   const isAll = asked.kinds.length === 0 && asked.states === listed;
-  if (isAll && listing.offset > farOffset && listing.offset > total / 2)
+  const order = orderIn(listing);
+  if (isAll && order === newestFirst && listing.offset > farOffset && listing.offset > total / 2)
     return { ids: await findFromEnd(db, repository, listing, total), total };
   const table = rowsIn(db, 'listed_artifacts');
   const upTo = listing.limit === undefined ? sql`` : sql`LIMIT ${listing.offset + listing.limit}`;
   const { rows } =
-    isAll || kinds.length > maxMerged
+    isAll || order !== newestFirst || kinds.length > maxMerged
       ? await sql<Id>`SELECT id FROM ${table} a WHERE repository = ${repository} AND ${inStates(asked.states)}
           AND ${sql.join([sql`true`, ...conditionsOf(asked.kinds, kindColumns)], sql` AND `)}
-          ORDER BY ${newestFirst} ${part(listing)}`.execute(db)
+          ORDER BY ${order} ${part(listing)}`.execute(db)
       : await sql<Id>`
           SELECT found.id FROM unnest(${kinds.map(({ kind }) => kind)}::bigint[],
             ${kinds.map(({ state }) => state)}::text[]) AS asked(kind, state),

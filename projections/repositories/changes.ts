@@ -51,7 +51,7 @@ export function changesBy(events: readonly RecordedEvent<ContentEvent>[]) {
   const manifests = new Map<string, ManifestChange>();
   const tags = new Map<string, TagChange>();
   const signatures: Change[] = [];
-  /** Artifacts whose state may be another one. */
+  /** What an index names, or has named; what a tag points at is known by the tags. */
   const affected = new Map<string, { readonly repository: string; readonly digest: string }>();
   const touched = new Map<string, Date>();
 
@@ -77,7 +77,6 @@ export function changesBy(events: readonly RecordedEvent<ContentEvent>[]) {
           row: before?.row ?? rowOf(event.data, position, at),
           children: childrenOf(event.data),
         });
-        affect(repository, digest);
         for (const child of children) affect(repository, child.digest);
         break;
       }
@@ -102,8 +101,6 @@ export function changesBy(events: readonly RecordedEvent<ContentEvent>[]) {
           natural: naturalKey(tag),
           moves: event.type === 'TagMoved' ? (before?.moves ?? 0) + 1 : 0,
         });
-        affect(repository, digest);
-        if (event.type === 'TagMoved') affect(repository, event.data.from);
         const subject = removed ? undefined : signedBy(tag);
         if (subject !== undefined) signatures.push({ row: { repository, digest, subject } });
         break;
@@ -125,7 +122,7 @@ export function changesBy(events: readonly RecordedEvent<ContentEvent>[]) {
     tags: [...tags.values()],
     signatures,
     affected: [...affected.values()],
-    touched: [...touched].map(([name, at]) => ({ name, at })),
+    touched: [...touched].map(([name, updated_at]) => ({ name, updated_at })),
   };
 }
 

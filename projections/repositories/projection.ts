@@ -7,12 +7,12 @@ import type { Projection, ViewTables } from '../../infra/database/projection.ts'
 import { type ContentEvent, changesBy } from './changes.ts';
 import {
   addArtifacts,
-  changeTags,
+  changeStates,
   closeRepositories,
   emptyProjects,
   openRepositories,
   removeArtifacts,
-  settleStates,
+  touchRepositories,
 } from './statements.ts';
 import { createTables } from './tables.ts';
 
@@ -85,10 +85,6 @@ async function applyContents(
   await openRepositories(tables, changes.repositories);
   await tables.update('repositories', ['name', 'id'], changes.described);
   await removeArtifacts(tables, gone.map(placeOf));
-  await addArtifacts(
-    tables,
-    manifests.flatMap(({ row }) => row ?? []),
-  );
   await tables.remove(
     'listed_children',
     ['repository', 'parent'],
@@ -100,8 +96,12 @@ async function applyContents(
     manifests.flatMap(({ children }) => children),
   );
   await tables.applyChanges('signatures', ['repository', 'digest'], changes.signatures);
-  await changeTags(tables, changes.tags);
-  await settleStates(tables, changes.affected, changes.touched);
+  await changeStates(tables, changes.tags, changes.affected);
+  await addArtifacts(
+    tables,
+    manifests.flatMap(({ row }) => row ?? []),
+  );
+  await touchRepositories(tables, changes.touched);
 }
 
 const placeOf = ({ repository, digest }: { readonly repository: string; readonly digest: string }) => ({

@@ -72,106 +72,138 @@ export const removeArtifacts = (tables: ViewTables, artifacts: readonly object[]
       FROM listed WHERE r.name = listed.repository`,
   );
 
-/** Adds those artifacts that are not there; their state is still to be settled. */
-export const addArtifacts = (tables: ViewTables, artifacts: readonly object[]) =>
-  runFor(tables, artifacts, ({ table, rows }) => {
-    const given = rows(artifacts, {
-      ...{ id: 'bigint', repository: 'text', digest: 'text', project: 'text', manifest_media_type: 'text' },
-      ...{ type: 'text', media_type: 'text', artifact_type: 'text', size: 'bigint', annotations: 'text' },
-      ...{ attributes: 'text', pushed_at: 'timestamptz', signing: 'boolean', accessory: 'text' },
-      subject: 'text',
-    });
-    const columns = sql.raw(
-      `id, repository, digest, project, manifest_media_type, type, media_type, artifact_type, size, annotations,
-       attributes, pushed_at, signing, accessory, subject`,
-    );
-    return sql`
-      INSERT INTO ${table('listed_artifacts')} (${columns}, kind, tag_count, state)
-      SELECT ${columns},
-        ('x' || left(md5(jsonb_build_array(type, media_type, artifact_type)::text), 15))::bit(60)::bigint,
-        (SELECT count(*) FROM ${table('listed_tags')} t
-          WHERE t.repository = given.repository AND t.digest = given.digest),
-        'new'
-      FROM ${given}
-      ON CONFLICT (repository, digest) DO NOTHING`;
-  });
-
-/** Points the tags where they point now. */
-export const changeTags = (tables: ViewTables, changes: readonly TagChange[]) =>
-  runFor(tables, changes, ({ table, rows }) => {
-    const given = rows(changes, {
-      ...{ repository: 'text', tag: 'text', digest: 'text', removed: 'boolean', id: 'bigint' },
-      ...{ position: 'bigint', at: 'timestamptz', by: 'text', natural: 'text', moves: 'integer' },
-    });
-    return sql`
-      WITH changes AS (SELECT * FROM ${given}),
-      previous AS (SELECT t.* FROM ${table('listed_tags')} t JOIN changes USING (repository, tag)),
+/**
+ * Points the tags where they point now, and finds the state of the artifacts that were there and may have another one:
+ * those of `affected`, and those that the tags point at or did.
+ */
+export async function changeStates(
+  tables: ViewTables,
+  tags: readonly TagChange[],
+  affected: readonly object[],
+): Promise<void> {
+  if (tags.length === 0 && affected.length === 0) return;
+  await tables.run(
+    (own) => sql`
+      WITH changes AS (SELECT * FROM ${own.rows(tags, tagColumns)}),
+      previous AS (SELECT t.* FROM ${own.table('listed_tags')} t JOIN changes USING (repository, tag)),
       removed AS (
-        DELETE FROM ${table('listed_tags')} t USING changes c
+        DELETE FROM ${own.table('listed_tags')} t USING changes c
         WHERE c.removed AND t.repository = c.repository AND t.tag = c.tag
       ), written AS (
-        INSERT INTO ${table('listed_tags')} (repository, tag, digest, id, pushed_at, pushed_by, "natural", moves)
+        INSERT INTO ${own.table('listed_tags')} 
+          (repository, tag, digest, id, pushed_at, pushed_by, "natural", moves)
         SELECT repository, tag, c.digest, coalesce(c.id, previous.id, c.position), c.at, c.by, c."natural",
           CASE WHEN c.id IS NULL THEN coalesce(previous.moves, 0) ELSE 0 END + c.moves
         FROM changes c LEFT JOIN previous USING (repository, tag) WHERE NOT c.removed
         ON CONFLICT (repository, tag) DO UPDATE
         SET digest = excluded.digest, id = excluded.id, pushed_at = excluded.pushed_at,
           pushed_by = excluded.pushed_by, moves = excluded.moves
-      ), deltas AS (
-        SELECT repository, digest, -1 AS n FROM previous
-        UNION ALL SELECT repository, digest, 1 FROM changes WHERE NOT removed
-      ), in_repositories AS (
-        UPDATE ${table('repositories')} r SET tag_count = r.tag_count + d.n
-        FROM (SELECT repository, sum(n) AS n FROM deltas GROUP BY 1 HAVING sum(n) <> 0) d
-        WHERE r.name = d.repository
-      )
-      UPDATE ${table('listed_artifacts')} a SET tag_count = a.tag_count + d.n
-      FROM (SELECT repository, digest, sum(n) AS n FROM deltas GROUP BY 1, 2 HAVING sum(n) <> 0) d
-      WHERE a.repository = d.repository AND a.digest = d.digest`;
-  });
-
-/** Finds the state of those artifacts whose state may have changed, and counts them by it. */
-export const settleStates = (tables: ViewTables, affected: readonly object[], touched: readonly object[]) =>
-  runFor(
-    tables,
-    touched,
-    (own) => sql`
-      WITH now AS (
+      ), tagged AS (
+        SELECT repository, digest, sum(n) AS tags FROM (
+          SELECT repository, digest, -1 AS n FROM previous
+          UNION ALL SELECT repository, digest, 1 FROM changes WHERE NOT removed
+          UNION ALL SELECT repository, digest, 0 FROM ${own.rows(affected, named)}
+        ) n GROUP BY repository, digest
+      ), now AS (
         SELECT a.id, a.repository, a.kind, a.type, a.media_type, a.artifact_type, a.state AS before,
-          coalesce(a.accessory, CASE WHEN s.subject IS NOT NULL THEN 'signature.cosign' END) AS accessory,
-          coalesce(a.subject, s.subject) AS subject,
-          CASE
-            WHEN a.accessory IS NOT NULL OR s.subject IS NOT NULL THEN 'accessory'
-            WHEN a.tag_count > 0 THEN 'tagged'
-            WHEN EXISTS (
-              SELECT FROM ${own.table('listed_children')} c
-              WHERE c.repository = a.repository AND c.digest = a.digest
-            ) THEN 'child'
-            ELSE 'untagged'
-          END AS state
-        FROM ${own.rows(affected, named)}
-        JOIN ${own.table('listed_artifacts')} a
-          ON a.repository = given.repository AND a.digest = given.digest
-        LEFT JOIN ${own.table('signatures')} s
-          ON s.repository = a.repository AND s.digest = a.digest AND a.signing
+          a.tag_count + t.tags AS tag_count, ${stateOf(own, sql`a.tag_count + t.tags`)}
+        FROM tagged t
+        JOIN ${own.table('listed_artifacts')} a ON a.repository = t.repository AND a.digest = t.digest
+        ${withSignature(own)}
       ), changed AS (
         UPDATE ${own.table('listed_artifacts')} a
-        SET state = now.state, accessory = now.accessory, subject = now.subject
-        FROM now WHERE a.id = now.id AND a.state <> now.state
+        SET tag_count = now.tag_count, state = now.state, accessory = now.accessory, subject = now.subject
+        FROM now WHERE a.id = now.id AND (a.state <> now.state OR a.tag_count <> now.tag_count)
         RETURNING now.*
       ), deltas AS (
         SELECT repository, kind, before AS state, type, media_type, artifact_type, -1 AS n
-        FROM changed WHERE before <> 'new'
-        UNION ALL SELECT repository, kind, state, type, media_type, artifact_type, 1 FROM changed
+        FROM changed WHERE before <> state
+        UNION ALL SELECT repository, kind, state, type, media_type, artifact_type, 1
+        FROM changed WHERE before <> state
       ), ${counting(own)}
       UPDATE ${own.table('repositories')} r
-      SET artifact_count = r.artifact_count + coalesce(listed.n, 0), updated_at = given.at
-      FROM ${own.rows(touched, { name: 'text', at: 'timestamptz' })}
-      LEFT JOIN listed ON listed.repository = given.name
-      WHERE r.name = given.name`,
+      SET artifact_count = r.artifact_count + coalesce(listed.n, 0), tag_count = r.tag_count + t.tags
+      FROM (SELECT repository, sum(tags) AS tags FROM tagged GROUP BY repository) t
+      LEFT JOIN listed USING (repository)
+      WHERE r.name = t.repository`,
+  );
+}
+
+/** Adds those artifacts that are not there, in the state that follows from all that is. */
+export const addArtifacts = (tables: ViewTables, artifacts: readonly object[]) =>
+  runFor(
+    tables,
+    artifacts,
+    (own) => sql`
+      WITH a AS (
+        SELECT given.*,
+          ('x' || left(md5(concat_ws(E'\n', type, media_type, artifact_type)), 15))::bit(60)::bigint AS kind,
+          (SELECT count(*) FROM ${own.table('listed_tags')} t
+            WHERE t.repository = given.repository AND t.digest = given.digest) AS tag_count
+        FROM ${own.rows(artifacts, artifactColumns)}
+      ), deltas AS (
+        INSERT INTO ${own.table('listed_artifacts')}
+          (${sql.raw(pushedNames.join(', '))}, kind, tag_count, accessory, subject, state)
+        SELECT ${sql.raw(pushedNames.map((name) => `a.${name}`).join(', '))}, kind, tag_count, ${stateOf(own, sql`a.tag_count`)}
+        FROM a ${withSignature(own)}
+        ON CONFLICT (repository, digest) DO NOTHING
+        RETURNING repository, kind, state, type, media_type, artifact_type, 1 AS n
+      ), ${counting(own)}
+      UPDATE ${own.table('repositories')} r SET artifact_count = r.artifact_count + listed.n
+      FROM listed WHERE r.name = listed.repository`,
   );
 
+/** When something happened last in each repository. */
+export const touchRepositories = (tables: ViewTables, touched: readonly object[]) =>
+  tables.update('repositories', ['name'], touched);
+
 const named = { repository: 'text', digest: 'text' } as const;
+const tagColumns = {
+  repository: 'text',
+  tag: 'text',
+  digest: 'text',
+  removed: 'boolean',
+  id: 'bigint',
+  position: 'bigint',
+  at: 'timestamptz',
+  by: 'text',
+  natural: 'text',
+  moves: 'integer',
+} as const;
+/** Those that the push alone has a say in. */
+const pushedColumns = {
+  id: 'bigint',
+  repository: 'text',
+  digest: 'text',
+  project: 'text',
+  manifest_media_type: 'text',
+  type: 'text',
+  media_type: 'text',
+  artifact_type: 'text',
+  size: 'bigint',
+  annotations: 'text',
+  attributes: 'text',
+  pushed_at: 'timestamptz',
+  signing: 'boolean',
+} as const;
+const artifactColumns = { ...pushedColumns, accessory: 'text', subject: 'text' } as const;
+const pushedNames = Object.keys(pushedColumns);
+
+/** For an artifact `a` that has `tags`, with `s` of `withSignature`: its columns `accessory`, `subject`, `state`. */
+const stateOf = ({ table }: OwnTables, tags: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+  coalesce(a.accessory, CASE WHEN s.subject IS NOT NULL THEN 'signature.cosign' END) AS accessory,
+  coalesce(a.subject, s.subject) AS subject,
+  CASE
+    WHEN a.accessory IS NOT NULL OR s.subject IS NOT NULL THEN 'accessory'
+    WHEN ${tags} > 0 THEN 'tagged'
+    WHEN EXISTS (
+      SELECT FROM ${table('listed_children')} c WHERE c.repository = a.repository AND c.digest = a.digest
+    ) THEN 'child'
+    ELSE 'untagged'
+  END AS state`;
+
+const withSignature = ({ table }: OwnTables): RawBuilder<unknown> => sql`
+  LEFT JOIN ${table('signatures')} s ON s.repository = a.repository AND s.digest = a.digest AND a.signing`;
 
 /** Adds `deltas` to the totals; `listed` is what they come to for the artifacts that a repository lists. */
 const counting = ({ table }: OwnTables): RawBuilder<unknown> => sql`

@@ -10,9 +10,7 @@ export type ArtifactState =
   /** Only as a part of an index. */
   | 'child'
   /** Only under its subject. */
-  | 'accessory'
-  /** Not yet: between two statements of one batch. */
-  | 'new';
+  | 'accessory';
 
 export interface RepositoriesDatabase {
   repositories: {

@@ -50,9 +50,14 @@ export const assignedTag = (repository: string, tag: string): Append =>
     data: { repository, tag, digest: digestOf(`${repository} ${tag}`) },
   });
 
+/** A manifest of `repository` without any blob that `tag` points at. */
+export const taggedManifest = (repository: string, tag: string): Append[] => [
+  pushedManifest(repository, digestOf(`${repository} ${tag}`)),
+  assignedTag(repository, tag),
+];
+
 /** A manifest of `repository` without any blob. */
-export function pushedManifest(repository: string): Append {
-  const digest = digestOf(`manifest ${repository}`);
+export function pushedManifest(repository: string, digest = digestOf(`manifest ${repository}`)): Append {
   const mediaType = 'application/vnd.oci.image.manifest.v1+json';
   return append(artifactStream(repository, digest), {
     type: 'ManifestPushed',

@@ -80,13 +80,13 @@ async function fill(server: TestServer, from: number, to: number): Promise<void>
   );
 }
 
-interface Load {
+export interface Load {
   readonly p50: number;
   /** Of the server, per request. */
   readonly cpuMs: number;
 }
 
-async function load(client: HttpClient, pid: number, path: string): Promise<Load> {
+export async function load(client: HttpClient, pid: number, path: string): Promise<Load> {
   const ask = () => client.send('GET', path, 200);
   await measure(1, requests / 3, ask);
   const before = cpuMsOf(pid);

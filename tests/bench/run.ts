@@ -1,4 +1,5 @@
 import { cpus, loadavg } from 'node:os';
+import { apiLists } from './api-lists.ts';
 import { append } from './append.ts';
 import { type Bench, type Figure, runBench } from './bench.ts';
 import { crowd } from './crowd.ts';
@@ -10,7 +11,18 @@ import { read } from './read.ts';
 import { replay } from './replay.ts';
 import { start } from './start.ts';
 
-const benches: readonly Bench[] = [append, read, replay, start, largeBlob, image, manifest, lists, crowd];
+const benches: readonly Bench[] = [
+  append,
+  read,
+  replay,
+  start,
+  largeBlob,
+  image,
+  manifest,
+  lists,
+  apiLists,
+  crowd,
+];
 
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !benches.some((bench) => bench.name === name));

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import type { ManifestAt } from '../../domain/artifact/decider.ts';
+import { artifactStream } from '../../domain/artifact/events.ts';
 import { catalogue, currentVersion } from '../../domain/catalogue.ts';
 import type { DomainEvent } from '../../domain/event.ts';
+import { labelsStream } from '../../domain/label/events.ts';
 import { memberStream } from '../../domain/member/events.ts';
 import { projectStream } from '../../domain/project/events.ts';
 import { robotStream } from '../../domain/robot/events.ts';
@@ -16,6 +19,11 @@ function streamOf({ type, data }: DomainEvent): string {
   const { name, username, projectId, userId } = data as {
     readonly [key: string]: string & number;
   };
+  if (/^Manifest|^Label(?:At|De)tached/.test(type)) {
+    const { repository, digest } = data as ManifestAt;
+    return artifactStream(repository, digest);
+  }
+  if (type.startsWith('Label')) return labelsStream(projectId ?? null);
   if (type.startsWith('Robot')) return robotStream(name ?? '');
   if (type.startsWith('User')) return userStream(username ?? '');
   if (type.startsWith('Project')) return projectStream(name ?? '');

@@ -1,7 +1,9 @@
 import { test } from 'node:test';
 import {
+  attachingLabel,
   condemningManifest,
   damagingManifest,
+  detachingLabel,
   pushing,
   removingManifest,
   reprievingManifest,
@@ -120,4 +122,45 @@ test('a verdict on a manifest says nothing where its bytes do not count any more
     .when({ ...damage, key: 'another' })
     .then();
   given(damagingManifest, pushed, { type: 'ManifestDamaged', data: damage }).when(damage).then();
+});
+
+const label = { ...at, labelId: 7 };
+const attached: ArtifactEvent = { type: 'LabelAttached', data: label };
+const detached: ArtifactEvent = { type: 'LabelDetached', data: label };
+
+test('a label is attached to a manifest once, and detached once', () => {
+  given(attachingLabel, pushed).when(label).then(attached);
+  given(attachingLabel, pushed, attached).when(label).thenRefused({ kind: 'label-attached', labelId: 7 });
+  given(detachingLabel, pushed, attached).when(label).then(detached);
+  given(detachingLabel, pushed, attached, detached)
+    .when(label)
+    .thenRefused({ kind: 'label-not-attached', labelId: 7 });
+  given(attachingLabel, pushed, attached, detached).when(label).then(attached);
+});
+
+test('a manifest that is not there has no labels', () => {
+  for (const decider of [attachingLabel, detachingLabel])
+    for (const past of [[], [pushed, attached, condemned, deleted]])
+      given(decider, ...past)
+        .when(label)
+        .thenRefused({ kind: 'artifact-unknown', ...at });
+});
+
+test('a manifest that is pushed again after its deletion begins without labels', () => {
+  given(attachingLabel, pushed, attached, condemned, deleted, pushed).when(label).then(attached);
+});
+
+test('a manifest whose damaged bytes were replaced keeps its labels', () => {
+  const damaged: ArtifactEvent = { type: 'ManifestDamaged', data: { ...at, key: 'first', fault: 'missing' } };
+  const repaired: ArtifactEvent = { type: 'ManifestPushed', data: { ...manifest, key: 'second' } };
+  given(attachingLabel, pushed, attached, damaged, repaired)
+    .when(label)
+    .thenRefused({ kind: 'label-attached', labelId: 7 });
+});
+
+test('a label can be attached to a condemned manifest and does not keep it', () => {
+  given(attachingLabel, pushed, condemned).when(label).then(attached);
+  given(removingManifest, pushed, condemned, attached)
+    .when({ ...at, condemnation: 'one' })
+    .then(deleted);
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
-import { addMember, ask, createProject, createUser, json } from './api-client.ts';
+import { addMember, ask, createdId, createProject, createUser, json } from './api-client.ts';
 import {
   digestOf,
   imageOf,
@@ -26,6 +26,7 @@ interface Row {
   readonly size: number;
   readonly signatures: number;
   readonly pushed: { readonly at: string; readonly by: string | null };
+  readonly labels: readonly { readonly name: string }[];
   readonly moves: number;
 }
 
@@ -93,6 +94,18 @@ test('each row has what its tag points at: platforms, size, signatures, and who 
   assert.ok((all?.size ?? 0) > (one?.size ?? 0) && (one?.size ?? 0) > 1000);
   assert.deepEqual(await names('?sort=-size', path('multi')), ['all', 'one']);
   assert.deepEqual(await names('?sort=size', path('multi')), ['one', 'all']);
+});
+
+test('a row has the labels of what its tag points at', async () => {
+  const id = createdId(await ask(server, 'POST', '/labels', { body: { name: 'checked', scope: 'g' } }));
+  await pushImage(server, 'team/labelled', 'v1');
+  const at = '/projects/team/repositories/labelled/artifacts/v1/labels';
+  assert.equal((await ask(server, 'POST', at, { body: { id } })).status, 200);
+  const [row] = (await list('', path('labelled'))).rows;
+  assert.deepEqual(
+    row?.labels.map(({ name }) => name),
+    ['checked'],
+  );
 });
 
 test('tags are sorted as versions, or by when they were pushed, in both directions', async () => {
