@@ -12,17 +12,21 @@ import { loginsStream } from '../domain/login/events.ts';
 import { type AccessTokenPorts, accessTokenLogin, withAccessTokens } from '../gateway/auth/access-token.ts';
 import { authenticator } from '../gateway/auth/authenticate.ts';
 import { type ChallengeSettings, challenger } from '../gateway/auth/challenge.ts';
+import { passwordConfirmer } from '../gateway/auth/confirm-password.ts';
 import { noting, useNoter } from '../gateway/auth/credential-uses.ts';
+import type { CsrfPorts } from '../gateway/auth/csrf.ts';
 import { type KeyRingPorts, keyRing } from '../gateway/auth/key-ring.ts';
 import { type LoginPorts, loginWith } from '../gateway/auth/login.ts';
 import { loginThrottle } from '../gateway/auth/login-throttle.ts';
 import { refreshWith } from '../gateway/auth/refresh.ts';
+import { sessionsWith } from '../gateway/auth/sessions.ts';
 import { type SubjectPorts, subjectFinder } from '../gateway/auth/subject.ts';
 import { tokenIssuer, tokenVerifier } from '../gateway/auth/tokens.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import { passwordMatches } from '../infra/password-hash/argon2.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
+import type { SessionStore } from '../infra/session-store/port.ts';
 
 const dayMs = 24 * 60 * 60_000;
 
@@ -31,6 +35,7 @@ export interface AuthOptions {
   readonly record: Recorder;
   readonly background: BackgroundRecorder;
   readonly secrets: SecretBox;
+  readonly sessionStore: SessionStore;
   readonly challenge: ChallengeSettings;
   readonly refreshLifetimeMs: number;
   readonly anonymousWrite: readonly string[];
@@ -43,7 +48,7 @@ export const authSettings = ({
   external_url,
   hostname,
   http,
-}: Configuration): Omit<AuthOptions, 'log' | 'record' | 'background' | 'secrets'> => ({
+}: Configuration): Omit<AuthOptions, 'log' | 'record' | 'background' | 'secrets' | 'sessionStore'> => ({
   challenge: { service: token.service, externalUrl: external_url, hostname: `${hostname}:${http.port}` },
   refreshLifetimeMs: token.refresh_days * dayMs,
   anonymousWrite: anonymous_write,
@@ -87,6 +92,7 @@ export function authPorts(
   };
   const loginByAccessToken = noting(noteUse, accessTokenLogin(accounts));
   const login = withAccessTokens(noting(noteUse, loginWith(accounts)), loginByAccessToken);
+  const { externalUrl } = options.challenge;
   return {
     authenticate: authenticator({
       login,
@@ -98,6 +104,15 @@ export function authPorts(
     }),
     challenge,
     login,
+    // Robots have no browsers.
+    sessionLogin: loginWith({ ...accounts, findRobot: async () => undefined, each: true }),
+    confirmPassword: passwordConfirmer(accounts),
+    sessions: sessionsWith({
+      store: options.sessionStore,
+      ...{ findSubject, externalUrl, recordLogin: accounts.recordLogin },
+      timeoutMinutes: async () => (await configuration()).session_timeout,
+    }),
+    csrf: { sign: (token) => secrets.fingerprint(token, 'csrf'), externalUrl } satisfies CsrfPorts,
     refresh: refreshWith({
       refreshTokens: refreshTokens({ log, record }),
       findSubject,

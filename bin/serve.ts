@@ -21,6 +21,7 @@ import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
 import { keepCollectingGarbage } from '../workers/collect-garbage.ts';
+import { keepSweepingSessions } from '../workers/sweep-sessions.ts';
 import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
@@ -32,6 +33,7 @@ import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { serverMetrics } from './server-metrics.ts';
+import { openSessionStore } from './session-store.ts';
 import { startFailure } from './start-failure.ts';
 import { systemParts } from './system-parts.ts';
 import { keepSigningKey } from './token-keys.ts';
@@ -136,6 +138,7 @@ async function run(
   let ready = false;
   const redis = await openRedis(configuration, logger);
   open.defer(() => redis?.disconnect());
+  const sessionStore = await openSessionStore(redis, foundation.views, secrets);
   const edge = edgePorts(configuration, redis, logger);
   const isReady = () => ready;
   const system = systemParts(configuration, {
@@ -152,7 +155,7 @@ async function run(
       redirectPulls: !configuration.storage_service.redirect.disable,
       settings: configurationSettings(configuration),
       system,
-      auth: { log, record, background, secrets, ...authSettings(configuration) },
+      auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
       isReady,
     }),
     metrics: metrics.http,
@@ -192,6 +195,8 @@ async function run(
 
   const sweeping = keepSweepingUploads({ store, logger, settings: configuration.upload_purging });
   open.defer(() => sweeping.stop());
+  const sweepingSessions = keepSweepingSessions({ store: sessionStore, logger });
+  open.defer(() => sweepingSessions.stop());
   const { garbage_collection } = configuration;
   if (garbage_collection.enabled) {
     const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');

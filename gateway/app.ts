@@ -9,6 +9,9 @@ import Fastify, {
 import type { RateLimit } from '../infra/rate-limit/port.ts';
 import { type ManagementPorts, managementApi } from './api/routes.ts';
 import { cleanApiPath } from './api/unknown-paths.ts';
+import { type BrowserPorts, browserRoutes } from './auth/browser-routes.ts';
+import { type CsrfPorts, refuseForgedRequests } from './auth/csrf.ts';
+import { identifyWith } from './auth/identify.ts';
 import { type TokenServicePorts, tokenServiceRoutes } from './auth/token-service.ts';
 import { errorBody, errorHandler, RequestRefused } from './errors.ts';
 import { heedTrustedProxies, type IsTrusted } from './forwarded.ts';
@@ -33,7 +36,8 @@ import { answerUnroutable } from './unroutable.ts';
 export interface AppPorts
   extends AccessPorts,
     ManagementPorts,
-    TokenServicePorts,
+    Omit<TokenServicePorts, 'sessions'>,
+    Pick<BrowserPorts, 'sessionLogin'>,
     Omit<BlobPorts, 'permit'>,
     Omit<UploadPorts, 'permit' | 'mayPull' | 'findBlob'>,
     Omit<ManifestPorts, 'permit'>,
@@ -41,6 +45,7 @@ export interface AppPorts
     Omit<TagPorts, 'permit'>,
     Omit<CatalogPorts, 'permitCatalog'> {
   readonly logger: FastifyBaseLogger;
+  readonly csrf: CsrfPorts;
   readonly metrics: HttpMetrics;
   isOutage(error: unknown): boolean;
   /** Reads within `work` show what was recorded before this call; they find that out together. */
@@ -95,6 +100,7 @@ export function createApp(ports: AppPorts): FastifyInstance {
   limitAddresses(app, ports.addressLimit, healthChecks);
   refuseDoubtfulRequests(app);
   refuseEncodedBodies(app);
+  refuseForgedRequests(app, ports.csrf, probes);
   leaveContentTypeToRoutes(app);
   // Bodies are read by the routes, as streams, whatever their Content-Type says.
   app.removeAllContentTypeParsers();
@@ -110,6 +116,18 @@ export function createApp(ports: AppPorts): FastifyInstance {
     service.addHook('onRequest', requireReady);
     service.addHook('preHandler', (_request, _reply, done) => ports.asOfNow(done));
     tokenServiceRoutes(service, ports);
+  });
+  app.register(async (browser) => {
+    const { queries, emailKeyOf, configuration } = ports.api;
+    browser.addHook('onRequest', requireReady);
+    browser.addHook('preHandler', (_request, _reply, done) => ports.asOfNow(done));
+    browserRoutes(browser, {
+      ...ports,
+      configuration,
+      identify: identifyWith(ports),
+      usernameIsTaken: async (name) => (await queries.findUserByName(name)) !== undefined,
+      emailIsTaken: async (email) => (await queries.findLoginUser(emailKeyOf(email))) !== undefined,
+    });
   });
   app.register(async (oci) => {
     const permit = permitter(ports);

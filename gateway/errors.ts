@@ -11,6 +11,7 @@ import {
   UploadNotFound,
 } from '../infra/blob-store/port.ts';
 import { AppendTooLarge, LogUnavailable, RevisionConflict } from '../infra/event-log/port.ts';
+import { SessionStoreUnavailable } from '../infra/session-store/port.ts';
 import { ViewsBehind } from '../infra/views/port.ts';
 
 /** One answer in the form that distribution-spec ("Error Codes") and Harbor share. */
@@ -232,6 +233,7 @@ function answerFor(error: unknown): Answer | undefined {
   }
   if (error instanceof StoreUnavailable) return unavailable('the blob store is not available');
   if (error instanceof LogUnavailable) return unavailable('the event log is not available');
+  if (error instanceof SessionStoreUnavailable) return unavailable('the sessions are not available');
   if (error instanceof RevisionConflict) return unavailable('too many writers at once');
   if (error instanceof ViewsBehind) return unavailable('the change is recorded but not visible yet');
   if (error instanceof BlobNotFound) return unavailable('the content is missing from the blob store');

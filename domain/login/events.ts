@@ -32,5 +32,9 @@ export const loginEvent = z.discriminatedUnion('type', [
     'Somebody has shown a wrong password, or the name of nobody who can log in.',
     account,
   ),
+  eventOf('LoggedOut', 'Somebody has ended sessions of his: by logging out, or from a list of them.', {
+    ...account,
+    all: z.boolean().describe('Whether these were all that he had'),
+  }),
 ]);
 export type LoginEvent = z.infer<typeof loginEvent>;

@@ -76,6 +76,7 @@ export const pathForms = {
   reference: text.meta({ parameter: { type: 'string', description: 'A tag or a digest' } }),
   repository_name: repositoryName,
   robot_id: id,
+  session_id: text,
   tag_name: text,
   token_id: id,
   task_id: id,

@@ -48,6 +48,7 @@ import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
+import type { SessionPorts } from './sessions.ts';
 import type { StatisticsPorts } from './statistics.ts';
 import type { SystemPorts } from './system.ts';
 import type { UserGroupPorts } from './user-groups.ts';
@@ -131,7 +132,7 @@ export interface ApiParts
 }
 
 /** What every route of the API works with. */
-export interface ApiPorts extends ApiParts {
+export interface ApiPorts extends ApiParts, SessionPorts {
   /** Who sends the request; who shows wrong credentials is anybody. */
   identify(request: FastifyRequest): Promise<Principal>;
   /** Who that is by now; the request was counted already. */

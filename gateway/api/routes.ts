@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { Principal } from '../../domain/access/principal.ts';
 import { Refusal } from '../../domain/refusal.ts';
-import { type Authenticate, anonymous } from '../auth/authenticate.ts';
+import { type IdentifyPorts, identifyWith } from '../auth/identify.ts';
 import { RequestRefused } from '../errors.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { refuseWhileReadOnly } from '../read-only.ts';
@@ -35,6 +34,7 @@ import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { searchNamesRoutes } from './search-names.ts';
+import { type SessionPorts, sessionRoutes } from './sessions.ts';
 import { statisticRoutes } from './statistics.ts';
 import { systemRoutes } from './system.ts';
 import { tagRowRoutes } from './tag-rows.ts';
@@ -44,7 +44,9 @@ import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
 
 export interface ManagementPorts
-  extends Pick<AccessPorts, 'authenticate' | 'limit' | 'rolesOf' | 'currentTraceparent'> {
+  extends Omit<IdentifyPorts, 'sessions'>,
+    SessionPorts,
+    Pick<AccessPorts, 'limit' | 'rolesOf' | 'currentTraceparent'> {
   readonly api: ApiParts;
   isReady(): boolean;
 }
@@ -57,13 +59,20 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
 
   app.register(
     async (api) => {
-      const { rolesOf, currentTraceparent } = ports;
+      const { limit, rolesOf, sessions, confirmPassword, currentTraceparent } = ports;
+      const identifyAgain = identifyWith(ports);
       const parts: ApiPorts = {
         ...ports.api,
         rolesOf,
+        sessions,
+        confirmPassword,
         currentTraceparent,
-        identify: identityOf(ports),
-        identifyAgain: (request) => callerOf(ports.authenticate, request),
+        async identify(request) {
+          const principal = await identifyAgain(request);
+          await limit(principal, request.ip);
+          return principal;
+        },
+        identifyAgain,
       };
       const access = accessTo(parts);
 
@@ -72,7 +81,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       api.addHook('onRequest', async (request) => {
         refuseBadQueries(request);
         if (!ports.isReady() && !alwaysAnswered.has(operationOf(request))) throw starting;
-        if (operationOf(request) !== 'updateConfigurations') await refuseWhileReadOnly(ports.api, request);
+        if (!alwaysDone.has(operationOf(request))) await refuseWhileReadOnly(ports.api, request);
       });
       api.setErrorHandler((error) => {
         throw inWordsOfTheApi(error);
@@ -83,6 +92,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       userRoutes(api, parts, access);
       userGroupRoutes(api, parts, access);
       projectListRoutes(api, parts, access);
+      sessionRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       projectMetadataRoutes(api, parts, access);
       projectScannerRoutes(api, parts, access);
@@ -118,6 +128,12 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
 
 /** Those who watch over the registry ask also while it starts. */
 const alwaysAnswered: ReadonlySet<string> = new Set(['getPing', 'getHealth']);
+/** How the system becomes writable again, and what nobody may be kept from whose session was stolen. */
+const alwaysDone: ReadonlySet<string> = new Set([
+  'updateConfigurations',
+  'endUserSession',
+  'endUserSessions',
+]);
 const operationOf = ({ routeOptions }: FastifyRequest): string => routeOptions.config.operation?.id ?? '';
 
 const starting = new RequestRefused({
@@ -126,28 +142,6 @@ const starting = new RequestRefused({
   message: 'the registry is starting',
   headers: { 'retry-after': '1' },
 });
-
-/**
- * Wrong credentials make nobody of the caller here, as with Harbor, and are no refusal by themselves. Neither do tokens
- * of the registry say anything here: they were given for repositories, and must not open more than those.
- */
-const identityOf =
-  ({ authenticate, limit }: Pick<ManagementPorts, 'authenticate' | 'limit'>): ApiPorts['identify'] =>
-  async (request) => {
-    const principal = await callerOf(authenticate, request);
-    await limit(principal, request.ip);
-    return principal;
-  };
-
-async function callerOf(authenticate: Authenticate, request: FastifyRequest): Promise<Principal> {
-  try {
-    const { principal, token } = await authenticate(request);
-    return token === undefined ? principal : anonymous;
-  } catch (error) {
-    if (error instanceof RequestRefused && error.answer.status === 401) return anonymous;
-    throw error;
-  }
-}
 
 /** What the distribution protocol says otherwise. */
 function inWordsOfTheApi(error: unknown): unknown {

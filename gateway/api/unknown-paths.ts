@@ -21,9 +21,9 @@ export function answerUnknownPaths(api: FastifyInstance): void {
   });
 }
 
-/** Harbor cleans the paths of its API: clients end them with a slash, and some write two for one. */
+/** Harbor cleans the paths of its API and its forms: clients end them with a slash, and some write two for one. */
 export function cleanApiPath(url: string): string {
-  if (!/^\/+api\//.test(url)) return url;
+  if (!/^\/+(?:api|c)\//.test(url)) return url;
   const query = url.indexOf('?');
   const path = query === -1 ? url : url.slice(0, query);
   const clean = path.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1');

@@ -10,6 +10,8 @@ const maxLength = 255;
 const maxComment = 30;
 /** Characters that Harbor allows in no name, and those that no one can see. */
 const illegal = /[,"~#%$]|\p{C}/u;
+/** A colon ends the name in the Basic credentials that docker sends (RFC 7617). */
+const illegalInUsername = /:/;
 
 /** @throws RequestRefused 400 */
 export function requireProfile({ email, realname, comment }: Profile): void {
@@ -25,7 +27,8 @@ export function requireProfile({ email, realname, comment }: Profile): void {
 export function readUsername(written: string): string {
   const username = written.replaceAll(',', '_');
   if (username === '' || username.length > maxLength) throw badRequest('username with illegal length');
-  if (illegal.test(username)) throw badRequest('username contains illegal characters');
+  if (illegal.test(username) || illegalInUsername.test(username))
+    throw badRequest('username contains illegal characters');
   return username;
 }
 

@@ -5,6 +5,8 @@ import type { Permission } from '../../domain/access/permission.ts';
 import { accessTokenOf, userOf } from '../../domain/access/principal.ts';
 import type { Filter } from '../../projections/listing.ts';
 import type { ListedUser } from '../../projections/users/queries.ts';
+import { asUser } from '../auth/login.ts';
+import { sessionIdOf } from '../auth/session-cookie.ts';
 import type { Access, Asker } from './access.ts';
 import { creates, lists, nothing, shows } from './answer-forms.ts';
 import { requireStrong } from './credentials.ts';
@@ -41,6 +43,21 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
     const isHimself = principal.kind === 'user' && principal.userId === userId;
     if (!isHimself && !authorize(principal, permission, { kind: 'system' })) throw forbidden();
     return { ...asker, user: await existing(userId), isHimself };
+  }
+
+  /** Who may make users: by right, or from a browser for himself where that is on. */
+  async function creating(request: FastifyRequest): Promise<Asker & { isForHimself: boolean }> {
+    const { auth_mode, self_registration } = await ports.configuration();
+    if (auth_mode !== 'db_auth')
+      throw forbidden(`creating local user is not allowed under auth mode: ${auth_mode}`);
+    if (!self_registration)
+      return { ...(await access.inSystem(request, 'user:create')), isForHimself: false };
+    const asker = await access.anyone(request);
+    const { principal } = asker;
+    if (authorize(principal, 'user:create', { kind: 'system' })) return { ...asker, isForHimself: false };
+    if (sessionIdOf(request) === undefined) throw forbidden('self-registration cannot be triggered via API');
+    if (principal.kind !== 'anonymous') throw forbidden();
+    return { ...asker, isForHimself: true };
   }
 
   async function existing(userId: number): Promise<ListedUser> {
@@ -92,16 +109,19 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
       tag: 'user',
       method: 'POST',
       path: '/users',
-      summary: 'Creates a user.',
+      summary: 'Creates a user; a browser does so for who has no account, where self_registration is on.',
       body: newUser,
       answer: creates,
     },
     async ({ request, body }) => {
-      const { metadata } = await access.inSystem(request, 'user:create');
+      const { metadata, isForHimself } = await creating(request);
       const { username: written, password, ...person } = await body();
-      const username = readUsername(written);
-      requireProfile(person);
       requireStrong(password);
+      requireProfile(person);
+      const username = readUsername(written);
+      // Whose address it is would log in with it, and be taken for who is called so.
+      if (isForHimself && username.includes('@') && username !== person.email)
+        throw badRequest('username is the email address of somebody else');
       const { userId, position } = await commands.createUser({ username, password, ...person }, metadata);
       await reached(position);
       return { id: userId };
@@ -197,6 +217,8 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
         throw forbidden(`User with ID ${userId} cannot be deleted`);
       const { username, emailKey } = await existing(userId);
       await reached(await commands.deleteUser({ username, userId, emailKey }, metadata));
+      // They are void by now; the addresses that they were used from go as well.
+      await ports.sessions.forgetAllOf(userId);
     },
   );
 
@@ -234,20 +256,25 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
       body: passwords,
       answer: nothing,
     },
-    async ({ request, path, body }) => {
+    async ({ request, reply, path, body }) => {
       const { user, isHimself, principal, metadata } = await himselfOr(request, path.user_id, 'user:update');
       // With a password one may everything, and for longer than the token lives.
       if (accessTokenOf(principal) !== undefined) throw forbidden('an access token changes no passwords');
       const { old_password, new_password } = await body();
       const { passwordHash } = (await queries.findLoginUser(user.username)) ?? {};
       if (passwordHash === undefined) throw notFound(`user ${user.userId} not found`);
-      if (isHimself && !(await ports.passwordMatches(passwordHash, old_password)))
+      const { username, userId } = user;
+      if (isHimself && !(await ports.confirmPassword({ username, passwordHash }, old_password, request.ip)))
         throw forbidden('Current password is incorrect');
       requireStrong(new_password);
       if (await ports.passwordMatches(passwordHash, new_password))
         throw badRequest('New password is identical to old password');
-      const { username, userId } = user;
+      const hadSession = isHimself && (await ports.sessions.identify(request))?.subject.id === userId;
       await reached(await commands.changePassword({ username, userId, password: new_password }, metadata));
+      // They are void by now. Who has changed his own password in a browser goes on there, under another id.
+      await ports.sessions.forgetAllOf(userId);
+      const changed = hadSession ? await queries.findLoginUser(username) : undefined;
+      if (changed?.userId === userId) await ports.sessions.open(request, reply, asUser(changed).subject);
     },
   );
 

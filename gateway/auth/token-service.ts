@@ -11,11 +11,13 @@ import { metadataOf } from './origin.ts';
 import { grant, type PermissionPorts } from './permissions.ts';
 import type { Refresh } from './refresh.ts';
 import { readScopes, writeScopes } from './scopes.ts';
+import type { Sessions } from './sessions.ts';
 import type { IssuedToken, TokenContent, TokenSettings } from './tokens.ts';
 
 export interface TokenServicePorts extends PermissionPorts {
   readonly login: Login;
   readonly refresh: Refresh;
+  readonly sessions: Pick<Sessions, 'identify'>;
   readonly limit: Limit;
   readonly tokens: Pick<TokenSettings, 'service'>;
   issueToken(content: TokenContent): Promise<IssuedToken>;
@@ -29,7 +31,7 @@ type OAuthError = 'invalid_request' | 'invalid_grant' | 'unsupported_grant_type'
  * token is never refused for what it asks: it is good for what the caller may, and be it nothing.
  */
 export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePorts): void {
-  const { login, refresh, limit, tokens, issueToken } = ports;
+  const { login, refresh, sessions, limit, tokens, issueToken } = ports;
 
   /** @throws RequestRefused 401 */
   async function requireLogin(request: FastifyRequest, credentials: Credentials): Promise<LoggedIn> {
@@ -83,7 +85,9 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
     if (authorization.scheme === 'bearer')
       throw unauthorized('the token service takes a user name and a password');
     const loggedIn =
-      authorization.scheme === 'basic' ? await requireLogin(request, authorization.credentials) : undefined;
+      authorization.scheme === 'basic'
+        ? await requireLogin(request, authorization.credentials)
+        : await sessions.identify(request);
     const refreshToken = newRefreshToken(request, query.get('offline_token') === 'true');
     return (await answer(request, loggedIn, query.getAll('scope'), refreshToken)).body;
   });

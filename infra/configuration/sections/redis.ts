@@ -6,7 +6,7 @@ const oneIndex = 'Shiplog keeps everything under `registry_db_index`.';
 
 export const redis = {
   external_redis: section(
-    'A Redis that several processes share what they count in; Shiplog goes on without it while it is away.',
+    'A Redis that several processes share what they count in, and that has the logins of browsers; while it is away Shiplog goes on without it, save for those.',
     {
       host: z
         .string({ error: addressExpected })
