@@ -23,6 +23,7 @@ import { findArtifactIds } from '../projections/repositories/artifact-ids.ts';
 import { findArtifact, findArtifacts, findChildrenOf } from '../projections/repositories/artifacts.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import {
+  countArtifacts,
   findRepository,
   findRepositoryIds,
   listRepositoriesOf,
@@ -51,6 +52,7 @@ export function repositoryParts(
   const untagging = deleteTag(changing);
   return {
     contents: {
+      countArtifacts: current(countArtifacts.bind(undefined, inRepositories)),
       findRepository: current(findRepository.bind(undefined, inRepositories)),
       findRepositoryIds: current(findRepositoryIds.bind(undefined, inRepositories)),
       listRepositoriesOf: current(listRepositoriesOf.bind(undefined, inRepositories)),

@@ -12,6 +12,7 @@ import type {
   findChildrenOf,
 } from '../../projections/repositories/artifacts.ts';
 import type {
+  countArtifacts,
   findRepository,
   findRepositoryIds,
   listRepositoriesOf,
@@ -23,6 +24,7 @@ import type { Query } from './ports.ts';
 /** What the operations on repositories, artifacts and tags ask for. */
 export interface RepositoryPorts {
   readonly contents: {
+    readonly countArtifacts: Query<typeof countArtifacts>;
     readonly findRepository: Query<typeof findRepository>;
     readonly findRepositoryIds: Query<typeof findRepositoryIds>;
     readonly listRepositoriesOf: Query<typeof listRepositoriesOf>;

@@ -22,6 +22,7 @@ import { preheatingRoutes } from './not-yet/preheating.ts';
 import { registryRoutes } from './not-yet/registries.ts';
 import { replicationRoutes } from './not-yet/replication.ts';
 import { scanningRoutes } from './not-yet/scanning.ts';
+import { securitySummaryRoutes } from './not-yet/security-summary.ts';
 import { refuseBadQueries } from './parameters.ts';
 import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
@@ -111,6 +112,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       additionRoutes(api, parts, access);
       iconRoutes(api, access);
       searchRoutes(api, parts, access);
+      securitySummaryRoutes(api, parts, access);
       searchNamesRoutes(api, parts, access);
       for (const routes of [
         directoryRoutes,

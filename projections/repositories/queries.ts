@@ -174,3 +174,12 @@ export async function countContents(
   };
   return { public: countOf(true), private: countOf(false) };
 }
+
+/** How many artifacts all repositories list. */
+export async function countArtifacts(db: Kysely<RepositoriesDatabase>): Promise<number> {
+  const { total } = await db
+    .selectFrom('repositories')
+    .select(({ fn }) => fn.coalesce(fn.sum<string>('artifact_count'), sql<string>`0`).as('total'))
+    .executeTakeFirstOrThrow();
+  return Number(total);
+}

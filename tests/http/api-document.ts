@@ -70,7 +70,10 @@ export async function requireDocumented(
     .replace(/\/{2,}/g, '/')
     .replace(/(.)\/$/, '$1');
   const found = operationAt(document, method.toLowerCase(), below);
-  if (found === undefined) return;
+  if (found === undefined) {
+    assert.ok(answer.status >= 400, `${method} ${below} is answered, and the document does not have it`);
+    return;
+  }
   const { template, operation } = found;
   const isRefused = answer.status >= 400;
   const response = operation.responses[isRefused ? 'default' : answer.status];

@@ -3,7 +3,7 @@ import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
 import { addMember, ask, createProject, createUser, faultOf, json } from './api-client.ts';
 import { documentOf } from './api-document.ts';
-import { refusalOf } from './client.ts';
+import { pushImage, refusalOf } from './client.ts';
 
 const server = await startServer({ after });
 for (const name of ['leader', 'stranger']) await createUser(server, name);
@@ -75,4 +75,14 @@ test('without a scanner nothing is scanned, in the words that clients of Harbor 
   assert.deepEqual(refusalOf(answer), [412, 'PRECONDITION']);
   assert.equal(faultOf(answer).message, "no scanner is configured, it's not possible to scan");
   assert.equal((await ask(server, 'GET', '/scanners')).headers['x-total-count'], '0');
+});
+
+test('a summary of what scanners found says that nothing was scanned, of how many artifacts there are', async () => {
+  await pushImage(server, 'team/app', 'v1');
+  const summary = json(await ask(server, 'GET', '/security/summary?with_dangerous_cve=true'));
+  assert.deepEqual(
+    [summary.scanned_cnt, summary.total_artifact, summary.dangerous_cves, summary.dangerous_artifacts],
+    [0, 1, [], undefined],
+  );
+  assert.equal((await ask(server, 'GET', '/security/summary', { as: 'leader' })).status, 403);
 });

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { startServer } from '../server.ts';
+import { addMember, ask, createdId, createProject, createUser, json, personOf } from './api-client.ts';
+import { documentOf } from './api-document.ts';
+import { type Answer, pushImage } from './client.ts';
+
+/*
+ * For every operation of the API's document: who has no right to what it works on, tries it. All that belongs to the
+ * project `inner` is marked with the word `inner`, so that no answer to a stranger may hold that word.
+ */
+
+const server = await startServer({ after });
+const names = ['innerlead', 'limited', 'outerlead'];
+const [leadId = 0, limitedId = 0] = await Promise.all(names.map((name) => createUser(server, name)));
+const innerId = await createProject(server, 'inner');
+await createProject(server, 'outer');
+await addMember(server, 'inner', 'innerlead', 'projectAdmin');
+const memberId = await addMember(server, 'inner', 'limited', 'limitedGuest');
+await addMember(server, 'outer', 'outerlead', 'projectAdmin');
+await pushImage(server, 'inner/innerapp', 'innertag');
+await pushImage(server, 'outer/app', 'v1');
+
+const catalogue = json(await ask(server, 'GET', '/permissions'));
+const robotIn = async (project: string) => {
+  const form = {
+    name: `${project}bot`,
+    level: 'project',
+    duration: -1,
+    permissions: [{ kind: 'project', namespace: project, access: catalogue.project }],
+  };
+  const answer = await ask(server, 'POST', '/robots', { body: form });
+  return { id: createdId(answer), as: `${json(answer).name}:${json(answer).secret}` };
+};
+const [innerRobot, outerRobot] = [await robotIn('inner'), await robotIn('outer')];
+const createdOf = async (path: string, body: object): Promise<number> =>
+  createdId(await ask(server, 'POST', path, { body }));
+const labelId = await createdOf('/labels', { name: 'innerlabel', scope: 'p', project_id: innerId });
+const groupId = await createdOf('/usergroups', { group_name: 'innergroup', group_type: 3 });
+
+const document = await documentOf(server);
+const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, { operationId }]) => ({
+    id: operationId,
+    method: method.toUpperCase(),
+    path,
+  })),
+);
+
+type Values = Readonly<Record<string, string | number>>;
+const inner: Values = {
+  project_name: 'inner',
+  project_name_or_id: innerId,
+  repository_name: 'innerapp',
+  reference: 'innertag',
+  tag_name: 'innertag',
+  label_id: labelId,
+  robot_id: innerRobot.id,
+  mid: memberId,
+  user_id: leadId,
+  group_id: groupId,
+  meta_name: 'public',
+  addition: 'build_history',
+};
+/** What there is not, for every value above. */
+const nowhere: Values = {
+  ...Object.fromEntries(Object.keys(inner).map((name) => [name, 987654])),
+  project_name: 'nowhere',
+  repository_name: 'nothing',
+  reference: 'none',
+  tag_name: 'none',
+  meta_name: 'public',
+  addition: 'build_history',
+};
+const pathOf = (template: string, values: Values): string =>
+  template.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? 1));
+
+/** Bodies that would do something, where an empty one would be refused before anybody's rights matter. */
+const bodies: Readonly<Record<string, object>> = {
+  createProjectMember: { role_id: 1, member_user: { username: 'outerlead' } },
+  updateProjectMember: { role_id: 1 },
+  updateProject: { metadata: { public: 'true' } },
+  updateProjectMetadata: { public: 'true' },
+  addProjectMetadatas: { severity: 'low' },
+  updateRepository: { description: 'taken' },
+  createTag: { name: 'taken' },
+  addLabel: { id: labelId },
+  UpdateLabel: { name: 'taken', color: '#000000' },
+  CreateLabel: { name: 'taken', scope: 'p', project_id: innerId },
+  RefreshSec: { secret: 'Taken-by-a-stranger-1' },
+  CreateRobot: {
+    name: 'taken',
+    level: 'project',
+    duration: -1,
+    permissions: [
+      { kind: 'project', namespace: 'inner', access: [{ resource: 'repository', action: 'pull' }] },
+    ],
+  },
+  updateUserProfile: { email: 'taken@example.com', realname: 'Taken', comment: '' },
+  updateUserPassword: { old_password: 'x', new_password: 'Taken-by-a-stranger-1' },
+  setUserSysAdmin: { sysadmin_flag: true },
+  createUser: personOf('taken'),
+  updateUserGroup: { group_name: 'taken' },
+};
+/** What is asked beside the path. */
+const queries: Readonly<Record<string, string>> = {
+  ListLabels: `?scope=p&project_id=${innerId}`,
+  ListRobot: `?q=Level=project,ProjectID=${innerId}`,
+  CopyArtifact: '?from=inner/innerapp:innertag',
+  headProject: '?project_name=nowhere',
+  search: '?q=inner',
+  searchAll: '?q=inner',
+  searchUsers: '?username=outer',
+  searchUserGroups: '?groupname=other',
+};
+
+const tryIt = (operation: (typeof operations)[number], as: string, values: Values): Promise<Answer> => {
+  const { id, method, path } = operation;
+  const hasBody = !['GET', 'HEAD', 'DELETE'].includes(method);
+  return ask(server, method, pathOf(path, values) + (queries[id] ?? ''), {
+    as,
+    ...(hasBody && { body: bodies[id] ?? {} }),
+  });
+};
+
+/** What anybody, or whoever has logged in, may do to himself or to what is his own or everybody's. */
+const harmless = new Set(['createProject', 'updatePreferences', 'deleteOwnSessions']);
+const isOfProject = (path: string): boolean => /\{project_name/.test(path);
+
+async function stateOfInner(): Promise<string> {
+  const asked = [
+    '/projects/inner',
+    '/projects/inner/members',
+    '/projects/inner/metadatas',
+    '/projects/inner/repositories',
+    '/projects/inner/repositories/innerapp/artifacts?with_label=true',
+    '/usergroups',
+    '/users',
+    `/labels?scope=p&project_id=${innerId}`,
+    `/robots?q=Level=project,ProjectID=${innerId}`,
+  ];
+  const answers = await Promise.all(asked.map((path) => ask(server, 'GET', path)));
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    asked.map(() => 200),
+  );
+  // When it was last used is what changes by itself.
+  return answers.map(({ body }) => body.toString().replace(/"last_used\w*":("[^"]*"|null)/g, '')).join('\n');
+}
+const before = await stateOfInner();
+
+const strangers: readonly (readonly [who: string, as: string])[] = [
+  ['an administrator of another project', 'outerlead'],
+  ['a robot of another project', outerRobot.as],
+  ['nobody', ''],
+];
+for (const [who, as] of strangers)
+  for (const operation of operations.filter(({ id }) => !harmless.has(id)))
+    test(`${operation.id} gives ${who} nothing of a project that is not theirs`, async () => {
+      const answer = await tryIt(operation, as, inner);
+      assert.doesNotMatch(answer.body.toString(), /inner/, 'nothing of it is shown');
+      if (!isOfProject(operation.path)) return;
+      assert.equal(answer.status, as === '' ? 401 : 403, answer.body.toString());
+      const elsewhere = await tryIt(operation, as, nowhere);
+      assert.equal(elsewhere.status, answer.status, 'and neither that there is one');
+      assert.equal(elsewhere.body.toString(), answer.body.toString());
+    });
+
+/** What a limited guest may, by Harbor's matrix; everything else of the project is refused to him. */
+const forLimitedGuests = new Set([
+  'getProject',
+  'getProjectSummary',
+  'listRepositories',
+  'getRepository',
+  'listArtifacts',
+  'getArtifact',
+  'listTags',
+  'listAccessories',
+  'listArtifactsOfProject',
+  'getAddition',
+  'getVulnerabilitiesAddition',
+  'getScannerOfProject',
+  'getReportLog',
+  'listTagRows',
+]);
+for (const operation of operations.filter(({ path }) => isOfProject(path)))
+  test(`${operation.id} is ${forLimitedGuests.has(operation.id) ? 'for' : 'refused to'} a limited guest of the project`, async () => {
+    const { status } = await tryIt(operation, 'limited', inner);
+    if (forLimitedGuests.has(operation.id)) assert.ok(![401, 403].includes(status), String(status));
+    else assert.equal(status, 403);
+  });
+
+test('none of all that has changed anything', async () => {
+  assert.equal(await stateOfInner(), before);
+  assert.equal((await ask(server, 'GET', '/users/current', { as: 'innerlead' })).status, 200);
+  assert.equal((await ask(server, 'GET', `/users/${limitedId}`)).status, 200);
+});
