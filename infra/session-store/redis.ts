@@ -123,7 +123,11 @@ export function redisSessions(redis: Redis, secrets: Pick<SecretBox, 'seal' | 'o
       });
     },
 
-    end: async (idHash) => (await available(redis.del(keyOf(idHash)))) > 0,
+    async end(idHash) {
+      const sealed = await available(redis.getdel(keyOf(idHash)));
+      // Redis counts a little longer than the session says.
+      return sealed !== null && unseal(idHash, sealed) !== undefined;
+    },
 
     async endAllOf(userId) {
       await run('endAll', userId);
