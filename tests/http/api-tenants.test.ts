@@ -38,6 +38,18 @@ const createdOf = async (path: string, body: object): Promise<number> =>
 const labelId = await createdOf('/labels', { name: 'innerlabel', scope: 'p', project_id: innerId });
 const groupId = await createdOf('/usergroups', { group_name: 'innergroup', group_type: 3 });
 
+/** The least of them first. */
+const roles = ['limitedGuest', 'guest', 'developer', 'maintainer', 'projectAdmin'] as const;
+const memberOf: Record<string, string> = { limitedGuest: 'limited', projectAdmin: 'innerlead' };
+for (const role of ['guest', 'developer', 'maintainer'] as const) {
+  const name = `inner${role}`;
+  await createUser(server, name);
+  await addMember(server, 'inner', name, role);
+  memberOf[role] = name;
+}
+const ofAll = <Role extends string>(role: Role, ids: string): Record<string, Role> =>
+  Object.fromEntries(ids.split(' ').map((id) => [id, role]));
+
 const document = await documentOf(server);
 const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, { operationId }]) => ({
@@ -166,28 +178,54 @@ for (const [who, as] of strangers)
       assert.equal(elsewhere.body.toString(), answer.body.toString());
     });
 
-/** What a limited guest may, by Harbor's matrix; everything else of the project is refused to him. */
-const forLimitedGuests = new Set([
-  'getProject',
-  'getProjectSummary',
-  'listRepositories',
-  'getRepository',
-  'listArtifacts',
-  'getArtifact',
-  'listTags',
-  'listAccessories',
-  'listArtifactsOfProject',
-  'getAddition',
-  'getVulnerabilitiesAddition',
-  'getScannerOfProject',
-  'getReportLog',
-  'listTagRows',
-]);
+/** The least role that may, by Harbor's matrix; `nobody` for what no role gives. */
+const leastRoles: Readonly<Record<string, (typeof roles)[number] | 'nobody'>> = {
+  ...ofAll('limitedGuest', 'getProject getProjectSummary listRepositories getRepository listArtifacts'),
+  ...ofAll('limitedGuest', 'getArtifact listTags listTagRows listAccessories listArtifactsOfProject'),
+  ...ofAll('limitedGuest', 'getAddition getVulnerabilitiesAddition getScannerOfProject getReportLog'),
+  ...ofAll('guest', 'listProjectMembers getProjectMember'),
+  ...ofAll('developer', 'updateRepository CopyArtifact createTag addLabel removeLabel'),
+  ...ofAll('maintainer', 'getProjectMetadata deleteRepository deleteArtifact deleteTag'),
+  ...ofAll('maintainer', 'scanArtifact stopScanArtifact'),
+  ...ofAll('maintainer', 'ListImmuRules CreateImmuRule UpdateImmuRule DeleteImmuRule'),
+  ...ofAll('projectAdmin', 'updateProject deleteProject getProjectDeletable'),
+  ...ofAll('projectAdmin', 'createProjectMember updateProjectMember deleteProjectMember'),
+  ...ofAll('projectAdmin', 'addProjectMetadatas updateProjectMetadata deleteProjectMetadata'),
+  ...ofAll('projectAdmin', 'setScannerOfProject listScannerCandidatesOfProject'),
+  ...ofAll('projectAdmin', 'CreatePolicy ListPolicies GetPolicy UpdatePolicy ManualPreheat DeletePolicy'),
+  ...ofAll('projectAdmin', 'ListExecutions GetExecution StopExecution ListTasks GetPreheatLog'),
+  ...ofAll('projectAdmin', 'ListProvidersUnderProject'),
+  ...ofAll('nobody', 'listProjectMetadatas'),
+};
+
+/** Things in the project that there are not, so that who may does nothing either. */
+const nothingIn: Values = {
+  ...nowhere,
+  project_name: 'inner',
+  project_name_or_id: innerId,
+  meta_name: 'none',
+};
+
 for (const operation of operations.filter(({ path }) => isOfProject(path)))
-  test(`${operation.id} is ${forLimitedGuests.has(operation.id) ? 'for' : 'refused to'} a limited guest of the project`, async () => {
-    const { status } = await tryIt(operation, 'limited', inner);
-    if (forLimitedGuests.has(operation.id)) assert.ok(![401, 403].includes(status), String(status));
-    else assert.equal(status, 403);
+  test(`${operation.id} is for the roles of a project that Harbor's matrix names, and for no other`, async () => {
+    const least = leastRoles[operation.id];
+    assert.ok(least !== undefined, 'the table has the operation');
+    for (const [rank, role] of roles.entries()) {
+      const may = least !== 'nobody' && rank >= roles.indexOf(least);
+      const { method, path } = operation;
+      const hasBody = !['GET', 'HEAD', 'DELETE'].includes(method);
+      const answer = await ask(
+        server,
+        method,
+        pathOf(path, nothingIn) + (operation.id === 'CopyArtifact' ? '?from=inner/nothing:none' : ''),
+        {
+          as: memberOf[role] ?? '',
+          ...(hasBody && { body: {} }),
+        },
+      );
+      if (may) assert.ok(![401, 403].includes(answer.status), `${role}: ${answer.status}`);
+      else assert.equal(answer.status, 403, role);
+    }
   });
 
 test('none of all that has changed anything', async () => {
