@@ -3,6 +3,7 @@ import { type Catalogue, currentVersion } from '../domain/catalogue.ts';
 import type { Metadata } from '../domain/event.ts';
 import { type IdKind, type IdsEvent, idAt, idsStream } from '../domain/ids/events.ts';
 import { type EventLog, RevisionConflict } from '../infra/event-log/port.ts';
+import { beyondAnyEnd } from './record.ts';
 
 /** A number that no other event of the log has for the same kind of thing. */
 export type AllocateId = (kind: IdKind, metadata: Metadata) => Promise<number>;
@@ -13,8 +14,6 @@ export interface AllocateIdPorts {
   readonly newEventId: () => string;
 }
 
-/** No stream gets there, so a read from here on says where the stream ends and reads no event. */
-const beyondAnyEnd = 2n ** 48n;
 const maxAttempts = 50;
 const maxPauseMs = 50;
 

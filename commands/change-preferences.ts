@@ -36,7 +36,12 @@ export const changePreferences =
       const { position } = await record(
         metadata,
         decision(userStream(username), requiringUser, { username, userId }),
-        decision(preferencesStream(userId), preferencesDecider, { userId, fingerprint, sealed, over }),
+        decision(
+          preferencesStream(userId),
+          preferencesDecider,
+          { userId, fingerprint, sealed, over },
+          'last',
+        ),
       );
       return { position, fingerprint };
     } catch (error) {

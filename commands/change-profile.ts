@@ -1,4 +1,5 @@
 import type { Metadata } from '../domain/event.ts';
+import { Refusal } from '../domain/refusal.ts';
 import { userDecider } from '../domain/user/decider.ts';
 import { userStream } from '../domain/user/events.ts';
 import type { CreateUserPorts } from './create-user.ts';
@@ -43,5 +44,11 @@ export const changeProfile =
         ? []
         : [releaseEmail({ emailKey: emailKeyBefore, ...who })]),
     ];
-    return (await record(metadata, ...decisions)).position;
+    try {
+      return (await record(metadata, ...decisions)).position;
+    } catch (error) {
+      // The seal has made the key again of somebody who was erased meanwhile.
+      if (error instanceof Refusal && error.reason.kind === 'user-unknown') await personalData.forget(userId);
+      throw error;
+    }
   };

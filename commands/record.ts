@@ -2,7 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Catalogue, currentVersion, upcast } from '../domain/catalogue.ts';
 import type { Decider } from '../domain/decider.ts';
 import type { DomainEvent, Metadata, RecordedEvent } from '../domain/event.ts';
-import { type Append, type EventLog, type NewEvent, RevisionConflict } from '../infra/event-log/port.ts';
+import {
+  type Append,
+  type EventLog,
+  type NewEvent,
+  RevisionConflict,
+  type StreamSlice,
+} from '../infra/event-log/port.ts';
 
 /** A command on one stream, ready to be decided on what the stream holds. */
 export interface Decision<State, Event extends DomainEvent = DomainEvent> {
@@ -11,6 +17,8 @@ export interface Decision<State, Event extends DomainEvent = DomainEvent> {
     readonly events: readonly Event[];
     readonly state: State;
   };
+  /** `last` where the state is what the last event says: then no more of the stream is read, however long it is. */
+  readonly needs?: 'last';
   /** Is told of the events, as they will be in the stream, before each attempt to append them. */
   appending?(events: readonly NewEvent[]): void;
 }
@@ -20,8 +28,10 @@ export const decision = <State, Command, Event extends DomainEvent>(
   stream: string,
   decider: Decider<State, Command, Event>,
   command: Command,
+  needs?: 'last',
 ): Decision<State, Event> => ({
   stream,
+  ...(needs !== undefined && { needs }),
   decide(history) {
     const before = stateAfter(decider, history);
     const events = decider.decide(before, command);
@@ -100,6 +110,9 @@ export interface RecordPorts {
   readonly newEventId: () => string;
 }
 
+/** No stream gets there, so a read from here on says where the stream ends and reads no event. */
+export const beyondAnyEnd = 2n ** 48n;
+
 export function recorder({ log, catalogue, newEventId }: RecordPorts): Recorder {
   const turns = new Map<string, Promise<unknown>>();
 
@@ -108,11 +121,18 @@ export function recorder({ log, catalogue, newEventId }: RecordPorts): Recorder 
     return inTurn(turns, streams, () => retryOnConflict(() => attempt(metadata, decisions)));
   };
 
+  async function readLast(stream: string): Promise<StreamSlice> {
+    const end = await log.readStream(stream, beyondAnyEnd);
+    return end.revision === 'none' ? end : log.readStream(stream, end.revision);
+  }
+
   async function attempt<const Decisions extends readonly Decision<unknown>[]>(
     metadata: Metadata,
     decisions: Decisions,
   ): Promise<Recorded<Decisions>> {
-    const slices = await Promise.all(decisions.map(({ stream }) => log.readStream(stream)));
+    const slices = await Promise.all(
+      decisions.map(({ stream, needs }) => (needs === 'last' ? readLast(stream) : log.readStream(stream))),
+    );
     const appends: Append[] = [];
     let position = 0n;
     const decided = decisions.map((decision, index) => {

@@ -8,6 +8,7 @@ export type Reason =
   | { readonly kind: 'metadata-exists'; readonly project: string; readonly key: string }
   | { readonly kind: 'user-exists'; readonly username: string }
   | { readonly kind: 'user-unknown'; readonly userId: number }
+  | { readonly kind: 'password-changed' }
   | { readonly kind: 'email-taken' }
   | { readonly kind: 'member-exists'; readonly project: string; readonly member: string }
   | { readonly kind: 'member-unknown'; readonly memberId: number }

@@ -61,6 +61,11 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     message: `the project ${project} has the metadata ${key} already`,
   }),
   'user-unknown': ({ userId }) => ({ status: 404, code: 'NOT_FOUND', message: `user ${userId} not found` }),
+  'password-changed': () => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: 'the password was changed meanwhile',
+  }),
   // Whose it is, is not for everybody.
   'email-taken': () => ({ status: 409, code: 'CONFLICT', message: 'the email is already in use' }),
   'member-exists': ({ project, member }) => ({

@@ -93,6 +93,12 @@ function conditionOf(filter: Filter, column: string, type: ColumnType): RawBuild
 export const containing = (column: string, part: string): RawBuilder<SqlBool> =>
   sql<SqlBool>`${sql.ref(column)}::text ILIKE ${`%${part.replace(/[\\%_]/g, '\\$&')}%`}`;
 
+const flags: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['1', true],
+  ['false', false],
+  ['0', false],
+]);
 const maxInteger = 2 ** 31 - 1;
 
 /** Undefined for what no row of the column can be equal to, and PostgreSQL would refuse to compare. */
@@ -109,7 +115,7 @@ function comparable(text: string, type: ColumnType): string | number | boolean |
       return Number.isSafeInteger(value) ? value : undefined;
     }
     case 'boolean':
-      return { true: true, false: false, '1': true, '0': false }[text.toLowerCase()];
+      return flags.get(text.toLowerCase());
     case 'time': {
       // Without a zone it is UTC, as everywhere in the API.
       const value = new Date(/[zZ]|[+-]\d\d:\d\d$/.test(text) ? text : `${text}Z`);

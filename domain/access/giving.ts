@@ -1,6 +1,6 @@
 import { authorize } from './authorize.ts';
 import type { Permission } from './permission.ts';
-import type { Principal } from './principal.ts';
+import { accessTokenOf, type Principal } from './principal.ts';
 
 /** Where a permission is to be given: for the system, in one project, or in every project. */
 export type GivenScope =
@@ -13,6 +13,8 @@ export type GivenScope =
  * tokens give nothing that they do not have; what everybody may do somewhere is not theirs to give.
  */
 export function mayGive(principal: Principal, permission: Permission, scope: GivenScope): boolean {
+  // With that one sets passwords and makes administrators, which is more than any access token may.
+  if (permission === 'user:update' && accessTokenOf(principal) !== undefined) return false;
   switch (principal.kind) {
     case 'anonymous':
       return false;

@@ -9,10 +9,16 @@ const maxRecordedName = 255;
 
 /**
  * Of a name that nobody has, what may be kept: of an e-mail address not whose it is, and nothing that is no text, such
- * as half a character where the name was cut.
+ * as half a character where the name was cut; and of an access token only which it is.
  */
 export const recordedName = (name: string): string =>
-  name.replace(/^.*@/s, '*@').slice(0, maxRecordedName).replaceAll('\0', '\uFFFD').toWellFormed();
+  name
+    .replace(/^.*@/s, '*@')
+    // Clients of other services send a token in the place of a name.
+    .replace(/(shiplog_pat_\d+_)\w+/g, '$1*')
+    .slice(0, maxRecordedName)
+    .replaceAll('\0', '\uFFFD')
+    .toWellFormed();
 
 const account = {
   kind: z.enum(['user', 'robot']).describe('What the name says that it is the name of'),

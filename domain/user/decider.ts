@@ -20,7 +20,13 @@ export type UserCommand =
       readonly emailKey: string | null;
       readonly profile: string | null;
     }
-  | { readonly do: 'change-password'; readonly userId: number; readonly passwordHash: string }
+  | {
+      readonly do: 'change-password';
+      readonly userId: number;
+      readonly passwordHash: string;
+      /** The hash that has to be in force still; undefined for whatever is. */
+      readonly over?: string | undefined;
+    }
   | { readonly do: 'change-administrator'; readonly userId: number; readonly administrator: boolean }
   | { readonly do: 'delete'; readonly userId: number };
 
@@ -29,6 +35,7 @@ export interface User {
   readonly userId: number;
   readonly administrator: boolean;
   readonly emailKey: string | null;
+  readonly passwordHash: string;
 }
 
 /** The user who bears the name now, or null. */
@@ -50,6 +57,9 @@ export const userDecider: Decider<User | null, UserCommand, UserEvent> = {
         return [{ type: 'UserProfileChanged', data: { username, userId, emailKey, profile } }];
       }
       case 'change-password':
+        // Who knew the old password must not undo that somebody has set another one since.
+        if (command.over !== undefined && command.over !== user.passwordHash)
+          throw new Refusal({ kind: 'password-changed' });
         return [
           { type: 'UserPasswordChanged', data: { username, userId, passwordHash: command.passwordHash } },
         ];
@@ -66,13 +76,13 @@ export const userDecider: Decider<User | null, UserCommand, UserEvent> = {
   evolve(user, event) {
     switch (event.type) {
       case 'UserCreated': {
-        const { username, userId, administrator, emailKey } = event.data;
-        return { username, userId, administrator, emailKey };
+        const { username, userId, administrator, emailKey, passwordHash } = event.data;
+        return { username, userId, administrator, emailKey, passwordHash };
       }
       case 'UserProfileChanged':
         return user && { ...user, emailKey: event.data.emailKey };
       case 'UserPasswordChanged':
-        return user;
+        return user && { ...user, passwordHash: event.data.passwordHash };
       case 'UserAdministratorChanged':
         return user && { ...user, administrator: event.data.administrator };
       case 'UserDeleted':

@@ -6,6 +6,7 @@ import type { Role } from '../../domain/access/role.ts';
 import type { Metadata } from '../../domain/event.ts';
 import type { Project } from '../../projections/projects/queries.ts';
 import { metadataOf } from '../auth/origin.ts';
+import { remember } from './asked-again.ts';
 import { forbidden, notFound, unauthorized } from './faults.ts';
 import { storable } from './parameter-forms.ts';
 import { flagHeader } from './parameters.ts';
@@ -13,6 +14,7 @@ import type { ApiPorts } from './ports.ts';
 
 /** Who asks, and how the events of the request are signed. */
 export interface Asker {
+  readonly request: FastifyRequest;
   readonly principal: Principal;
   readonly metadata: Metadata;
 }
@@ -22,10 +24,15 @@ export interface InProject extends Asker {
   readonly roles: readonly Role[];
 }
 
-/** The questions by which a route begins; each throws RequestRefused 401 or 403 where the answer is no. */
+/**
+ * The questions by which a route begins; each throws RequestRefused 401 or 403 where the answer is no. They are asked
+ * again when the body of the request is there.
+ */
 export interface Access {
   /** Whoever it is. */
   anyone(request: FastifyRequest): Promise<Asker>;
+  /** What is asked of who it is once more when the body is there, for a question of the route's own. */
+  again(request: FastifyRequest, question: (asker: Asker) => unknown): void;
   /** Somebody. */
   known(request: FastifyRequest): Promise<Asker>;
   /** The same once more, when the body was read, which may have come slowly; not counted a second time. */
@@ -46,6 +53,7 @@ export function accessTo(ports: ApiPorts): Access {
   const { identify, identifyAgain, rolesOf, currentTraceparent, queries } = ports;
 
   const askerOf = (request: FastifyRequest, principal: Principal): Asker => ({
+    request,
     principal,
     metadata: metadataOf(request, principal, currentTraceparent()),
   });
@@ -55,22 +63,35 @@ export function accessTo(ports: ApiPorts): Access {
     if (asker.principal.kind === 'anonymous') throw unauthorized();
     return asker;
   }
-  const known = async (request: FastifyRequest) => somebody(await anyone(request));
+  const stillAsker = async (request: FastifyRequest) => askerOf(request, await identifyAgain(request));
+  const again: Access['again'] = (request, question) =>
+    remember(request, async () => question(await stillAsker(request)));
 
-  function requireInSystem({ principal }: Asker, permission: Permission): void {
+  async function known(request: FastifyRequest): Promise<Asker> {
+    again(request, somebody);
+    return somebody(await anyone(request));
+  }
+
+  function requireInSystem(asker: Asker, permission: Permission): void {
+    again(asker.request, (still) => requirePermitted(still, permission));
+    requirePermitted(asker, permission);
+  }
+
+  function requirePermitted({ principal }: Asker, permission: Permission): void {
     if (authorize(principal, permission, { kind: 'system' })) return;
     if (principal.kind === 'anonymous') throw unauthorized();
     throw forbidden(`${nameOf(principal)} has no permission for ${permission}`);
   }
 
+  /** @param find the project that is called so, as of now. */
   async function permitted(
     asker: Asker,
-    found: Project | undefined,
+    find: () => Promise<Project | undefined>,
     named: string,
     permission: Permission,
   ): Promise<InProject> {
     const { principal } = asker;
-    const project = found ?? null;
+    const project = (await find()) ?? null;
     const roles = project === null ? [] : await rolesOf(principal, project.projectId);
     if (!authorize(principal, permission, { kind: 'project', project, roles })) throw refusalTo(principal);
     // Only for who may know; to others it is like one that they may not see.
@@ -78,10 +99,26 @@ export function accessTo(ports: ApiPorts): Access {
     return { ...asker, project, roles };
   }
 
+  async function inProject(
+    asker: Asker,
+    find: () => Promise<Project | undefined>,
+    named: string,
+    permission: Permission,
+  ): Promise<InProject> {
+    const first = await permitted(asker, find, named, permission);
+    again(asker.request, async (still) => {
+      const { project } = await permitted(still, find, named, permission);
+      // Another one bears the name by now.
+      if (project.projectId !== first.project.projectId) throw notFound(`project ${named} not found`);
+    });
+    return first;
+  }
+
   return {
     anyone,
+    again,
     known,
-    stillKnown: async (request) => somebody(askerOf(request, await identifyAgain(request))),
+    stillKnown: async (request) => somebody(await stillAsker(request)),
 
     async inSystem(request, permission) {
       const asker = await known(request);
@@ -99,20 +136,16 @@ export function accessTo(ports: ApiPorts): Access {
         project_name !== undefined ||
         flagHeader(request, 'X-Is-Resource-Name') === true ||
         !/^\d{1,15}$/.test(named);
-      const found = await (isName
-        ? queries.findProject(named)
-        : queries.findProjectById(storable(Number(named))));
-      return permitted(asker, found, named, permission);
+      const find = () =>
+        isName ? queries.findProject(named) : queries.findProjectById(storable(Number(named)));
+      return inProject(asker, find, named, permission);
     },
 
-    async inNamedProject(asker, name, permission) {
-      return permitted(asker, await queries.findProject(name), name, permission);
-    },
+    inNamedProject: (asker, name, permission) =>
+      inProject(asker, () => queries.findProject(name), name, permission),
 
-    async inNumberedProject(asker, projectId, permission) {
-      const found = await queries.findProjectById(storable(projectId));
-      return permitted(asker, found, String(projectId), permission);
-    },
+    inNumberedProject: (asker, projectId, permission) =>
+      inProject(asker, () => queries.findProjectById(storable(projectId)), String(projectId), permission),
   };
 }
 

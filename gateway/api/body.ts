@@ -18,13 +18,31 @@ export async function readJson<Schema extends z.ZodType>(
 ): Promise<z.output<Schema>> {
   const text = (await readText(request)) || (isOptional ? '{}' : '');
   if (text === '') throw unprocessable('body in body is required');
-  const parsed = schema.safeParse(parse(text) ?? {});
+  const value = parse(text) ?? {};
+  requireFewParts(value);
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw unprocessable(
-    ...parsed.error.issues.map(
-      ({ path, message }) => `${['body', ...path].map(String).join('.')} in body: ${message}`,
-    ),
+    ...parsed.error.issues
+      .slice(0, maxFaults)
+      .map(({ path, message }) => `${['body', ...path].map(String).join('.')} in body: ${message}`),
   );
+}
+
+/** More faults help nobody. */
+const maxFaults = 20;
+/** Values in a body: what a schema says of each costs time and memory. */
+const maxParts = 50_000;
+
+/** @throws RequestRefused 422 */
+function requireFewParts(body: unknown): void {
+  let parts = 0;
+  const left: unknown[] = [body];
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    parts += 1;
+    if (parts > maxParts) throw unprocessable(`body in body has at most ${maxParts} values`);
+    if (typeof value === 'object' && value !== null) for (const each of Object.values(value)) left.push(each);
+  }
 }
 
 async function readText(request: FastifyRequest): Promise<string> {

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Listing } from '../../projections/listing.ts';
 import { accepts } from './accept.ts';
 import type { AnswerForm } from './answer-forms.ts';
+import { askAgain } from './asked-again.ts';
 import { readJson } from './body.ts';
 import { notAcceptable, unprocessable } from './faults.ts';
 import type { Paging } from './paging.ts';
@@ -64,8 +65,9 @@ export interface OperationInput<Path extends string, Query extends QueryForms, B
   /** What a list is asked for; everything, where the answer is none. */
   readonly listing: Paging & Listing;
   /**
-   * Reads the body, which may come slowly: to be called when it is known that the asker may.
-   * @throws RequestRefused 413, 415 or 422.
+   * Reads the body, which may come slowly: to be called when it is known that the asker may. Then all that was asked
+   * of who asks is asked again.
+   * @throws RequestRefused 413, 415 or 422, or as the questions do.
    */
   body(): Promise<z.output<Body>>;
 }
@@ -112,7 +114,11 @@ export function operation<
         path: pathOf(request),
         query: queryOf(request, form.query ?? {}),
         listing: listingOf(request, answer.list),
-        body: () => readJson(request, form.body as Body, form.bodyIsOptional),
+        async body() {
+          const read = await readJson(request, form.body as Body, form.bodyIsOptional);
+          await askAgain(request);
+          return read;
+        },
       } as unknown as OperationInput<Path, Query, Body>;
       return answer.send(await handle(input), { request, reply, listing: input.listing });
     },

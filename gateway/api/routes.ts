@@ -130,11 +130,13 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
 
 /** Those who watch over the registry ask also while it starts. */
 const alwaysAnswered: ReadonlySet<string> = new Set(['getPing', 'getHealth']);
-/** How the system becomes writable again, and what nobody may be kept from whose session was stolen. */
+/** How the system becomes writable again, and what nobody may be kept from whose session or secret was stolen. */
 const alwaysDone: ReadonlySet<string> = new Set([
   'updateConfigurations',
+  'endPreviousRobotSecret',
   'endUserSession',
   'endUserSessions',
+  'revokeAccessToken',
 ]);
 const operationOf = ({ routeOptions }: FastifyRequest): string => routeOptions.config.operation?.id ?? '';
 

@@ -32,6 +32,16 @@ export function readUsername(written: string): string {
   return username;
 }
 
+/** Of who chooses his own name: it looks like what it is. @throws RequestRefused 400 */
+export function requirePlain(username: string): void {
+  if (
+    username.trim() !== username ||
+    /[^\S ]| {2}/u.test(username) ||
+    username.normalize('NFKC') !== username
+  )
+    throw badRequest('username contains illegal characters');
+}
+
 /** Harbor's `UserResp`. */
 export const userAnswer = z
   .object({

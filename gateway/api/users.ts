@@ -14,7 +14,14 @@ import { badRequest, forbidden, notFound, preconditionFailed } from './faults.ts
 import { operation } from './operation.ts';
 import { required, text as textParameter } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
-import { foundUser, readUsername, requireProfile, shownUsers, userAnswer } from './user-form.ts';
+import {
+  foundUser,
+  readUsername,
+  requirePlain,
+  requireProfile,
+  shownUsers,
+  userAnswer,
+} from './user-form.ts';
 
 const text = z
   .string()
@@ -39,9 +46,13 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
     permission: Permission,
   ): Promise<Asker & { user: ListedUser; isHimself: boolean }> {
     const asker = await access.known(request);
-    const { principal } = asker;
-    const isHimself = principal.kind === 'user' && principal.userId === userId;
-    if (!isHimself && !authorize(principal, permission, { kind: 'system' })) throw forbidden();
+    const requireHimselfOr = ({ principal }: Asker): boolean => {
+      const isHimself = principal.kind === 'user' && principal.userId === userId;
+      if (!isHimself && !authorize(principal, permission, { kind: 'system' })) throw forbidden();
+      return isHimself;
+    };
+    access.again(request, requireHimselfOr);
+    const isHimself = requireHimselfOr(asker);
     return { ...asker, user: await existing(userId), isHimself };
   }
 
@@ -120,6 +131,7 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
       requireProfile(person);
       const username = readUsername(written);
       // Whose address it is would log in with it, and be taken for who is called so.
+      if (isForHimself) requirePlain(username);
       if (isForHimself && username.includes('@') && username !== person.email)
         throw badRequest('username is the email address of somebody else');
       const { userId, position } = await commands.createUser({ username, password, ...person }, metadata);
@@ -270,11 +282,17 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
       if (await ports.passwordMatches(passwordHash, new_password))
         throw badRequest('New password is identical to old password');
       const hadSession = isHimself && (await ports.sessions.identify(request))?.subject.id === userId;
-      await reached(await commands.changePassword({ username, userId, password: new_password }, metadata));
+      const changed = await commands.changePassword(
+        { username, userId, password: new_password, over: isHimself ? passwordHash : undefined },
+        metadata,
+      );
+      await reached(changed.position);
       // They are void by now. Who has changed his own password in a browser goes on there, under another id.
       await ports.sessions.forgetAllOf(userId);
-      const changed = hadSession ? await queries.findLoginUser(username) : undefined;
-      if (changed?.userId === userId) await ports.sessions.open(request, reply, asUser(changed).subject);
+      const now = hadSession ? await queries.findLoginUser(username) : undefined;
+      // Not if somebody has changed it once more since.
+      if (now?.userId === userId && now.passwordHash === changed.passwordHash)
+        await ports.sessions.open(request, reply, asUser(now).subject);
     },
   );
 

@@ -88,7 +88,9 @@ export function tokenServiceRoutes(app: FastifyInstance, ports: TokenServicePort
       authorization.scheme === 'basic'
         ? await requireLogin(request, authorization.credentials)
         : await sessions.identify(request);
-    const refreshToken = newRefreshToken(request, query.get('offline_token') === 'true');
+    // A session is not made longer than it is: who has taken one would keep what it led to.
+    const isWanted = authorization.scheme === 'basic' && query.get('offline_token') === 'true';
+    const refreshToken = newRefreshToken(request, isWanted);
     return (await answer(request, loggedIn, query.getAll('scope'), refreshToken)).body;
   });
 

@@ -27,6 +27,11 @@ export interface RunTime {
 /** A JSON document of items that nobody can change while the system runs. */
 export const overwriteVariable = 'CONFIG_OVERWRITE_JSON';
 
+const flags: ReadonlyMap<string, boolean> = new Map([
+  ['true', true],
+  ['false', false],
+]);
+
 /**
  * What the environment says of the items under Harbor's names. An empty variable is as if it were not there, and one
  * that does not fit is a fault.
@@ -78,7 +83,7 @@ function read(name: ItemName, text: string): Value {
     case 'text':
       return text;
     case 'flag':
-      return { true: true, false: false }[text.trim().toLowerCase()] ?? text;
+      return flags.get(text.trim().toLowerCase()) ?? text;
     case 'number':
       return /^-?\d{1,16}$/.test(text.trim()) ? Number(text) : text;
   }

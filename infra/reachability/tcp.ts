@@ -18,6 +18,9 @@ forbidden.addSubnet('224.0.0.0', 3, 'ipv4');
 forbidden.addAddress('::', 'ipv6');
 forbidden.addSubnet('fe80::', 10, 'ipv6');
 forbidden.addSubnet('ff00::', 8, 'ipv6');
+// What a gateway would turn into any of the addresses above.
+forbidden.addSubnet('64:ff9b::', 96, 'ipv6');
+forbidden.addSubnet('2002::', 16, 'ipv6');
 /** Amazon's address of the link in IPv6. */
 forbidden.addSubnet('fd00:ec2::', 32, 'ipv6');
 
