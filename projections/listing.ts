@@ -13,7 +13,13 @@ export interface Listing {
 export type Filter = { readonly key: string } & (
   | { readonly kind: 'is' | 'contains'; readonly value: string }
   | { readonly kind: 'any' | 'all'; readonly values: readonly string[] }
-  | { readonly kind: 'range'; readonly from: string | undefined; readonly to: string | undefined }
+  | {
+      readonly kind: 'range';
+      readonly from: string | undefined;
+      readonly to: string | undefined;
+      /** Whether the bounds themselves are not meant. */
+      readonly isOpen?: boolean;
+    }
 );
 
 /** Who asks for everything gets this many at most, and goes on by pages. */
@@ -78,8 +84,10 @@ function conditionOf(filter: Filter, column: string, type: ColumnType): RawBuild
     }
     case 'range': {
       const bounds = [
-        ...(filter.from === undefined ? [] : [{ operator: sql`>=`, text: filter.from }]),
-        ...(filter.to === undefined ? [] : [{ operator: sql`<=`, text: filter.to }]),
+        ...(filter.from === undefined
+          ? []
+          : [{ operator: filter.isOpen ? sql`>` : sql`>=`, text: filter.from }]),
+        ...(filter.to === undefined ? [] : [{ operator: filter.isOpen ? sql`<` : sql`<=`, text: filter.to }]),
       ].map(({ operator, text }) => {
         const value = comparable(text, type);
         return value === undefined ? sql<SqlBool>`false` : sql<SqlBool>`${at} ${operator} ${value}`;

@@ -14,7 +14,7 @@ import {
   type With,
   withFlags,
 } from './artifact-form.ts';
-import { badRequest, denied, notFound } from './faults.ts';
+import { badRequest, denied, notFound, unauthorized } from './faults.ts';
 import {
   artifactAt,
   artifactNamed,
@@ -28,7 +28,7 @@ import { listsInParts } from './list-in-parts.ts';
 import { operation } from './operation.ts';
 import { flag, required, text } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
-import { labelsAsked } from './query.ts';
+import { exactly, labelsAsked } from './query.ts';
 
 /** How many artifacts are looked up together. */
 const partSize = 100;
@@ -82,7 +82,9 @@ export function artifactRoutes(api: FastifyInstance, ports: ApiPorts, access: Ac
       answer: listsInParts(artifactAnswer),
     },
     async ({ request, query, listing }) => {
-      const { project } = await access.inProject(request, 'artifact:list');
+      const { principal, project } = await access.inProject(request, 'artifact:list');
+      if (principal.kind === 'anonymous') throw unauthorized();
+      if (query.latest_in_repository === true) requireOneKind(listing);
       const of = { project: project.name, latest: query.latest_in_repository === true };
       return listed(of, project.projectId, listing, query);
     },
@@ -194,4 +196,11 @@ function sourceIn(from: string): { readonly repository: string; readonly referen
   if (!isReference || !name.includes('/') || !repositoryName.safeParse(name).success)
     throw badRequest(`from is <project>/<repository>:<tag> or <project>/<repository>@<digest>, not ${from}`);
   return { repository: name, reference };
+}
+
+/** The newest of each repository are asked for of one kind, as with Harbor. @throws RequestRefused 400 */
+function requireOneKind(listing: Pick<Listing, 'filters'>): void {
+  const kinds = ['media_type', 'artifact_type'].filter((key) => exactly(listing, key) !== undefined);
+  if (kinds.length !== 1)
+    throw badRequest('latest_in_repository needs exactly one of media_type and artifact_type in q');
 }

@@ -77,8 +77,21 @@ function filterOf(part: string): Filter {
       return { key, kind: 'range', from: value, to: undefined };
     case 'lte':
       return { key, kind: 'range', from: undefined, to: value };
-    default:
+    case 'gt':
+      return { key, kind: 'range', from: value, to: undefined, isOpen: true };
+    case 'lt':
+      return { key, kind: 'range', from: undefined, to: value, isOpen: true };
+    case 'exact':
+      return { key, kind: 'is', value };
+    case 'in':
+      return value.startsWith('{')
+        ? { key, ...conditionOf(value, false) }
+        : { key, kind: 'any', values: [value] };
+    case undefined:
       return { key, ...conditionOf(value, keyOf(key) === labels) };
+    default:
+      // The name of no column, of which nothing is asked.
+      return { key: name.trim(), kind: 'is', value };
   }
 }
 
@@ -92,9 +105,10 @@ function conditionOf(value: string, isOfMany: boolean): Condition {
   if (value.startsWith('\\')) return { kind: 'is', value: value.slice(1) };
   if (value.startsWith('~')) return { kind: 'contains', value: value.slice(1) };
   if (value.startsWith('[')) {
-    const [, from = '', to = ''] = /^\[([^~]*)~([^~]*)\]$/.exec(value) ?? [];
-    if (from === '' && to === '') throw invalid();
-    return { kind: 'range', from: unquoted(from), to: unquoted(to) };
+    const [, low = '', high = ''] = /^\[([^~]*)~([^~]*)\]$/.exec(value) ?? [];
+    const [from, to] = [unquoted(low), unquoted(high)];
+    if (from === undefined && to === undefined) throw invalid();
+    return { kind: 'range', from, to };
   }
   if (/^[{(]/.test(value)) {
     const [, any, all] = /^(?:\{([^{}]*)\}|\(([^()]*)\))$/.exec(value) ?? [];

@@ -1,6 +1,6 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import { schemaOf } from '../../infra/database/projection.ts';
-import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
+import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
 import { among, type Place } from '../paging.ts';
 import { type LabelsDatabase, labels } from './projection.ts';
 
@@ -55,7 +55,7 @@ export async function listLabels(
     .orderBy(orderOf(listing, columns, ['name', 'label_id']))
     .offset(listing.offset);
   const [rows, { total }] = await Promise.all([
-    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
+    page.limit(listing.limit ?? maxRows).execute(),
     // The labels of one project, by an index.
     all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
   ]);

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { AccessoryType } from '../../domain/artifact/accessory.ts';
 import type { Digest } from '../../domain/digest.ts';
-import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
+import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
 import { type ArtifactName, askedFor, grouped, type ListedArtifact } from './artifacts.ts';
 import { type RepositoriesDatabase, rowsIn } from './tables.ts';
 
@@ -45,7 +45,7 @@ export async function listAccessories(
     .orderBy('id', 'desc')
     .offset(listing.offset);
   const [rows, { total }] = await Promise.all([
-    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
+    page.limit(listing.limit ?? maxRows).execute(),
     // As many as somebody has signed or attached; an index has them.
     all.select(({ fn }) => fn.countAll<string>().as('total')).executeTakeFirstOrThrow(),
   ]);

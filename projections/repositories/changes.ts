@@ -143,7 +143,7 @@ function rowOf(manifest: PushedManifest, position: string, pushedAt: Date) {
     annotations: boundedJson(annotations ?? {}, maxNotes.ofManifest),
     attributes: JSON.stringify(attributes),
     pushed_at: pushedAt,
-    signing: isSimpleSigning(manifest),
+    signing: isSimpleSigning(manifest) && accessory === undefined,
     accessory: accessory?.type ?? null,
     subject: accessory?.subject ?? null,
   };
@@ -152,10 +152,15 @@ function rowOf(manifest: PushedManifest, position: string, pushedAt: Date) {
 const childrenOf = ({ repository, digest: parent, manifests }: PushedManifest): object[] =>
   manifests.map(({ digest, platform, annotations, urls }, place) => ({
     ...{ repository, parent, place, digest },
-    notes: boundedJson({ platform, annotations, urls }, maxNotes.ofChild),
+    // What it runs on is what clients choose it by.
+    notes: boundedJson({ platform, annotations, urls }, maxNotes.ofChild, { platform }),
   }));
 
-function boundedJson(value: object, maxCharacters: number): string {
-  const json = JSON.stringify(value);
-  return json.length > maxCharacters ? '{}' : json;
+/** Of what is too long only `rest`, and of that nothing if it is too long as well. */
+function boundedJson(value: object, maxCharacters: number, rest: object = {}): string {
+  for (const each of [value, rest]) {
+    const json = JSON.stringify(each);
+    if (json.length <= maxCharacters) return json;
+  }
+  return '{}';
 }

@@ -29,7 +29,7 @@ type Event = ArtifactEvent | TagEvent | RepositoryEvent | OfProject;
  */
 export const repositories: Projection<Event> = {
   name: 'repositories',
-  version: 3,
+  version: 4,
   handles: [
     'ManifestPushed',
     'ManifestDeleted',

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
+import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
 import { type Visible, visibleProjects } from '../projects/queries.ts';
 import { type RepositoriesDatabase, rowsIn } from './tables.ts';
 
@@ -113,7 +113,7 @@ export async function listRepositoriesOf(
           .select(({ fn }) => fn.coalesce(fn.sum<string>('repository_count'), sql<string>`0`).as('total'))
           .where(isAmong(db, of));
   const [rows, { total }] = await Promise.all([
-    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
+    page.limit(listing.limit ?? maxRows).execute(),
     count.executeTakeFirstOrThrow(),
   ]);
   return { rows: rows.map(repositoryOf), total: Number(total) };

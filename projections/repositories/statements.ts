@@ -19,6 +19,8 @@ export const openRepositories = (tables: ViewTables, repositories: readonly obje
         SELECT name, project, id, '', 0,
           (SELECT count(*) FROM ${table('listed_tags')} t WHERE t.repository = given.name), at, at
         FROM ${given}
+        -- Before the tags of one that is there are counted, which could be many.
+        WHERE NOT EXISTS (SELECT FROM ${table('repositories')} r WHERE r.name = given.name)
         ON CONFLICT (name) DO NOTHING
         RETURNING project
       )
@@ -113,7 +115,8 @@ export async function changeStates(
       ), changed AS (
         UPDATE ${own.table('listed_artifacts')} a
         SET tag_count = now.tag_count, state = now.state, accessory = now.accessory, subject = now.subject
-        FROM now WHERE a.id = now.id AND (a.state <> now.state OR a.tag_count <> now.tag_count)
+        FROM now WHERE a.id = now.id AND (a.state <> now.state OR a.tag_count <> now.tag_count
+          OR a.subject IS DISTINCT FROM now.subject)
         RETURNING now.*
       ), deltas AS (
         SELECT repository, kind, before AS state, type, media_type, artifact_type, -1 AS n
@@ -192,7 +195,8 @@ const pushedNames = Object.keys(pushedColumns);
 /** For an artifact `a` that has `tags`, with `s` of `withSignature`: its columns `accessory`, `subject`, `state`. */
 const stateOf = ({ table }: OwnTables, tags: RawBuilder<unknown>): RawBuilder<unknown> => sql`
   coalesce(a.accessory, CASE WHEN s.subject IS NOT NULL THEN 'signature.cosign' END) AS accessory,
-  coalesce(a.subject, s.subject) AS subject,
+  -- Of several tags by which it is a signature the last one counts, however the log is cut into batches.
+  coalesce(s.subject, a.subject) AS subject,
   CASE
     WHEN a.accessory IS NOT NULL OR s.subject IS NOT NULL THEN 'accessory'
     WHEN ${tags} > 0 THEN 'tagged'

@@ -1,5 +1,5 @@
 import { type Kysely, sql } from 'kysely';
-import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
+import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
 import { askedFor, grouped, type ListedArtifact } from './artifacts.ts';
 import { type RepositoriesDatabase, rowsIn } from './tables.ts';
 
@@ -37,7 +37,7 @@ export async function listTagsOf(
     .orderBy('id', 'desc')
     .offset(listing.offset);
   const [rows, total] = await Promise.all([
-    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
+    page.limit(listing.limit ?? maxRows).execute(),
     conditions.length === 0
       ? tagCount
       : all

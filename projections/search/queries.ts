@@ -28,6 +28,8 @@ export interface Hit {
  * projects may miss some of his own.
  */
 const maxCandidates = 10_000;
+/** Of the repositories whose names hold what stands before a colon, and of the tags in each. */
+const [maxRepositories, maxOfEach] = [1000, 100];
 
 /** Up to `limit` hits of one kind among the projects that may be seen, the best first. */
 export function searchFor(
@@ -63,13 +65,23 @@ const queries: { readonly [Kind in SearchKind]: (text: string) => RawBuilder<unk
   tag(text) {
     const colon = text.lastIndexOf(':');
     const [repository, tag] = [text.slice(0, Math.max(colon, 0)), text.slice(colon + 1)];
-    if (colon === 0 || (colon === -1 && tag === '')) return undefined;
-    const inRepository = colon === -1 ? sql`true` : holds(sql.ref('repository'), repository);
+    if (colon === 0 || tag === '') return undefined;
+    const listed = tableOf(repositories, 'listed_tags');
+    const candidates =
+      colon === -1
+        ? sql`SELECT repository, tag, digest FROM ${listed}
+            WHERE ${beginsWith(sql.ref('tag'), tag)} ORDER BY tag LIMIT ${maxCandidates}`
+        : sql`SELECT t.* FROM (
+            SELECT name FROM ${tableOf(repositories, 'repositories')}
+            WHERE ${holds(sql.ref('name'), repository)} ORDER BY length(name), name LIMIT ${maxRepositories}
+          ) r, LATERAL (
+            SELECT repository, tag, digest FROM ${listed}
+            WHERE repository = r.name AND ${beginsWith(sql.ref('tag'), tag)} ORDER BY tag LIMIT ${maxOfEach}
+          ) t`;
     return sql`
       SELECT ${scoreOf(sql.ref('tag'), tag)} AS score, ${projectOf(sql.ref('repository'))} AS project, repository,
         tag, digest, tag AS text
-      FROM (SELECT repository, tag, digest FROM ${tableOf(repositories, 'listed_tags')}
-        WHERE ${beginsWith(sql.ref('tag'), tag)} AND ${inRepository} ORDER BY tag LIMIT ${maxCandidates}) AS candidates`;
+      FROM (${candidates}) AS candidates`;
   },
 
   digest(text) {
@@ -91,7 +103,8 @@ const queries: { readonly [Kind in SearchKind]: (text: string) => RawBuilder<unk
       SELECT ${scoreOf(sql.ref('value'), value)} AS score, ${projectOf(sql.ref('repository'))} AS project,
         repository, NULL AS tag, digest, key || '=' || value AS text
       FROM (SELECT repository, digest, key, value FROM ${tableOf(annotations, 'annotations')}
-        WHERE ${beginsWith(sql.ref('value'), value)} AND ${ofKey} ORDER BY value LIMIT ${maxCandidates}) AS candidates`;
+        WHERE ${beginsWith(sql.ref('value'), value)} ORDER BY value LIMIT ${maxCandidates}) AS candidates
+      WHERE ${ofKey}`;
   },
 };
 

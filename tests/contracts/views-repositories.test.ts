@@ -124,6 +124,21 @@ test('ids are the positions of the events that made the rows', async (t) => {
   assert.equal(rows.repositories?.[0]?.id, 2n);
 });
 
+test('a manifest that signs two others by its tags is that of the last one', async (t) => {
+  const layers = [descriptor(10, 'application/vnd.dev.cosign.simplesigning.v1+json')];
+  const signing = (n: number): string => `sha256-${digest(n).slice('sha256:'.length)}.sig`;
+  const rows = await rowsAfter(await startSetting(t), repositories, [
+    created('library', 1),
+    pushed(2, { layers }),
+    assigned(signing(3), 2),
+    assigned(signing(4), 2),
+  ]);
+  assert.deepEqual(
+    rows.listed_artifacts?.map(({ accessory, subject }) => [accessory, subject]),
+    [['signature.cosign', digest(4)]],
+  );
+});
+
 test('a signature of cosign stays an accessory also when its tag has moved on', async (t) => {
   const layers = [descriptor(10, 'application/vnd.dev.cosign.simplesigning.v1+json')];
   const tag = `sha256-${digest(1).slice('sha256:'.length)}.sig`;

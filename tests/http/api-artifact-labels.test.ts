@@ -80,7 +80,8 @@ test('artifacts are listed that have all of some labels', async () => {
   assert.deepEqual(await list(`labels=(${label} 999999)`), []);
   assert.deepEqual(await list(`labels=(${2 ** 40})`), []);
   assert.deepEqual(await list(`labels=(${label})`, '/projects/team/artifacts'), [one, both]);
-  const latest = '/projects/team/artifacts?latest_in_repository=true&q=';
+  const latest =
+    '/projects/team/artifacts?latest_in_repository=true&q=media_type%3Dapplication/octet-stream,';
   assert.deepEqual(
     (await shown(`${latest}labels%3D(${label})`)).map(({ digest }: { digest: string }) => digest),
     [one],

@@ -3,7 +3,7 @@ import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
 import { addMember, ask, createProject, createUser, faultOf, json } from './api-client.ts';
 import { artifactsOf, indexOf, listed, push, pushWithConfig } from './artifacts.ts';
-import { digestOf, imageOf, mediaTypes, pushBlob, pushImage, send } from './client.ts';
+import { digestOf, imageOf, mediaTypes, pushBlob, pushImage, refusalOf, send } from './client.ts';
 
 const server = await startServer({ after });
 const projectId = await createProject(server, 'team');
@@ -308,8 +308,16 @@ test('the artifacts of a project are listed together, or the last one of each re
   for (const named of ['wide', id]) {
     const all = await listed(server, `/projects/${named}/artifacts`);
     assert.deepEqual([digestsOf(all), all.total], [[b.digest, a[1]?.digest, a[0]?.digest], 3]);
-    const latest = await listed(server, `/projects/${named}/artifacts?latest_in_repository=true`);
-    assert.deepEqual([digestsOf(latest), latest.total], [[b.digest, a[1]?.digest], 2]);
+    const latest = `/projects/${named}/artifacts?latest_in_repository=true`;
+    const images = await listed(server, `${latest}&q=media_type=application/octet-stream`);
+    assert.deepEqual([digestsOf(images), images.total], [[a[1]?.digest], 1]);
+    const charts = await listed(
+      server,
+      `${latest}&q=media_type=${encodeURIComponent(encodeURIComponent(chartType))}`,
+    );
+    assert.deepEqual([digestsOf(charts), charts.total], [[b.digest], 1]);
+    for (const q of ['', '&q=type=CHART', '&q=media_type=a,artifact_type=b'])
+      assert.deepEqual(refusalOf(await ask(server, 'GET', latest + q)), [400, 'BAD_REQUEST'], q);
   }
   const charts = await listed(server, '/projects/wide/artifacts?q=type=CHART');
   assert.deepEqual(
@@ -317,6 +325,7 @@ test('the artifacts of a project are listed together, or the last one of each re
     [[b.digest], 1, 'wide/b'],
   );
   assert.equal((await ask(server, 'GET', '/projects/wide/artifacts', { as: 'guest' })).status, 403);
+  assert.equal((await ask(server, 'GET', '/projects/library/artifacts', { as: '' })).status, 401);
 });
 
 test('an unknown artifact is 404 for who may know, and permissions come first', async () => {

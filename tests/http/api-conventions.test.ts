@@ -95,6 +95,10 @@ test('q finds exactly, by a part, one of several, and a range', async () => {
   assert.deepEqual(await found('name=[p23~],name=~p'), ['p23', 'p24']);
   assert.deepEqual(await found(`ProjectID=${projectId}`), ['team']);
   assert.deepEqual(await found(`project_id__gte=${projectId}`), ['team']);
+  assert.deepEqual(await found('name__gt=p03,name__lt=p06'), ['p04', 'p05']);
+  assert.deepEqual(await found('name__exact=p03'), ['p03']);
+  assert.deepEqual(await found('name__in={p03 p04}'), ['p03', 'p04']);
+  assert.deepEqual(await found('name__unlike=p03,name=p04'), ['p04']);
   assert.deepEqual(await found('name=\\~p03'), []);
   assert.deepEqual(await found(`project_id={${projectId} 1}`), ['library', 'team']);
 });
@@ -111,7 +115,17 @@ test('q is decoded twice, keys that nobody knows mean nothing, and no value brea
   assert.deepEqual(await found('constructor=x,__proto__=y,name=p03'), ['p03']);
 });
 
-for (const q of ['name', '=p03', 'name=', 'name=[~]', 'name=[p03', 'name={}', 'name={a', 'name=(a b)']) {
+for (const q of [
+  'name',
+  '=p03',
+  'name=',
+  'name=[~]',
+  'name=[""~""]',
+  'name=[p03',
+  'name={}',
+  'name={a',
+  'name=(a b)',
+]) {
   test(`q=${q} is refused with 400`, async () => {
     assert.deepEqual(refusalOf(await ask(server, 'GET', `/projects?q=${encodeURIComponent(q)}`)), [
       400,

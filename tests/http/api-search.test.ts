@@ -46,6 +46,7 @@ test('the very name comes first, then what begins with it, a word of it, and any
 test('tags are found by their beginning, and in the repositories before a colon', async () => {
   assert.deepEqual(await texts('v1.0', { more: '&kinds=tag' }), ['tag v1.0.0', 'tag v1.0.1', 'tag v1.0.2']);
   assert.deepEqual(await texts('front:v1', { more: '&kinds=tag' }), ['tag v1.0.0']);
+  assert.deepEqual(await texts('front:', { more: '&kinds=tag' }), []);
   const { hits } = await find('hidden/web:v1.0.2', { more: '&kinds=tag' });
   assert.deepEqual(hits, [
     {

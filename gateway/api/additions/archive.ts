@@ -16,6 +16,14 @@ const maxMs = 30_000;
 /** Archives that are unpacked at once: each of them keeps a core busy. */
 const atOnce = 2;
 
+const busy = () =>
+  new RequestRefused({
+    status: 503,
+    code: 'UNAVAILABLE',
+    message: 'too many archives are being read',
+    headers: { 'retry-after': '5' },
+  });
+
 export interface Archive {
   /** The packed bytes; they are not read to their end where the file comes before. */
   open(): Promise<Readable>;
@@ -86,12 +94,16 @@ async function* bounded(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8
   }
 }
 
-/** Lets so many run at once, and the others in the order in which they came. */
+/** Who waits longer than for so many others asks again. */
+const maxWaiting = 20;
+
+/** Lets so many run at once, and the others in the order in which they came. @throws RequestRefused 503 */
 function turns(limit: number): <Result>(work: () => Promise<Result>) => Promise<Result> {
   let free = limit;
   const waiting: (() => void)[] = [];
   return async (work) => {
     if (free > 0) free -= 1;
+    else if (waiting.length >= maxWaiting) throw busy();
     else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
       return await work();
