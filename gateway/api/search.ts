@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { authorize } from '../../domain/access/authorize.ts';
+import type { Principal } from '../../domain/access/principal.ts';
 import type { Visible } from '../../projections/projects/queries.ts';
 import { type Hit, type SearchKind, searchKinds } from '../../projections/search/queries.ts';
 import type { Access } from './access.ts';
@@ -8,7 +10,7 @@ import { badRequest } from './faults.ts';
 import { operation } from './operation.ts';
 import { limit, limitOr, required, text } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
-import { sightOf } from './sight.ts';
+import { type Sight, sightOf } from './sight.ts';
 
 export interface SearchPorts {
   /** Up to `limit` hits of one kind among the projects that may be seen, the best first. */
@@ -21,7 +23,7 @@ const hit = z
   .object({
     kind: z.enum(searchKinds),
     score: z.int().describe('0 to 100: how well it fits'),
-    project: z.string(),
+    project: z.string().nullable().describe('Null for a label of the system'),
     repository: z.string().nullable().describe('The full name'),
     tag: z.string().nullable(),
     digest: z.string().nullable(),
@@ -52,7 +54,7 @@ export function searchRoutes(api: FastifyInstance, ports: ApiPorts & SearchPorts
       method: 'GET',
       path: '/search/all',
       summary:
-        'Projects and repositories by a part of their names, tags, digests and annotations by their beginning.',
+        'Projects, repositories and labels by a part of their names, tags, digests and annotations by their beginning.',
       query: {
         q: required(text),
         kinds: text.meta({
@@ -68,12 +70,12 @@ export function searchRoutes(api: FastifyInstance, ports: ApiPorts & SearchPorts
       const sought = q.trim();
       if (sought === '' || sought.length > maxLength)
         throw badRequest(`q in query has 1 to ${maxLength} characters`);
-      const { visible } = await sightOf(ports, principal);
+      const sight = await sightOf(ports, principal);
       const found = await Promise.all(
         kindsIn(kinds).map(async (kind) => ({
           kind,
           // One more tells whether there are more.
-          all: await ports.searchFor(kind, sought, visible, limit + 1),
+          all: await ports.searchFor(kind, sought, seenOf(kind, principal, sight), limit + 1),
         })),
       );
       return {
@@ -89,6 +91,20 @@ export function searchRoutes(api: FastifyInstance, ports: ApiPorts & SearchPorts
       };
     },
   );
+}
+
+/** Who sees a project sees what is in it, but for its labels, which are not for each role. */
+function seenOf(kind: SearchKind, principal: Principal, { visible, roles }: Sight): Visible {
+  if (kind !== 'label' || visible.kind === 'all') return visible;
+  const maySee = (projectId: number): boolean => {
+    const project = { name: '', projectId, public: false };
+    return authorize(principal, 'label:list', {
+      kind: 'project',
+      project,
+      roles: roles.get(projectId) ?? [],
+    });
+  };
+  return { ...visible, projectIds: visible.projectIds.filter(maySee) };
 }
 
 /** @throws RequestRefused 400 */

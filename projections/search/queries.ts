@@ -2,19 +2,21 @@ import { type RawBuilder, sql } from 'kysely';
 import { type AnyProjection, schemaOf, type ViewDatabase } from '../../infra/database/projection.ts';
 import { annotations } from '../annotations/projection.ts';
 import { artifacts } from '../artifacts/projection.ts';
+import { labels } from '../labels/projection.ts';
 import { projects } from '../projects/projection.ts';
 import { type Visible, visibleProjects } from '../projects/queries.ts';
 import { repositories } from '../repositories/projection.ts';
 
 /** The kinds of things that a search finds, in the order in which they are shown where they fit as well. */
-export const searchKinds = ['project', 'repository', 'tag', 'digest', 'annotation'] as const;
+export const searchKinds = ['project', 'repository', 'tag', 'digest', 'label', 'annotation'] as const;
 export type SearchKind = (typeof searchKinds)[number];
 
 export interface Hit {
   readonly kind: SearchKind;
   /** 0 to 100: 100 for the very name, less for one that begins with what was looked for, or holds it. */
   readonly score: number;
-  readonly project: string;
+  /** Null for a label of the system. */
+  readonly project: string | null;
   /** The full name. */
   readonly repository: string | null;
   readonly tag: string | null;
@@ -44,7 +46,8 @@ export function searchFor(
   return sql<Hit>`
     WITH seen AS (SELECT name FROM ${tableOf(projects, 'projects')} WHERE ${visibleProjects(visible)}),
     found AS (${query})
-    SELECT ${kind} AS kind, found.* FROM found JOIN seen ON seen.name = found.project
+    SELECT ${kind} AS kind, found.* FROM found LEFT JOIN seen ON seen.name = found.project
+    WHERE seen.name IS NOT NULL OR found.project IS NULL
     ORDER BY score DESC, length(found.text), found.text, found.repository
     LIMIT ${limit}`
     .execute(db)
@@ -94,6 +97,12 @@ const queries: { readonly [Kind in SearchKind]: (text: string) => RawBuilder<unk
       FROM (SELECT repository, digest FROM ${tableOf(artifacts, 'artifacts')}
         WHERE ${beginsWith(sql.ref('digest'), digest)} ORDER BY digest LIMIT ${maxCandidates}) AS candidates`;
   },
+
+  label: (text) => sql`
+    SELECT ${scoreOf(sql.ref('l.name'), text)} AS score, p.name AS project, NULL AS repository, NULL AS tag,
+      NULL AS digest, l.name AS text
+    FROM ${tableOf(labels, 'labels')} l LEFT JOIN ${tableOf(projects, 'projects')} p USING (project_id)
+    WHERE ${holds(sql.ref('l.name'), text)} AND (l.project_id IS NULL OR p.name IS NOT NULL)`,
 
   annotation(text) {
     const [, key, value = text] = /^([\w.-]+(?:\/[\w.-]+)*)=(.*)$/.exec(text) ?? [];

@@ -85,6 +85,25 @@ test('nobody finds what is in a project that he may not see', async () => {
   assert.ok((await texts('hidden', { as: 'dev' })).includes('project hidden'));
 });
 
+test('labels are found by a part of their names, those of a project by who sees it', async () => {
+  const [{ project_id }] = json(await ask(server, 'GET', '/projects?name=hidden'));
+  for (const label of [
+    { name: 'for-everybody', scope: 'g' },
+    { name: 'for-few', scope: 'p', project_id },
+  ])
+    assert.equal((await ask(server, 'POST', '/labels', { body: label })).status, 201);
+  const labels = (as: string) => texts('for', { as, more: '&kinds=label' });
+  assert.deepEqual(await labels('dev'), ['label for-few', 'label for-everybody']);
+  assert.deepEqual(await labels('stranger'), ['label for-everybody']);
+  // A role that reads what is in a project, but no labels.
+  await createUser(server, 'limited');
+  await addMember(server, 'hidden', 'limited', 'limitedGuest');
+  assert.deepEqual(await labels('limited'), ['label for-everybody']);
+  assert.ok((await texts('hidden', { as: 'limited' })).includes('project hidden'));
+  const { hits } = await find('for-everybody', { as: '' });
+  assert.deepEqual([hits.length, hits[0].project], [1, null]);
+});
+
 test('what is deleted is not found any more', async () => {
   const { digest: gone } = await pushImage(server, 'webshop/gone', 'gone-tag', 'gone');
   assert.deepEqual(await texts('gone-tag'), ['tag gone-tag']);
@@ -101,6 +120,7 @@ test('each kind says how many were found, and whether there are more', async () 
     { kind: 'repository', count: 0, more: false },
     { kind: 'tag', count: 2, more: true },
     { kind: 'digest', count: 0, more: false },
+    { kind: 'label', count: 0, more: false },
     { kind: 'annotation', count: 0, more: false },
   ]);
 });
