@@ -40,7 +40,7 @@ export function artifactRoutes(api: FastifyInstance, ports: ApiPorts, access: Ac
   /** The ids of a page are found at once, and what is shown of them in parts. */
   async function listed(of: ArtifactsOf, projectId: number, listing: Listing, asked: With) {
     const labelIds = labelsAsked(listing);
-    const labelled = labelIds.length === 0 ? [] : [hasLabels(labelIds)];
+    const labelled = labelIds.length === 0 ? [] : [hasLabels(labelIds, of)];
     const { ids, total } = await contents.findArtifactIds(of, listing, labelled);
     async function* parts() {
       for (let next = 0; next < ids.length; next += partSize) {

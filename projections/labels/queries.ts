@@ -88,14 +88,25 @@ export async function labelsOf(
   );
 }
 
-/** A condition on rows of any view with the columns `repository` and `digest`: to have all of these labels. */
-export function hasLabels(labelIds: readonly number[]): RawBuilder<SqlBool> {
+/**
+ * A condition on rows of any view with the columns `repository` and `digest`: to have all of these labels.
+ * @param of where the rows are, so that only what is attached there is looked at.
+ */
+export function hasLabels(
+  labelIds: readonly number[],
+  of: { readonly repository: string } | { readonly project: string },
+): RawBuilder<SqlBool> {
   const asked = [...new Set(labelIds)];
+  const inScope =
+    'repository' in of
+      ? sql<SqlBool>`repository = ${of.repository}`
+      : // `0` follows `/`.
+        sql<SqlBool>`repository >= ${`${of.project}/`} AND repository < ${`${of.project}0`}`;
   const [attachments, existing] = ['attached', 'labels'].map((table) =>
     sql.table(`${schemaOf(labels)}.${table}`),
   );
   return sql<SqlBool>`(repository, digest) IN (
     SELECT repository, digest FROM ${attachments} JOIN ${existing} USING (label_id)
-    WHERE label_id = ANY (${asked}::integer[])
+    WHERE label_id = ANY (${asked}::integer[]) AND ${inScope}
     GROUP BY repository, digest HAVING count(*) = ${asked.length})`;
 }

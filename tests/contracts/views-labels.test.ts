@@ -108,13 +108,17 @@ test('labels: a page of manifests has its labels in one question, and only those
     ],
   );
 
-  const having = async (...labelIds: number[]) => {
+  const havingIn = async (of: Parameters<typeof hasLabels>[1], ...labelIds: number[]) => {
     const { rows } = await sql<{ n: number }>`
       SELECT n FROM (VALUES (1, 'library/a', ${digest(1)}), (2, 'library/a', ${digest(2)})) AS listed(n, repository, digest)
-      WHERE ${hasLabels(labelIds)} ORDER BY n`.execute(database.kysely);
+      WHERE ${hasLabels(labelIds, of)} ORDER BY n`.execute(database.kysely);
     return rows.map(({ n }) => n);
   };
+  const having = (...labelIds: number[]) => havingIn({ repository: 'library/a' }, ...labelIds);
   assert.deepEqual(await having(1), [1, 2]);
+  assert.deepEqual(await havingIn({ project: 'library' }, 1), [1, 2]);
+  assert.deepEqual(await havingIn({ project: 'other' }, 1), []);
+  assert.deepEqual(await havingIn({ repository: 'library/b' }, 2), []);
   assert.deepEqual(await having(1, 2, 2), [1]);
   assert.deepEqual(await having(4), []);
   assert.deepEqual(await having(1, 99), []);
