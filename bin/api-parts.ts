@@ -67,6 +67,7 @@ import { additionParts } from './addition-parts.ts';
 import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
 import { labelParts } from './label-parts.ts';
+import { projectLogParts } from './project-log-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
@@ -120,6 +121,7 @@ export function apiParts(
     labels: labelParts(ports, { kysely, views, current }),
     additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents }, { kysely, current }),
+    ...projectLogParts({ log, views }, { kysely, current }),
     ...searchParts(kysely, current),
     ...userGroupParts(ports, kysely, current),
     ...statisticsParts({ log, views }, kysely, current),

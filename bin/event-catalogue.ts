@@ -23,7 +23,7 @@ to date when they are read.
 
 Beside its data every event has a \`position\` in the log, the \`stream\` and its \`revision\` there, an \`id\` (UUIDv7),
 its \`type\` and \`version\`, the time \`recordedAt\`, and \`metadata\`: \`actor\`, \`accessToken\`, \`requestId\`,
-\`correlationId\`, \`causationId\`, \`traceparent\`, \`clientIp\`, \`userAgent\`, \`reason\`.
+\`correlationId\`, \`causationId\`, \`traceparent\`, \`clientIp\`, \`userAgent\`, \`operation\`, \`reason\`.
 
 ${sections.join('\n')}`;
 }

@@ -13,6 +13,8 @@ export interface Metadata {
   readonly traceparent?: string;
   readonly clientIp?: string;
   readonly userAgent?: string;
+  /** The operation of the management API, as its document names it. */
+  readonly operation?: string;
   /** Why, in the words of who did it. */
   readonly reason?: string;
 }

@@ -9,6 +9,7 @@ import { systemCveAllowlist } from './cve-allowlist/projection.ts';
 import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
+import { projectLog } from './project-log/projection.ts';
 import { projects } from './projects/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
@@ -30,6 +31,7 @@ export const projections: readonly AnyProjection[] = [
   credentialUses,
   members,
   preferences,
+  projectLog,
   projects,
   referrers,
   repositories,

@@ -46,6 +46,7 @@ import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
+import type { ProjectLogPorts } from './project-log.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
@@ -108,6 +109,7 @@ export interface ApiParts
   extends RepositoryPorts,
     CveAllowlistPorts,
     UserGroupPorts,
+    ProjectLogPorts,
     SearchPorts,
     ConfigurationPorts,
     SystemPorts,

@@ -28,6 +28,7 @@ import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { preferenceRoutes } from './preferences.ts';
 import { projectListRoutes } from './project-list.ts';
+import { projectLogRoutes } from './project-log.ts';
 import { projectMetadataRoutes } from './project-metadata.ts';
 import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
@@ -95,6 +96,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       projectListRoutes(api, parts, access);
       sessionRoutes(api, parts, access);
       projectRoutes(api, parts, access);
+      projectLogRoutes(api, parts, access);
       projectMetadataRoutes(api, parts, access);
       projectScannerRoutes(api, parts, access);
       cveAllowlistRoutes(api, parts, access);

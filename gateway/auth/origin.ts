@@ -17,8 +17,14 @@ export function metadataOf(request: FastifyRequest, principal: Principal, tracep
     clientIp: request.ip,
     ...(userAgent !== undefined && { userAgent: userAgent.slice(0, 512) }),
     ...(traceparent !== undefined && { traceparent }),
+    ...operationOf(request),
     ...reasonOf(request),
   };
+}
+
+function operationOf({ routeOptions }: FastifyRequest): Pick<Metadata, 'operation'> {
+  const operation = routeOptions?.config.operation?.id;
+  return operation === undefined ? {} : { operation };
 }
 
 /** Any change can say why. Headers come as bytes; what is no UTF-8 is taken as it is. */

@@ -194,7 +194,7 @@ const leastRoles: Readonly<Record<string, (typeof roles)[number] | 'nobody'>> = 
   ...ofAll('projectAdmin', 'setScannerOfProject listScannerCandidatesOfProject'),
   ...ofAll('projectAdmin', 'CreatePolicy ListPolicies GetPolicy UpdatePolicy ManualPreheat DeletePolicy'),
   ...ofAll('projectAdmin', 'ListExecutions GetExecution StopExecution ListTasks GetPreheatLog'),
-  ...ofAll('projectAdmin', 'ListProvidersUnderProject'),
+  ...ofAll('projectAdmin', 'ListProvidersUnderProject getLogs getLogExts'),
   ...ofAll('nobody', 'listProjectMetadatas'),
 };
 

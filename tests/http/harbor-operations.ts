@@ -162,6 +162,8 @@ export const servedOperations = linesOf(`
   CreateImmuRule POST /projects/{project_name_or_id}/immutabletagrules
   UpdateImmuRule PUT /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
   DeleteImmuRule DELETE /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
+  getLogs GET /projects/{project_name}/logs
+  getLogExts GET /projects/{project_name}/auditlog-exts
 `);
 
 /** Those that are not served yet: what they work on comes with background jobs and the audit log. */
@@ -169,8 +171,6 @@ export const laterOperations = linesOf(`
   listAuditLogs GET /audit-logs
   listAuditLogExts GET /auditlog-exts
   listAuditLogEventTypes GET /auditlog-exts/events
-  getLogs GET /projects/{project_name}/logs
-  getLogExts GET /projects/{project_name}/auditlog-exts
   ListWebhookPoliciesOfProject GET /projects/{project_name_or_id}/webhook/policies
   CreateWebhookPolicyOfProject POST /projects/{project_name_or_id}/webhook/policies
   GetWebhookPolicyOfProject GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
