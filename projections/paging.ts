@@ -67,6 +67,13 @@ export const among = (places: readonly Place[]) =>
       ${places.map(({ repository }) => repository)}::text[],
       ${places.map(({ digest }) => digest)}::text[]) AS place(r, d))`;
 
+/** A condition on rows with the column `repository`: to be of one repository, or of those of one project. */
+export const isWithin = (of: { readonly repository: string } | { readonly project: string }) =>
+  'repository' in of
+    ? sql<boolean>`repository = ${of.repository}`
+    : // `0` follows `/`, so these are all names that begin with the project and a slash.
+      sql<boolean>`repository >= ${`${of.project}/`} AND repository < ${`${of.project}0`}`;
+
 /** Those of `places` that one of `rows` is of. */
 export function those<At extends Place>(places: readonly At[], rows: readonly Place[]): At[] {
   const nameOf = ({ repository, digest }: Place) => `${repository}@${digest}`;

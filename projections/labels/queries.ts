@@ -1,7 +1,7 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import { schemaOf } from '../../infra/database/projection.ts';
 import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
-import { among, type Place } from '../paging.ts';
+import { among, isWithin, type Place } from '../paging.ts';
 import { type LabelsDatabase, labels } from './projection.ts';
 
 export interface Label {
@@ -97,16 +97,11 @@ export function hasLabels(
   of: { readonly repository: string } | { readonly project: string },
 ): RawBuilder<SqlBool> {
   const asked = [...new Set(labelIds)];
-  const inScope =
-    'repository' in of
-      ? sql<SqlBool>`repository = ${of.repository}`
-      : // `0` follows `/`.
-        sql<SqlBool>`repository >= ${`${of.project}/`} AND repository < ${`${of.project}0`}`;
   const [attachments, existing] = ['attached', 'labels'].map((table) =>
     sql.table(`${schemaOf(labels)}.${table}`),
   );
   return sql<SqlBool>`(repository, digest) IN (
     SELECT repository, digest FROM ${attachments} JOIN ${existing} USING (label_id)
-    WHERE label_id = ANY (${asked}::integer[]) AND ${inScope}
+    WHERE label_id = ANY (${asked}::integer[]) AND ${isWithin(of)}
     GROUP BY repository, digest HAVING count(*) = ${asked.length})`;
 }

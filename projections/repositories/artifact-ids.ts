@@ -1,5 +1,6 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import { type Columns, conditionsOf, type Filter, keyOf, type Listing, orderOf } from '../listing.ts';
+import { isWithin } from '../paging.ts';
 import { isListed, type RepositoriesDatabase, rowsIn } from './tables.ts';
 
 /** Whose artifacts are listed; of a project all, or of each repository the one that was pushed last. */
@@ -101,12 +102,7 @@ function askedOf(db: Db, of: ArtifactsOf, filters: readonly Filter[]): Asked {
 const isExactly = (filter: Filter, value: string): boolean => filter.kind === 'is' && filter.value === value;
 
 function withTag(db: Db, of: ArtifactsOf, filter: Filter): Condition {
-  const inScope =
-    'repository' in of
-      ? sql<SqlBool>`repository = ${of.repository}`
-      : // `0` follows `/`.
-        sql<SqlBool>`repository >= ${`${of.project}/`} AND repository < ${`${of.project}0`}`;
-  const conditions = [inScope, ...conditionsOf([filter], { tags: { column: 'tag', type: 'text' } })];
+  const conditions = [isWithin(of), ...conditionsOf([filter], { tags: { column: 'tag', type: 'text' } })];
   return sql<SqlBool>`(repository, digest) IN (
     SELECT repository, digest FROM ${rowsIn(db, 'listed_tags')} t WHERE ${sql.join(conditions, sql` AND `)})`;
 }
