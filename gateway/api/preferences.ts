@@ -81,10 +81,9 @@ export function preferenceRoutes(api: FastifyInstance, ports: ApiPorts, access: 
       answer: { ...nothing, headers: etagHeader },
     },
     async ({ request, reply, body }) => {
-      selfOf(await access.known(request));
-      const text = writtenOf(await body());
-      const asker = await access.stillKnown(request);
+      const asker = await access.known(request);
       const { userId, username } = selfOf(asker);
+      const text = writtenOf(await body());
       const over = expectedOf(request);
       const { fingerprint, position } = await change({ userId, username, text, over }, asker.metadata);
       await reached(position);
