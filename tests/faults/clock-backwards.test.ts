@@ -32,13 +32,9 @@ test('the log keeps its order when the clock goes backwards between two pushes',
         `update event_log.events set recorded_at = recorded_at + interval '3 hours'
           where position = (select max(position) from event_log.events)`,
       );
-      // It let `latest` go from the image before; the view that took its time from it has applied it already.
-      await queryPostgres(
-        server.dataDirectory,
-        'shiplog_views',
-        `update artifacts_v3.touched set touched_at = touched_at + interval '3 hours'
-          where digest = '${images[index - 2]?.digest}'`,
-      );
+      // The views that take a time from the event have applied it already.
+      const replayed = await server.run('replay');
+      assert.equal(replayed.code, 0, replayed.output);
     }
     await pushImage(server, repository, `v${index}`, image);
     await pushImage(server, repository, 'latest', image);
