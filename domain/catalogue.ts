@@ -16,6 +16,7 @@ import { preferencesEvent } from './preferences/events.ts';
 import { projectCreatedUpcasters, projectEvent } from './project/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
+import { retentionEvent } from './retention/events.ts';
 import { robotEvent, robotSecretChangedUpcasters } from './robot/events.ts';
 import { tagEvent } from './tag/events.ts';
 import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
@@ -66,6 +67,7 @@ const aggregates = [
   { stream: 'member/<project id>/<user id or group-id>', events: memberEvent.options },
   { stream: 'robot/<name>', events: robotEvent.options },
   { stream: 'labels/<project id or system>', events: labelEvent.options },
+  { stream: 'retention/<policy id>', events: retentionEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
   { stream: 'credential-uses/<day>', events: credentialUseEvent.options },
   { stream: 'preferences/<user id>', events: preferencesEvent.options },

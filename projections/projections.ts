@@ -13,6 +13,7 @@ import { projectLog } from './project-log/projection.ts';
 import { projects } from './projects/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
+import { retention } from './retention/projection.ts';
 import { robots } from './robots/projection.ts';
 import { storage } from './storage/projection.ts';
 import { tags } from './tags/projection.ts';
@@ -35,6 +36,7 @@ export const projections: readonly AnyProjection[] = [
   projects,
   referrers,
   repositories,
+  retention,
   robots,
   systemCveAllowlist,
   storage,
