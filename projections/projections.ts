@@ -6,16 +6,19 @@ import { blobs } from './blobs/projection.ts';
 import { configuration } from './configuration/projection.ts';
 import { credentialUses } from './credential-uses/projection.ts';
 import { systemCveAllowlist } from './cve-allowlist/projection.ts';
+import { executions } from './executions/projection.ts';
 import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
 import { projectLog } from './project-log/projection.ts';
 import { projects } from './projects/projection.ts';
 import { pulls } from './pulls/projection.ts';
+import { queues } from './queues/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
 import { retention } from './retention/projection.ts';
 import { robots } from './robots/projection.ts';
+import { schedules } from './schedules/projection.ts';
 import { storage } from './storage/projection.ts';
 import { tags } from './tags/projection.ts';
 import { tokenKeys } from './token-keys/projection.ts';
@@ -31,15 +34,18 @@ export const projections: readonly AnyProjection[] = [
   labels,
   configuration,
   credentialUses,
+  executions,
   members,
   preferences,
   projectLog,
   projects,
   pulls,
+  queues,
   referrers,
   repositories,
   retention,
   robots,
+  schedules,
   systemCveAllowlist,
   storage,
   tags,

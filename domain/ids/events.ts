@@ -14,6 +14,9 @@ const firstIds = {
   label: 1,
   'access-token': 1,
   retention: 1,
+  execution: 1,
+  task: 1,
+  schedule: 1,
 } as const;
 export type IdKind = keyof typeof firstIds;
 
@@ -27,7 +30,7 @@ export const idsEvent = z.discriminatedUnion('type', [
     kind: z
       .string()
       .describe(
-        'What the number is for: user, project, member, robot, label, user-group, access-token or retention',
+        'What the number is for: user, project, member, robot, label, user-group, access-token, retention, execution, task or schedule',
       ),
     id: z.int().positive().describe('The number; it follows from the revision of the event'),
   }),
