@@ -3,20 +3,9 @@ import type { ArtifactEvent, PushedManifest } from '../artifact/events.ts';
 import { sizeOf } from '../artifact/type.ts';
 import type { Digest } from '../digest.ts';
 import type { RecordedEvent } from '../event.ts';
+import type { PullEvent } from '../pull/events.ts';
 import type { TagEvent } from '../tag/events.ts';
 import { type Candidate, evaluate, type RuleHere } from './evaluate.ts';
-
-/** That somebody has read a manifest in order to have what it describes. */
-interface PullEvent {
-  readonly type: 'ArtifactPulled';
-  readonly data: {
-    readonly repository: string;
-    readonly digest: Digest;
-    readonly pulledAt: string;
-    /** Whether it counts as the last pull of the artifact. */
-    readonly timed: boolean;
-  };
-}
 
 /** What happens to the artifacts of a repository. */
 export type RepositoryContentEvent =

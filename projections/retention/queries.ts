@@ -20,13 +20,27 @@ export async function findRetentionPolicy(
     .selectAll()
     .where('policy_id', '=', policyId)
     .executeTakeFirst();
-  return (
-    row && {
-      policyId,
-      project: row.project,
-      projectId: row.project_id,
-      rules: JSON.parse(row.rules),
-      cron: row.cron,
-    }
-  );
+  return row && policyIn(row);
 }
+
+/** The one policy of a project. */
+export async function findRetentionPolicyOf(
+  db: Kysely<RetentionDatabase>,
+  projectId: number,
+): Promise<RetentionPolicy | undefined> {
+  const row = await db
+    .selectFrom('policies')
+    .selectAll()
+    .where('project_id', '=', projectId)
+    .orderBy('policy_id', 'desc')
+    .executeTakeFirst();
+  return row && policyIn(row);
+}
+
+const policyIn = (row: RetentionDatabase['policies']): RetentionPolicy => ({
+  policyId: row.policy_id,
+  project: row.project,
+  projectId: row.project_id,
+  rules: JSON.parse(row.rules),
+  cron: row.cron,
+});

@@ -16,6 +16,7 @@ import { readRules } from '../../domain/retention/select.ts';
  */
 
 const repository = 'team/app';
+const pull = { projectId: 2, timed: true, counted: true };
 const start = Date.parse('2026-01-01T00:00:00.000Z');
 const hour = 60 * 60 * 1000;
 const nightly = 24 * hour;
@@ -65,7 +66,7 @@ class SmallRegistry {
         const found = this.#find(action.digest);
         if (found === undefined) this.missed.push(action.digest);
         else found.pulledAt = at;
-        const data = { repository, digest: action.digest, pulledAt: at.toISOString(), timed: true };
+        const data = { repository, digest: action.digest, pulledAt: at.toISOString(), ...pull };
         if (found !== undefined) this.#tell({ type: 'ArtifactPulled', data }, at);
         break;
       }
@@ -294,7 +295,7 @@ test('a replay tells how often what it would have removed was pulled after that'
   const [removal, ...others] = replay.run(readRules([everything]), at(2));
   assert.deepEqual([removal?.digest, removal?.tags, others], [old, ['v1'], []]);
   for (const day of [3, 4]) {
-    const data = { repository, digest: old, pulledAt: at(day).toISOString(), timed: false };
+    const data = { repository, digest: old, pulledAt: at(day).toISOString(), ...pull };
     replay.apply({ type: 'ArtifactPulled', data, position: 9n, recordedAt: at(day) } as Event);
   }
   assert.deepEqual([removal?.pulls, removal?.lastPulledAt], [2, at(4)]);
