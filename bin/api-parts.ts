@@ -69,6 +69,7 @@ import { cveAllowlistParts } from './cve-allowlist-parts.ts';
 import { labelParts } from './label-parts.ts';
 import { projectLogParts } from './project-log-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
+import { deletingWithRetention, retentionParts } from './retention-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
 import { userGroupParts } from './user-group-parts.ts';
@@ -119,6 +120,7 @@ export function apiParts(
   return {
     ...cveAllowlistParts(record, kysely, current),
     labels: labelParts(ports, { kysely, views, current }),
+    retentions: retentionParts(ports, { kysely, views, current }),
     additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents }, { kysely, current }),
     ...projectLogParts({ log, views }, { kysely, current }),
@@ -156,7 +158,7 @@ export function apiParts(
       createProject: createProject(ports),
       changeProject: changeProject(ports),
       addProjectMetadata: addProjectMetadata(ports),
-      deleteProject: deleteProject(ports),
+      deleteProject: deletingWithRetention(deleteProject(ports), record, { kysely, current }),
       addMember: addMember(ports),
       changeMember: changeMember(ports),
       removeMember: removeMember(ports),

@@ -20,6 +20,7 @@ import { pullEvent } from './pull/events.ts';
 import { queueEvent } from './queue/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
+import { retentionEvent } from './retention/events.ts';
 import { robotEvent, robotSecretChangedUpcasters } from './robot/events.ts';
 import { scheduleEvent } from './schedule/events.ts';
 import { tagEvent } from './tag/events.ts';
@@ -72,6 +73,7 @@ const aggregates = [
   { stream: 'member/<project id>/<user id or group-id>', events: memberEvent.options },
   { stream: 'robot/<name>', events: robotEvent.options },
   { stream: 'labels/<project id or system>', events: labelEvent.options },
+  { stream: 'retention/<policy id>', events: retentionEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
   { stream: 'credential-uses/<day>', events: credentialUseEvent.options },
   { stream: 'preferences/<user id>', events: preferencesEvent.options },

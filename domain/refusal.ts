@@ -20,6 +20,8 @@ export type Reason =
   | { readonly kind: 'label-unknown'; readonly labelId: number }
   | { readonly kind: 'label-attached'; readonly labelId: number }
   | { readonly kind: 'label-not-attached'; readonly labelId: number }
+  | { readonly kind: 'retention-unknown'; readonly policyId: number }
+  | { readonly kind: 'retention-exists'; readonly projectId: number; readonly policyId: number }
   | { readonly kind: 'artifact-unknown'; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'configuration-invalid'; readonly item: string; readonly expected: string }
   /** Users have passwords here that they would lose. */

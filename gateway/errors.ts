@@ -118,6 +118,16 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'NOT_FOUND',
     message: `label ${labelId} is not added to the artifact`,
   }),
+  'retention-unknown': ({ policyId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `no such Retention policy with id ${policyId}`,
+  }),
+  'retention-exists': ({ projectId, policyId }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `project ${projectId} already has retention policy ${policyId}`,
+  }),
   'artifact-unknown': ({ repository, digest }) => ({
     status: 404,
     code: 'NOT_FOUND',

@@ -16,6 +16,7 @@ import { pulls } from './pulls/projection.ts';
 import { queues } from './queues/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
+import { retention } from './retention/projection.ts';
 import { robots } from './robots/projection.ts';
 import { schedules } from './schedules/projection.ts';
 import { storage } from './storage/projection.ts';
@@ -42,6 +43,7 @@ export const projections: readonly AnyProjection[] = [
   queues,
   referrers,
   repositories,
+  retention,
   robots,
   schedules,
   systemCveAllowlist,

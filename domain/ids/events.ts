@@ -13,6 +13,7 @@ const firstIds = {
   'user-group': 1,
   label: 1,
   'access-token': 1,
+  retention: 1,
   execution: 1,
   task: 1,
   schedule: 1,
@@ -29,7 +30,7 @@ export const idsEvent = z.discriminatedUnion('type', [
     kind: z
       .string()
       .describe(
-        'What the number is for: user, project, member, robot, label, user-group, access-token, execution, task or schedule',
+        'What the number is for: user, project, member, robot, label, user-group, access-token, retention, execution, task or schedule',
       ),
     id: z.int().positive().describe('The number; it follows from the revision of the event'),
   }),

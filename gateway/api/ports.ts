@@ -48,6 +48,7 @@ import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { ProjectLogPorts } from './project-log.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
+import type { RetentionPorts } from './retentions.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
 import type { StatisticsPorts } from './statistics.ts';
@@ -115,6 +116,7 @@ export interface ApiParts
     SystemPorts,
     StatisticsPorts {
   readonly labels: LabelPorts;
+  readonly retentions: RetentionPorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;

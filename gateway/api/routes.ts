@@ -33,6 +33,7 @@ import { projectMetadataRoutes } from './project-metadata.ts';
 import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
 import { repositoryRoutes } from './repositories.ts';
+import { retentionRoutes } from './retentions.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { searchNamesRoutes } from './search-names.ts';
@@ -110,6 +111,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
       labelRoutes(api, parts.labels, access);
+      retentionRoutes(api, parts.retentions, access);
       artifactLabelRoutes(api, parts, access);
       additionRoutes(api, parts, access);
       iconRoutes(api, access);

@@ -162,6 +162,11 @@ export const servedOperations = linesOf(`
   CreateImmuRule POST /projects/{project_name_or_id}/immutabletagrules
   UpdateImmuRule PUT /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
   DeleteImmuRule DELETE /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
+  getRentenitionMetadata GET /retentions/metadatas
+  createRetention POST /retentions
+  getRetention GET /retentions/{id}
+  updateRetention PUT /retentions/{id}
+  deleteRetention DELETE /retentions/{id}
   getLogs GET /projects/{project_name}/logs
   getLogExts GET /projects/{project_name}/auditlog-exts
 `);
@@ -207,11 +212,6 @@ export const laterOperations = linesOf(`
   actionPendingJobs PUT /jobservice/queues/{job_type}
   listSchedules GET /schedules
   getSchedulePaused GET /schedules/{job_type}/paused
-  getRentenitionMetadata GET /retentions/metadatas
-  createRetention POST /retentions
-  getRetention GET /retentions/{id}
-  updateRetention PUT /retentions/{id}
-  deleteRetention DELETE /retentions/{id}
   triggerRetentionExecution POST /retentions/{id}/executions
   listRetentionExecutions GET /retentions/{id}/executions
   operateRetentionExecution PATCH /retentions/{id}/executions/{eid}
