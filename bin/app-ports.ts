@@ -5,9 +5,12 @@ import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
 import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
+import type { BackgroundRecorder } from '../commands/record-in-background.ts';
+import { pullRecorder } from '../commands/record-pulls.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { groupIdsOf, userOf } from '../domain/access/principal.ts';
+import { standardConfiguration } from '../domain/configuration/items.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -48,9 +51,16 @@ export interface Engines extends ApiEngines {
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
+  readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
   readonly system: SystemPorts;
   isReady(): boolean;
+}
+
+/** Where pulls are recorded, and who is told of those that are lost. */
+export interface PullRecording {
+  readonly background: BackgroundRecorder;
+  onDropped(events: number): void;
 }
 
 /** Everything that the gateway asks for: commands, queries and the waits between them. */
@@ -68,6 +78,7 @@ export function appPorts({
   maxOpenUploads,
   redirectPulls,
   auth,
+  pulls,
   settings,
   system,
   isReady,
@@ -147,6 +158,11 @@ export function appPorts({
     deleteBlob: (at, metadata) => inSpan('delete-blob', {}, () => deletingBlob(at, metadata)),
     deleteManifest: (at, metadata) => inSpan('delete-manifest', {}, () => deletingManifest(at, metadata)),
     deleteTag: (tag, metadata) => inSpan('delete-tag', {}, () => deletingTag(tag, metadata)),
+    recordPull: pullRecorder({
+      ...pulls,
+      settings: configuration.configuration,
+      standard: standardConfiguration,
+    }),
 
     blobsReached: (position) => views.reached(position, [blobs]),
     manifestsReached: contents.reached,

@@ -92,14 +92,14 @@ async function run(
   const metrics = serverMetrics();
   const log = measuredLog(foundation.log, metrics.instruments);
   const record = recorder({ log, catalogue, newEventId });
-  const background = backgroundRecorder({
-    log,
-    catalogue,
-    newEventId,
-    onDropped: (events) => metrics.instruments.backgroundEventsDropped.inc(events),
-    onError: (error) => logger.error({ err: error }, 'events cannot be recorded and are dropped'),
-  });
+  const onDropped = (events: number) => metrics.instruments.backgroundEventsDropped.inc(events);
+  const onError = (error: unknown) =>
+    logger.error({ err: error }, 'events cannot be recorded and are dropped');
+  const background = backgroundRecorder({ log, catalogue, newEventId, onDropped, onError });
   open.defer(() => background.close());
+  // Apart from logins, which need not wait behind thousands of them.
+  const pulls = backgroundRecorder({ log, catalogue, newEventId, gatherMs: 250, onDropped, onError });
+  open.defer(() => pulls.close());
   const views = await runViews({
     log,
     database: foundation.views,
@@ -156,6 +156,7 @@ async function run(
       settings: configurationSettings(configuration),
       system,
       auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
+      pulls: { background: pulls, onDropped },
       isReady,
     }),
     metrics: metrics.http,

@@ -144,7 +144,7 @@ export async function shownArtifacts(
       size: artifact.size,
       icon: iconOf(artifact.type),
       push_time: artifact.pushedAt,
-      pull_time: never,
+      pull_time: artifact.pulledAt ?? never,
       extra_attrs: artifact.attributes,
       ...(Object.keys(annotations).length > 0 && { annotations }),
       references: orNull(children.get(id)?.map((child) => shownReference(id, child))),
@@ -198,7 +198,7 @@ export const shownTag = (repositoryId: number, { id }: Pick<ListedArtifact, 'id'
   artifact_id: id,
   name: tag.name,
   push_time: tag.pushedAt,
-  pull_time: never,
+  pull_time: tag.pulledAt ?? never,
   immutable: false,
 });
 
