@@ -39,6 +39,9 @@ export type Reason =
       readonly claimed: number;
       readonly size: number;
     }
+  | { readonly kind: 'execution-unknown'; readonly executionId: number }
+  /** It is no cron of six fields, or would never be due. */
+  | { readonly kind: 'cron-invalid'; readonly cron: string }
   | { readonly kind: 'manifest-invalid'; readonly fault: string }
   /** An index of the repository needs the manifest. */
   | { readonly kind: 'manifest-referenced'; readonly digest: Digest; readonly by: Digest }

@@ -176,6 +176,16 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'MANIFEST_INVALID',
     message: `the manifest says that ${digest} has ${claimed} bytes, but it has ${size}`,
   }),
+  'execution-unknown': ({ executionId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `execution ${executionId} not found`,
+  }),
+  'cron-invalid': ({ cron }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `the cron string ${JSON.stringify(cron)} is no valid one of six fields, or is never due`,
+  }),
   'manifest-invalid': ({ fault }) => ({
     status: 400,
     code: 'MANIFEST_INVALID',

@@ -6,15 +6,18 @@ import { blobs } from './blobs/projection.ts';
 import { configuration } from './configuration/projection.ts';
 import { credentialUses } from './credential-uses/projection.ts';
 import { systemCveAllowlist } from './cve-allowlist/projection.ts';
+import { executions } from './executions/projection.ts';
 import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
 import { projectLog } from './project-log/projection.ts';
 import { projects } from './projects/projection.ts';
 import { pulls } from './pulls/projection.ts';
+import { queues } from './queues/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
 import { robots } from './robots/projection.ts';
+import { schedules } from './schedules/projection.ts';
 import { storage } from './storage/projection.ts';
 import { tags } from './tags/projection.ts';
 import { tokenKeys } from './token-keys/projection.ts';
@@ -30,14 +33,17 @@ export const projections: readonly AnyProjection[] = [
   labels,
   configuration,
   credentialUses,
+  executions,
   members,
   preferences,
   projectLog,
   projects,
   pulls,
+  queues,
   referrers,
   repositories,
   robots,
+  schedules,
   systemCveAllowlist,
   storage,
   tags,
