@@ -204,7 +204,7 @@ async function run(
     const collecting = keepCollectingGarbage({
       schedule: garbage_collection.schedule,
       settings: garbageSettings(configuration),
-      run: garbageCollector({ log, record, store, database: foundation.views, views, onFailure }),
+      run: garbageCollector({ log, record, store, database: foundation.views, views }),
       onRun: (run) => {
         if (run === undefined) return logger.debug('another process collects garbage');
         metrics.garbageCollected(run);
