@@ -14,6 +14,7 @@ import { loginEvent } from './login/events.ts';
 import { memberEvent, memberUpcasters } from './member/events.ts';
 import { preferencesEvent } from './preferences/events.ts';
 import { projectCreatedUpcasters, projectEvent } from './project/events.ts';
+import { quotaEvent, quotaRefusalEvent } from './quota/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
 import { robotEvent, robotSecretChangedUpcasters } from './robot/events.ts';
@@ -79,6 +80,8 @@ const aggregates = [
   { stream: tokenKeysStream, events: tokenKeyEvent.options },
   { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
   { stream: 'logins/<day>', events: loginEvent.options },
+  { stream: 'quota/<project id>', events: quotaEvent.options },
+  { stream: 'quota-refusals/<project id>', events: quotaRefusalEvent.options },
   { stream: 'gc-run/<id>', events: garbageCollectionEvent.options },
 ] as const;
 

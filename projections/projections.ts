@@ -11,6 +11,7 @@ import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
 import { projectLog } from './project-log/projection.ts';
 import { projects } from './projects/projection.ts';
+import { quotas } from './quotas/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
 import { robots } from './robots/projection.ts';
@@ -33,6 +34,7 @@ export const projections: readonly AnyProjection[] = [
   preferences,
   projectLog,
   projects,
+  quotas,
   referrers,
   repositories,
   robots,

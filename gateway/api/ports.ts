@@ -47,6 +47,7 @@ import type { CveAllowlistPorts } from './cve-allowlist.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { ProjectLogPorts } from './project-log.ts';
+import type { QuotaPorts } from './quotas.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
@@ -115,6 +116,7 @@ export interface ApiParts
     SystemPorts,
     StatisticsPorts {
   readonly labels: LabelPorts;
+  readonly quotas: QuotaPorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;

@@ -32,6 +32,7 @@ import { projectLogRoutes } from './project-log.ts';
 import { projectMetadataRoutes } from './project-metadata.ts';
 import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
+import { quotaRoutes } from './quotas.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
@@ -110,6 +111,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
       labelRoutes(api, parts.labels, access);
+      quotaRoutes(api, parts.quotas, access);
       artifactLabelRoutes(api, parts, access);
       additionRoutes(api, parts, access);
       iconRoutes(api, access);
