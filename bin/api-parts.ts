@@ -66,6 +66,7 @@ import {
 import { additionParts } from './addition-parts.ts';
 import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
+import { immutabilityParts } from './immutability-parts.ts';
 import { labelParts } from './label-parts.ts';
 import { projectLogParts } from './project-log-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
@@ -119,6 +120,7 @@ export function apiParts(
   return {
     ...cveAllowlistParts(record, kysely, current),
     labels: labelParts(ports, { kysely, views, current }),
+    immutability: immutabilityParts(ports, { kysely, views, current }),
     additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents }, { kysely, current }),
     ...projectLogParts({ log, views }, { kysely, current }),

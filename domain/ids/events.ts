@@ -13,6 +13,8 @@ const firstIds = {
   'user-group': 1,
   label: 1,
   'access-token': 1,
+  'immutable-rule': 1,
+  webhook: 1,
 } as const;
 export type IdKind = keyof typeof firstIds;
 
@@ -25,7 +27,7 @@ export const idsEvent = z.discriminatedUnion('type', [
   eventOf('IdAllocated', 'A number was given away, whether or not it was used in the end.', {
     kind: z
       .string()
-      .describe('What the number is for: user, project, member, robot, label, user-group or access-token'),
+      .describe('What the number is for: user, project, member, robot, label, immutable-rule, webhook, …'),
     id: z.int().positive().describe('The number; it follows from the revision of the event'),
   }),
 ]);
