@@ -5,9 +5,12 @@ import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
 import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
+import type { BackgroundRecorder } from '../commands/record-in-background.ts';
+import { pullRecorder } from '../commands/record-pulls.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { groupIdsOf, userOf } from '../domain/access/principal.ts';
+import { standardConfiguration } from '../domain/configuration/items.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -36,6 +39,7 @@ import { cachedReads } from './cached-reads.ts';
 import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
+import { quotaParts } from './quota-parts.ts';
 
 /** Who is there from the first start on. */
 const firstUserId = 1;
@@ -48,9 +52,18 @@ export interface Engines extends ApiEngines {
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
+  readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
   readonly system: SystemPorts;
   isReady(): boolean;
+  /** Is called before the database is closed. */
+  atEnd(work: () => Promise<void>): void;
+}
+
+/** Where pulls are recorded, and who is told of those that are lost. */
+export interface PullRecording {
+  readonly background: BackgroundRecorder;
+  onDropped(events: number): void;
 }
 
 /** Everything that the gateway asks for: commands, queries and the waits between them. */
@@ -68,9 +81,11 @@ export function appPorts({
   maxOpenUploads,
   redirectPulls,
   auth,
+  pulls,
   settings,
   system,
   isReady,
+  atEnd,
 }: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
@@ -92,10 +107,20 @@ export function appPorts({
     settings,
   );
   const changing = { record, store, contents, newCondemnation: randomUUID };
-  const mounting = mountBlob(changing);
-  const recovering = recoverBlob(changing);
-  const storing = storeBlob(changing);
-  const pushing = pushManifest(changing);
+  const keeper = quotaParts(
+    { log, store, background: auth.background, database, views, logger, atEnd },
+    {
+      async limitOf(project) {
+        const { quota_per_project_enable: counts } = await configuration.configuration();
+        return counts ? reads.findLimit(project) : undefined;
+      },
+      findBlob: reads.findBlob,
+    },
+  );
+  const mounting = keeper.mountBlob(mountBlob(changing));
+  const recovering = keeper.recoverBlob(recoverBlob(changing));
+  const storing = keeper.storeBlob(storeBlob(changing));
+  const pushing = keeper.pushManifest(pushManifest(changing));
   const deletingBlob = deleteBlob(changing);
   const deletingManifest = deleteManifest(changing);
   const deletingTag = deleteTag(changing);
@@ -135,10 +160,15 @@ export function appPorts({
     listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
-    api: apiParts({ log, record, secrets, store, personalData, database, views }, contents, current, {
-      ...system,
-      ...configuration,
-    }),
+    api: apiParts(
+      { log, record, secrets, store, personalData, database, views },
+      contents,
+      current,
+      { ...system, ...configuration },
+      keeper,
+    ),
+
+    withinQuota: keeper.within,
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),
@@ -147,6 +177,11 @@ export function appPorts({
     deleteBlob: (at, metadata) => inSpan('delete-blob', {}, () => deletingBlob(at, metadata)),
     deleteManifest: (at, metadata) => inSpan('delete-manifest', {}, () => deletingManifest(at, metadata)),
     deleteTag: (tag, metadata) => inSpan('delete-tag', {}, () => deletingTag(tag, metadata)),
+    recordPull: pullRecorder({
+      ...pulls,
+      settings: configuration.configuration,
+      standard: standardConfiguration,
+    }),
 
     blobsReached: (position) => views.reached(position, [blobs]),
     manifestsReached: contents.reached,

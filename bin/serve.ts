@@ -23,15 +23,18 @@ import { projections } from '../projections/projections.ts';
 import { keepCollectingGarbage } from '../workers/collect-garbage.ts';
 import { keepSweepingSessions } from '../workers/sweep-sessions.ts';
 import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
+import { keepWatchingQuotas } from '../workers/watch-quotas.ts';
 import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import { configurationSettings } from './configuration-parts.ts';
+import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
 import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
+import { quotaObserver } from './quota-parts.ts';
 import { serverMetrics } from './server-metrics.ts';
 import { openSessionStore } from './session-store.ts';
 import { startFailure } from './start-failure.ts';
@@ -92,14 +95,14 @@ async function run(
   const metrics = serverMetrics();
   const log = measuredLog(foundation.log, metrics.instruments);
   const record = recorder({ log, catalogue, newEventId });
-  const background = backgroundRecorder({
-    log,
-    catalogue,
-    newEventId,
-    onDropped: (events) => metrics.instruments.backgroundEventsDropped.inc(events),
-    onError: (error) => logger.error({ err: error }, 'events cannot be recorded and are dropped'),
-  });
+  const onDropped = (events: number) => metrics.instruments.backgroundEventsDropped.inc(events);
+  const onError = (error: unknown) =>
+    logger.error({ err: error }, 'events cannot be recorded and are dropped');
+  const background = backgroundRecorder({ log, catalogue, newEventId, onDropped, onError });
   open.defer(() => background.close());
+  // Apart from logins, which need not wait behind thousands of them.
+  const pulls = backgroundRecorder({ log, catalogue, newEventId, gatherMs: 250, onDropped, onError });
+  open.defer(() => pulls.close());
   const views = await runViews({
     log,
     database: foundation.views,
@@ -156,7 +159,9 @@ async function run(
       settings: configurationSettings(configuration),
       system,
       auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
+      pulls: { background: pulls, onDropped },
       isReady,
+      atEnd: (work) => open.defer(work),
     }),
     metrics: metrics.http,
     ...edge,
@@ -197,13 +202,18 @@ async function run(
   open.defer(() => sweeping.stop());
   const sweepingSessions = keepSweepingSessions({ store: sessionStore, logger });
   open.defer(() => sweepingSessions.stop());
+  const watchingQuotas = keepWatchingQuotas({
+    observe: quotaObserver(record, foundation.views.kysely, currentIn(views)),
+    logger,
+  });
+  open.defer(() => watchingQuotas.stop());
   const { garbage_collection } = configuration;
   if (garbage_collection.enabled) {
     const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');
     const collecting = keepCollectingGarbage({
       schedule: garbage_collection.schedule,
       settings: garbageSettings(configuration),
-      run: garbageCollector({ log, record, store, database: foundation.views, views, onFailure }),
+      run: garbageCollector({ log, record, store, database: foundation.views, views }),
       onRun: (run) => {
         if (run === undefined) return logger.debug('another process collects garbage');
         metrics.garbageCollected(run);

@@ -151,7 +151,7 @@ export async function shownArtifacts(
       size: artifact.size,
       icon: iconOf(artifact.type),
       push_time: artifact.pushedAt,
-      pull_time: never,
+      pull_time: artifact.pulledAt ?? never,
       extra_attrs: artifact.attributes,
       ...(Object.keys(annotations).length > 0 && { annotations }),
       references: orNull(children.get(id)?.map((child) => shownReference(id, child))),
@@ -210,7 +210,7 @@ export const shownTag = (
   artifact_id: id,
   name: tag.name,
   push_time: tag.pushedAt,
-  pull_time: never,
+  pull_time: tag.pulledAt ?? never,
   immutable: locks(repository).forbid(tag.name),
 });
 

@@ -48,7 +48,9 @@ import type { ImmutabilityPorts } from './immutability.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { ProjectLogPorts } from './project-log.ts';
+import type { QuotaPorts } from './quotas.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
+import type { RetentionPorts } from './retentions.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
 import type { StatisticsPorts } from './statistics.ts';
@@ -117,6 +119,8 @@ export interface ApiParts
     StatisticsPorts {
   readonly labels: LabelPorts;
   readonly immutability: ImmutabilityPorts;
+  readonly retentions: RetentionPorts;
+  readonly quotas: QuotaPorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;

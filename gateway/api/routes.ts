@@ -32,7 +32,9 @@ import { projectLogRoutes } from './project-log.ts';
 import { projectMetadataRoutes } from './project-metadata.ts';
 import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
+import { quotaRoutes } from './quotas.ts';
 import { repositoryRoutes } from './repositories.ts';
+import { retentionRoutes } from './retentions.ts';
 import { robotRoutes } from './robots.ts';
 import { searchRoutes } from './search.ts';
 import { searchNamesRoutes } from './search-names.ts';
@@ -111,6 +113,8 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       permissionRoutes(api, parts, access);
       labelRoutes(api, parts.labels, access);
       immutabilityRoutes(api, parts.immutability, access);
+      retentionRoutes(api, parts.retentions, access);
+      quotaRoutes(api, parts.quotas, access);
       artifactLabelRoutes(api, parts, access);
       additionRoutes(api, parts, access);
       iconRoutes(api, access);

@@ -29,6 +29,7 @@ const row = z
       at: time.describe('When it came to point where it does'),
       by: z.string().nullable().describe('`user:name` or `robot:name`, for who has logged in'),
     }),
+    pulled: z.object({ at: time }).nullable().describe('When it was pulled last by its name, null for never'),
     labels: z.array(labelAnswer).describe('Those of the artifact'),
     immutable: z.boolean().describe('Whether a rule keeps it from being moved or deleted'),
     moves: z.int().describe('How often it has moved since it was assigned'),
@@ -95,7 +96,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
       findLabels(ports.labels, artifacts),
     ]);
     const byId = new Map(artifacts.map((artifact) => [artifact.id, artifact]));
-    return rows.flatMap(({ tag, artifactId, pushedAt, pushedBy, moves }) => {
+    return rows.flatMap(({ tag, artifactId, pushedAt, pulledAt, pushedBy, moves }) => {
       const artifact = byId.get(artifactId);
       // Deleted since the page was found.
       if (artifact === undefined) return [];
@@ -111,6 +112,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
           signatures: attached.filter(isSignature).length,
           has_sbom: attached.some(({ type }) => type === 'sbom.harbor'),
           pushed: { at: pushedAt, by: isKnown ? pushedBy : null },
+          pulled: pulledAt && { at: pulledAt },
           labels: (labels.get(`${artifact.repository}@${artifact.digest}`) ?? []).map(shownLabel),
           immutable: locks.forbid(tag),
           moves,
@@ -151,7 +153,8 @@ const cursorOf = ({ key, tag }: TagPlace): string =>
 
 const placeForm = z.tuple([z.string().max(1024), z.string().max(128)]);
 /** What a key of each order looks like; the database would refuse others in its own words. */
-const keyForms = { name: /^[^\0]*$/, pushed: /^\d{1,17}$/, size: /^\d{1,18}$/ };
+const microseconds = /^\d{1,17}$/;
+const keyForms = { name: /^[^\0]*$/, pushed: microseconds, pulled: microseconds, size: /^\d{1,18}$/ };
 
 /** @throws RequestRefused 400 for what no answer has given. */
 function placeIn(cursor: string, order: keyof typeof keyForms): TagPlace {
