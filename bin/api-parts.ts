@@ -67,6 +67,7 @@ import {
 import { additionParts } from './addition-parts.ts';
 import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
+import { immutabilityParts } from './immutability-parts.ts';
 import { labelParts } from './label-parts.ts';
 import { projectLogParts } from './project-log-parts.ts';
 import { quotaApiParts } from './quota-parts.ts';
@@ -123,6 +124,7 @@ export function apiParts(
   return {
     ...cveAllowlistParts(record, kysely, current),
     labels: labelParts(ports, { kysely, views, current }),
+    immutability: immutabilityParts(ports, { kysely, views, current }),
     retentions: retentionParts(ports, { kysely, views, current }),
     quotas: quotaApiParts({ log, record, views }, kysely, current),
     additions: additionParts(store, kysely, current),

@@ -7,6 +7,7 @@ import { configuration } from './configuration/projection.ts';
 import { credentialUses } from './credential-uses/projection.ts';
 import { systemCveAllowlist } from './cve-allowlist/projection.ts';
 import { executions } from './executions/projection.ts';
+import { immutability } from './immutability/projection.ts';
 import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
@@ -32,6 +33,7 @@ export const projections: readonly AnyProjection[] = [
   annotations,
   artifacts,
   blobs,
+  immutability,
   labels,
   configuration,
   credentialUses,
