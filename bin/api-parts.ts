@@ -24,8 +24,10 @@ import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import type { ConfigurationPorts } from '../gateway/api/configurations.ts';
 import type { ApiParts } from '../gateway/api/ports.ts';
+import type { RefusedChangesPorts } from '../gateway/api/refused-changes.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
+import type { RunTime } from '../infra/configuration/run-time.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
@@ -64,10 +66,10 @@ import {
   userIdsOf,
 } from '../projections/users/queries.ts';
 import { additionParts } from './addition-parts.ts';
+import { auditParts } from './audit-parts.ts';
 import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
 import { labelParts } from './label-parts.ts';
-import { projectLogParts } from './project-log-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
@@ -94,7 +96,8 @@ export function apiParts(
   { log, record, secrets, store, personalData, database: { kysely }, views }: ApiEngines,
   contents: Contents,
   current: Current,
-  system: SystemPorts & ConfigurationPorts,
+  system: SystemPorts & ConfigurationPorts & RefusedChangesPorts,
+  pinned: RunTime['pinned'],
 ): ApiParts {
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
@@ -121,7 +124,7 @@ export function apiParts(
     labels: labelParts(ports, { kysely, views, current }),
     additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents }, { kysely, current }),
-    ...projectLogParts({ log, views }, { kysely, current }),
+    ...auditParts({ log, views }, { kysely, current }, pinned),
     ...searchParts(kysely, current),
     ...userGroupParts(ports, kysely, current),
     ...statisticsParts({ log, views }, kysely, current),

@@ -7,6 +7,7 @@ import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import type { BackgroundRecorder } from '../commands/record-in-background.ts';
 import { pullRecorder } from '../commands/record-pulls.ts';
+import { refusedChangeRecorder } from '../commands/record-refused-change.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { groupIdsOf, userOf } from '../domain/access/principal.ts';
@@ -146,10 +147,21 @@ export function appPorts({
     listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
-    api: apiParts({ log, record, secrets, store, personalData, database, views }, contents, current, {
-      ...system,
-      ...configuration,
-    }),
+    api: apiParts(
+      { log, record, secrets, store, personalData, database, views },
+      contents,
+      current,
+      {
+        ...system,
+        ...configuration,
+        recordRefusedChange: refusedChangeRecorder({
+          background: auth.background,
+          now: () => new Date(),
+          onDropped: pulls.onDropped,
+        }),
+      },
+      settings.pinned,
+    ),
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

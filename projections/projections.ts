@@ -2,6 +2,7 @@ import type { AnyProjection } from '../infra/database/projection.ts';
 import { accessTokens } from './access-tokens/projection.ts';
 import { annotations } from './annotations/projection.ts';
 import { artifacts } from './artifacts/projection.ts';
+import { audit } from './audit/projection.ts';
 import { blobs } from './blobs/projection.ts';
 import { configuration } from './configuration/projection.ts';
 import { credentialUses } from './credential-uses/projection.ts';
@@ -9,7 +10,6 @@ import { systemCveAllowlist } from './cve-allowlist/projection.ts';
 import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
-import { projectLog } from './project-log/projection.ts';
 import { projects } from './projects/projection.ts';
 import { pulls } from './pulls/projection.ts';
 import { referrers } from './referrers/projection.ts';
@@ -26,13 +26,13 @@ export const projections: readonly AnyProjection[] = [
   accessTokens,
   annotations,
   artifacts,
+  audit,
   blobs,
   labels,
   configuration,
   credentialUses,
   members,
   preferences,
-  projectLog,
   projects,
   pulls,
   referrers,

@@ -164,13 +164,13 @@ export const servedOperations = linesOf(`
   DeleteImmuRule DELETE /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
   getLogs GET /projects/{project_name}/logs
   getLogExts GET /projects/{project_name}/auditlog-exts
+  listAuditLogs GET /audit-logs
+  listAuditLogExts GET /auditlog-exts
+  listAuditLogEventTypes GET /auditlog-exts/events
 `);
 
 /** Those that are not served yet: what they work on comes with background jobs and the audit log. */
 export const laterOperations = linesOf(`
-  listAuditLogs GET /audit-logs
-  listAuditLogExts GET /auditlog-exts
-  listAuditLogEventTypes GET /auditlog-exts/events
   ListWebhookPoliciesOfProject GET /projects/{project_name_or_id}/webhook/policies
   CreateWebhookPolicyOfProject POST /projects/{project_name_or_id}/webhook/policies
   GetWebhookPolicyOfProject GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
