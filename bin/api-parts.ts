@@ -19,15 +19,16 @@ import { deleteRobot } from '../commands/delete-robot.ts';
 import { deleteUser } from '../commands/delete-user.ts';
 import { emailKeyOf } from '../commands/email.ts';
 import { endPreviousSecret } from '../commands/end-previous-secret.ts';
+import type { QuotaKeeper } from '../commands/keep-quotas.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
+import type { AuditPorts } from '../gateway/api/audit-logs.ts';
 import type { ConfigurationPorts } from '../gateway/api/configurations.ts';
 import type { ApiParts } from '../gateway/api/ports.ts';
 import type { RefusedChangesPorts } from '../gateway/api/refused-changes.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
-import type { RunTime } from '../infra/configuration/run-time.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
@@ -66,11 +67,12 @@ import {
   userIdsOf,
 } from '../projections/users/queries.ts';
 import { additionParts } from './addition-parts.ts';
-import { auditParts } from './audit-parts.ts';
 import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
 import { labelParts } from './label-parts.ts';
+import { quotaApiParts } from './quota-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
+import { deletingWithRetention, retentionParts } from './retention-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
 import { userGroupParts } from './user-group-parts.ts';
@@ -96,8 +98,8 @@ export function apiParts(
   { log, record, secrets, store, personalData, database: { kysely }, views }: ApiEngines,
   contents: Contents,
   current: Current,
-  system: SystemPorts & ConfigurationPorts & RefusedChangesPorts,
-  pinned: RunTime['pinned'],
+  system: SystemPorts & ConfigurationPorts & AuditPorts & RefusedChangesPorts,
+  keeper: Pick<QuotaKeeper, 'mountBlob' | 'pushManifest'>,
 ): ApiParts {
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
@@ -122,9 +124,10 @@ export function apiParts(
   return {
     ...cveAllowlistParts(record, kysely, current),
     labels: labelParts(ports, { kysely, views, current }),
+    retentions: retentionParts(ports, { kysely, views, current }),
+    quotas: quotaApiParts({ log, record, views }, kysely, current),
     additions: additionParts(store, kysely, current),
-    ...repositoryParts({ record, store, contents }, { kysely, current }),
-    ...auditParts({ log, views }, { kysely, current }, pinned),
+    ...repositoryParts({ record, store, contents, keeper }, { kysely, current }),
     ...searchParts(kysely, current),
     ...userGroupParts(ports, kysely, current),
     ...statisticsParts({ log, views }, kysely, current),
@@ -159,7 +162,7 @@ export function apiParts(
       createProject: createProject(ports),
       changeProject: changeProject(ports),
       addProjectMetadata: addProjectMetadata(ports),
-      deleteProject: deleteProject(ports),
+      deleteProject: deletingWithRetention(deleteProject(ports), record, { kysely, current }),
       addMember: addMember(ports),
       changeMember: changeMember(ports),
       removeMember: removeMember(ports),

@@ -35,11 +35,13 @@ import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { hasUsersBeside } from '../projections/users/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
+import { auditParts } from './audit-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
 import { cachedReads } from './cached-reads.ts';
 import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
+import { quotaParts } from './quota-parts.ts';
 
 /** Who is there from the first start on. */
 const firstUserId = 1;
@@ -56,6 +58,8 @@ export interface Engines extends ApiEngines {
   readonly settings: ConfigurationSettings;
   readonly system: SystemPorts;
   isReady(): boolean;
+  /** Is called before the database is closed. */
+  atEnd(work: () => Promise<void>): void;
 }
 
 /** Where pulls are recorded, and who is told of those that are lost. */
@@ -83,6 +87,7 @@ export function appPorts({
   settings,
   system,
   isReady,
+  atEnd,
 }: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
@@ -104,10 +109,20 @@ export function appPorts({
     settings,
   );
   const changing = { record, store, contents, newCondemnation: randomUUID };
-  const mounting = mountBlob(changing);
-  const recovering = recoverBlob(changing);
-  const storing = storeBlob(changing);
-  const pushing = pushManifest(changing);
+  const keeper = quotaParts(
+    { log, store, background: auth.background, database, views, logger, atEnd },
+    {
+      async limitOf(project) {
+        const { quota_per_project_enable: counts } = await configuration.configuration();
+        return counts ? reads.findLimit(project) : undefined;
+      },
+      findBlob: reads.findBlob,
+    },
+  );
+  const mounting = keeper.mountBlob(mountBlob(changing));
+  const recovering = keeper.recoverBlob(recoverBlob(changing));
+  const storing = keeper.storeBlob(storeBlob(changing));
+  const pushing = keeper.pushManifest(pushManifest(changing));
   const deletingBlob = deleteBlob(changing);
   const deletingManifest = deleteManifest(changing);
   const deletingTag = deleteTag(changing);
@@ -154,14 +169,17 @@ export function appPorts({
       {
         ...system,
         ...configuration,
+        ...auditParts({ log, views }, { kysely, current }, settings.pinned),
         recordRefusedChange: refusedChangeRecorder({
           background: auth.background,
           now: () => new Date(),
           onDropped: pulls.onDropped,
         }),
       },
-      settings.pinned,
+      keeper,
     ),
+
+    withinQuota: keeper.within,
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

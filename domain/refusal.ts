@@ -20,6 +20,8 @@ export type Reason =
   | { readonly kind: 'label-unknown'; readonly labelId: number }
   | { readonly kind: 'label-attached'; readonly labelId: number }
   | { readonly kind: 'label-not-attached'; readonly labelId: number }
+  | { readonly kind: 'retention-unknown'; readonly policyId: number }
+  | { readonly kind: 'retention-exists'; readonly projectId: number; readonly policyId: number }
   | { readonly kind: 'artifact-unknown'; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'configuration-invalid'; readonly item: string; readonly expected: string }
   /** Users have passwords here that they would lose. */
@@ -39,9 +41,19 @@ export type Reason =
       readonly claimed: number;
       readonly size: number;
     }
+  | { readonly kind: 'execution-unknown'; readonly executionId: number }
+  /** It is no cron of six fields, or would never be due. */
+  | { readonly kind: 'cron-invalid'; readonly cron: string }
   | { readonly kind: 'manifest-invalid'; readonly fault: string }
   /** An index of the repository needs the manifest. */
   | { readonly kind: 'manifest-referenced'; readonly digest: Digest; readonly by: Digest }
+  /** All in bytes: what was to be added, what the project holds, and what it may. */
+  | {
+      readonly kind: 'quota-exceeded';
+      readonly adding: number;
+      readonly used: number;
+      readonly limit: number;
+    }
   /** A manifest of the repository needs the blob. */
   | { readonly kind: 'blob-referenced'; readonly digest: Digest }
   | {

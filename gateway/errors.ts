@@ -118,6 +118,16 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'NOT_FOUND',
     message: `label ${labelId} is not added to the artifact`,
   }),
+  'retention-unknown': ({ policyId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `no such Retention policy with id ${policyId}`,
+  }),
+  'retention-exists': ({ projectId, policyId }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `project ${projectId} already has retention policy ${policyId}`,
+  }),
   'artifact-unknown': ({ repository, digest }) => ({
     status: 404,
     code: 'NOT_FOUND',
@@ -176,6 +186,16 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'MANIFEST_INVALID',
     message: `the manifest says that ${digest} has ${claimed} bytes, but it has ${size}`,
   }),
+  'execution-unknown': ({ executionId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `execution ${executionId} not found`,
+  }),
+  'cron-invalid': ({ cron }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `the cron string ${JSON.stringify(cron)} is no valid one of six fields, or is never due`,
+  }),
   'manifest-invalid': ({ fault }) => ({
     status: 400,
     code: 'MANIFEST_INVALID',
@@ -192,12 +212,27 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'DENIED',
     message: `a manifest of the repository needs ${digest}; delete that first`,
   }),
+  // Harbor's words.
+  'quota-exceeded': ({ adding, used, limit }) => ({
+    status: 403,
+    code: 'DENIED',
+    message: `adding ${shownBytes(adding)} of storage resource, which when updated to current usage of ${shownBytes(used)} will exceed the configured upper limit of ${shownBytes(limit)}.`,
+  }),
   'tag-condition-failed': ({ tag, current }) => ({
     status: 412,
     code: 'DENIED',
     message: current === null ? `the tag ${tag} does not exist` : `the tag ${tag} points at ${current}`,
   }),
 };
+
+const byteUnits = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+
+/** As Harbor shows them: `512 B`, `1.5 MiB`. */
+function shownBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const power = Math.min(Math.floor(Math.log2(bytes) / 10), byteUnits.length);
+  return `${(bytes / 1024 ** power).toFixed(1)} ${byteUnits[power - 1]}`;
+}
 
 const unavailable = (message: string): Answer => ({
   status: 503,

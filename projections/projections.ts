@@ -7,14 +7,19 @@ import { blobs } from './blobs/projection.ts';
 import { configuration } from './configuration/projection.ts';
 import { credentialUses } from './credential-uses/projection.ts';
 import { systemCveAllowlist } from './cve-allowlist/projection.ts';
+import { executions } from './executions/projection.ts';
 import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
 import { projects } from './projects/projection.ts';
 import { pulls } from './pulls/projection.ts';
+import { queues } from './queues/projection.ts';
+import { quotas } from './quotas/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
+import { retention } from './retention/projection.ts';
 import { robots } from './robots/projection.ts';
+import { schedules } from './schedules/projection.ts';
 import { storage } from './storage/projection.ts';
 import { tags } from './tags/projection.ts';
 import { tokenKeys } from './token-keys/projection.ts';
@@ -31,13 +36,18 @@ export const projections: readonly AnyProjection[] = [
   labels,
   configuration,
   credentialUses,
+  executions,
   members,
   preferences,
   projects,
   pulls,
+  queues,
+  quotas,
   referrers,
   repositories,
+  retention,
   robots,
+  schedules,
   systemCveAllowlist,
   storage,
   tags,

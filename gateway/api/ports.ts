@@ -47,8 +47,10 @@ import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
+import type { QuotaPorts } from './quotas.ts';
 import type { RefusedChangesPorts } from './refused-changes.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
+import type { RetentionPorts } from './retentions.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
 import type { StatisticsPorts } from './statistics.ts';
@@ -117,6 +119,8 @@ export interface ApiParts
     SystemPorts,
     StatisticsPorts {
   readonly labels: LabelPorts;
+  readonly retentions: RetentionPorts;
+  readonly quotas: QuotaPorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;

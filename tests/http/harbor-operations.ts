@@ -162,8 +162,16 @@ export const servedOperations = linesOf(`
   CreateImmuRule POST /projects/{project_name_or_id}/immutabletagrules
   UpdateImmuRule PUT /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
   DeleteImmuRule DELETE /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
+  getRentenitionMetadata GET /retentions/metadatas
+  createRetention POST /retentions
+  getRetention GET /retentions/{id}
+  updateRetention PUT /retentions/{id}
+  deleteRetention DELETE /retentions/{id}
   getLogs GET /projects/{project_name}/logs
   getLogExts GET /projects/{project_name}/auditlog-exts
+  listQuotas GET /quotas
+  getQuota GET /quotas/{id}
+  updateQuota PUT /quotas/{id}
   listAuditLogs GET /audit-logs
   listAuditLogExts GET /auditlog-exts
   listAuditLogEventTypes GET /auditlog-exts/events
@@ -182,9 +190,6 @@ export const laterOperations = linesOf(`
   LastTrigger GET /projects/{project_name_or_id}/webhook/lasttrigger
   ListWebhookJobs GET /projects/{project_name_or_id}/webhook/jobs
   GetSupportedEventTypes GET /projects/{project_name_or_id}/webhook/events
-  listQuotas GET /quotas
-  getQuota GET /quotas/{id}
-  updateQuota PUT /quotas/{id}
   getGCHistory GET /system/gc
   getGC GET /system/gc/{gc_id}
   stopGC PUT /system/gc/{gc_id}
@@ -207,11 +212,6 @@ export const laterOperations = linesOf(`
   actionPendingJobs PUT /jobservice/queues/{job_type}
   listSchedules GET /schedules
   getSchedulePaused GET /schedules/{job_type}/paused
-  getRentenitionMetadata GET /retentions/metadatas
-  createRetention POST /retentions
-  getRetention GET /retentions/{id}
-  updateRetention PUT /retentions/{id}
-  deleteRetention DELETE /retentions/{id}
   triggerRetentionExecution POST /retentions/{id}/executions
   listRetentionExecutions GET /retentions/{id}/executions
   operateRetentionExecution PATCH /retentions/{id}/executions/{eid}
