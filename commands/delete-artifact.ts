@@ -2,7 +2,7 @@ import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { deleteManifest } from './delete-manifest.ts';
+import { deleteManifest, type IsUnchanged } from './delete-manifest.ts';
 import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
 /** How the artifacts of a repository hang together. */
@@ -25,25 +25,29 @@ const accessoriesAtOnce = 100;
  * Deletes an artifact as the management API does: with its tags, its accessories, and those of its children that
  * nothing else needs. The accessories go first, so that a call that was cut short is made again on an artifact that
  * is still there. Resolves to whether it was there. @throws Refusal `manifest-referenced` where an index names it.
+ *
+ * With `isUnchanged` the accessories go last, so that what stays, because it has changed, keeps them: then
+ * `artifact-changed` is thrown. A call that was cut short is made again although the artifact is gone.
  */
 export const deleteArtifact = ({ accessoriesOf, childrenOf, ...ports }: DeleteArtifactPorts) => {
   const { contents, newCondemnation } = ports;
   const deleting = deleteManifest(ports);
   const { condemnManifests, settleManifests } = removal(ports);
 
-  return async (at: ManifestAt, metadata: Metadata): Promise<boolean> => {
+  return async (at: ManifestAt, metadata: Metadata, isUnchanged?: IsUnchanged): Promise<boolean> => {
     const { repository } = at;
     /** A signature can be tagged as one of itself. */
     const seen = new Set<Digest>();
-    return remove(at.digest);
+    return remove(at.digest, isUnchanged);
 
-    async function remove(digest: Digest): Promise<boolean> {
+    async function remove(digest: Digest, isUnchanged?: IsUnchanged): Promise<boolean> {
       seen.add(digest);
       const by = await contents.parentOf(repository, digest);
       if (by !== undefined) throw new Refusal({ kind: 'manifest-referenced', digest, by });
       const children = await childrenOf({ repository, digest });
-      await removeAccessories(digest);
-      const isRemoved = await deleting({ repository, digest }, metadata);
+      if (isUnchanged === undefined) await removeAccessories(digest);
+      const isRemoved = await deleting({ repository, digest }, metadata, isUnchanged);
+      if (isUnchanged !== undefined) await removeAccessories(digest);
       await removeUnneeded(children);
       return isRemoved;
     }
