@@ -19,6 +19,7 @@ import { deleteRobot } from '../commands/delete-robot.ts';
 import { deleteUser } from '../commands/delete-user.ts';
 import { emailKeyOf } from '../commands/email.ts';
 import { endPreviousSecret } from '../commands/end-previous-secret.ts';
+import type { QuotaKeeper } from '../commands/keep-quotas.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
@@ -68,6 +69,7 @@ import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
 import { labelParts } from './label-parts.ts';
 import { projectLogParts } from './project-log-parts.ts';
+import { quotaApiParts } from './quota-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { deletingWithRetention, retentionParts } from './retention-parts.ts';
 import { searchParts } from './search-parts.ts';
@@ -96,6 +98,7 @@ export function apiParts(
   contents: Contents,
   current: Current,
   system: SystemPorts & ConfigurationPorts,
+  keeper: Pick<QuotaKeeper, 'mountBlob' | 'pushManifest'>,
 ): ApiParts {
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
@@ -121,8 +124,9 @@ export function apiParts(
     ...cveAllowlistParts(record, kysely, current),
     labels: labelParts(ports, { kysely, views, current }),
     retentions: retentionParts(ports, { kysely, views, current }),
+    quotas: quotaApiParts({ log, record, views }, kysely, current),
     additions: additionParts(store, kysely, current),
-    ...repositoryParts({ record, store, contents }, { kysely, current }),
+    ...repositoryParts({ record, store, contents, keeper }, { kysely, current }),
     ...projectLogParts({ log, views }, { kysely, current }),
     ...searchParts(kysely, current),
     ...userGroupParts(ports, kysely, current),

@@ -39,6 +39,7 @@ import { cachedReads } from './cached-reads.ts';
 import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
+import { quotaParts } from './quota-parts.ts';
 
 /** Who is there from the first start on. */
 const firstUserId = 1;
@@ -55,6 +56,8 @@ export interface Engines extends ApiEngines {
   readonly settings: ConfigurationSettings;
   readonly system: SystemPorts;
   isReady(): boolean;
+  /** Is called before the database is closed. */
+  atEnd(work: () => Promise<void>): void;
 }
 
 /** Where pulls are recorded, and who is told of those that are lost. */
@@ -82,6 +85,7 @@ export function appPorts({
   settings,
   system,
   isReady,
+  atEnd,
 }: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
   const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
@@ -103,10 +107,20 @@ export function appPorts({
     settings,
   );
   const changing = { record, store, contents, newCondemnation: randomUUID };
-  const mounting = mountBlob(changing);
-  const recovering = recoverBlob(changing);
-  const storing = storeBlob(changing);
-  const pushing = pushManifest(changing);
+  const keeper = quotaParts(
+    { log, store, background: auth.background, database, views, logger, atEnd },
+    {
+      async limitOf(project) {
+        const { quota_per_project_enable: counts } = await configuration.configuration();
+        return counts ? reads.findLimit(project) : undefined;
+      },
+      findBlob: reads.findBlob,
+    },
+  );
+  const mounting = keeper.mountBlob(mountBlob(changing));
+  const recovering = keeper.recoverBlob(recoverBlob(changing));
+  const storing = keeper.storeBlob(storeBlob(changing));
+  const pushing = keeper.pushManifest(pushManifest(changing));
   const deletingBlob = deleteBlob(changing);
   const deletingManifest = deleteManifest(changing);
   const deletingTag = deleteTag(changing);
@@ -146,10 +160,15 @@ export function appPorts({
     listRepositories: current(listRepositories.bind(undefined, inArtifacts)),
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
-    api: apiParts({ log, record, secrets, store, personalData, database, views }, contents, current, {
-      ...system,
-      ...configuration,
-    }),
+    api: apiParts(
+      { log, record, secrets, store, personalData, database, views },
+      contents,
+      current,
+      { ...system, ...configuration },
+      keeper,
+    ),
+
+    withinQuota: keeper.within,
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

@@ -19,6 +19,9 @@ import { rolesOf } from '../projections/members/queries.ts';
 import { projectQuestion } from '../projections/projects/cached.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject } from '../projections/projects/queries.ts';
+import { limitQuestion } from '../projections/quotas/cached.ts';
+import { type QuotasDatabase, quotas } from '../projections/quotas/projection.ts';
+import { findLimit } from '../projections/quotas/queries.ts';
 import { robotQuestion } from '../projections/robots/cached.ts';
 import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
 import { findRobot } from '../projections/robots/queries.ts';
@@ -38,6 +41,7 @@ export function cachedReads(cache: ReadCache, kysely: ViewDatabase, current: Cur
   const inConfiguration = viewOf<ConfigurationDatabase>(kysely, configuration);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
+  const inQuotas = viewOf<QuotasDatabase>(kysely, quotas);
   const inRobots = viewOf<RobotsDatabase>(kysely, robots);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
   const inUsers = viewOf<UsersDatabase>(kysely, users);
@@ -47,6 +51,7 @@ export function cachedReads(cache: ReadCache, kysely: ViewDatabase, current: Cur
       current(findAccessToken.bind(undefined, inAccessTokens)),
     ),
     findBlob: cache.cached(blobQuestion, current(findBlob.bind(undefined, inBlobs))),
+    findLimit: cache.cached(limitQuestion, current(findLimit.bind(undefined, inQuotas))),
     findLoginUser: cache.cached(loginUserQuestion, current(findLoginUser.bind(undefined, inUsers))),
     findManifest: cache.cached(manifestQuestion, current(findManifest.bind(undefined, inArtifacts))),
     findProject: cache.cached(projectQuestion, current(findProject.bind(undefined, inProjects))),

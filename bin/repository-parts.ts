@@ -6,6 +6,7 @@ import { type ArtifactParts, deleteArtifact } from '../commands/delete-artifact.
 import { deleteRepository } from '../commands/delete-repository.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
 import { describeRepository } from '../commands/describe-repository.ts';
+import type { QuotaKeeper } from '../commands/keep-quotas.ts';
 import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import type { Recorder } from '../commands/record.ts';
@@ -34,7 +35,17 @@ import type { Current } from './api-parts.ts';
 
 /** What the management API asks of repositories, artifacts and tags. */
 export function repositoryParts(
-  { record, store, contents }: { record: Recorder; store: BlobStore; contents: Contents },
+  {
+    record,
+    store,
+    contents,
+    keeper,
+  }: {
+    record: Recorder;
+    store: BlobStore;
+    contents: Contents;
+    keeper: Pick<QuotaKeeper, 'mountBlob' | 'pushManifest'>;
+  },
   { kysely, current }: { kysely: ViewDatabase; current: Current },
 ): RepositoryPorts {
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
@@ -73,8 +84,8 @@ export function repositoryParts(
         ...changing,
         ...parts,
         findManifest: current(findManifest.bind(undefined, inArtifacts)),
-        mountBlob: mountBlob(changing),
-        pushManifest: pushManifest(changing),
+        mountBlob: keeper.mountBlob(mountBlob(changing)),
+        pushManifest: keeper.pushManifest(pushManifest(changing)),
       }),
       createTag: createTag(changing),
       deleteTag: async (tag, metadata) => contents.reached(await untagging(tag, metadata)),

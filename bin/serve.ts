@@ -23,15 +23,18 @@ import { projections } from '../projections/projections.ts';
 import { keepCollectingGarbage } from '../workers/collect-garbage.ts';
 import { keepSweepingSessions } from '../workers/sweep-sessions.ts';
 import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
+import { keepWatchingQuotas } from '../workers/watch-quotas.ts';
 import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import { configurationSettings } from './configuration-parts.ts';
+import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
 import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
+import { quotaObserver } from './quota-parts.ts';
 import { serverMetrics } from './server-metrics.ts';
 import { openSessionStore } from './session-store.ts';
 import { startFailure } from './start-failure.ts';
@@ -158,6 +161,7 @@ async function run(
       auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
       pulls: { background: pulls, onDropped },
       isReady,
+      atEnd: (work) => open.defer(work),
     }),
     metrics: metrics.http,
     ...edge,
@@ -198,13 +202,18 @@ async function run(
   open.defer(() => sweeping.stop());
   const sweepingSessions = keepSweepingSessions({ store: sessionStore, logger });
   open.defer(() => sweepingSessions.stop());
+  const watchingQuotas = keepWatchingQuotas({
+    observe: quotaObserver(record, foundation.views.kysely, currentIn(views)),
+    logger,
+  });
+  open.defer(() => watchingQuotas.stop());
   const { garbage_collection } = configuration;
   if (garbage_collection.enabled) {
     const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');
     const collecting = keepCollectingGarbage({
       schedule: garbage_collection.schedule,
       settings: garbageSettings(configuration),
-      run: garbageCollector({ log, record, store, database: foundation.views, views, onFailure }),
+      run: garbageCollector({ log, record, store, database: foundation.views, views }),
       onRun: (run) => {
         if (run === undefined) return logger.debug('another process collects garbage');
         metrics.garbageCollected(run);

@@ -4,8 +4,8 @@ import type { Metadata } from '../domain/event.ts';
 import { projectStream } from '../domain/project/events.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
-import type { Place } from './collect-garbage.ts';
 import { deleteManifest } from './delete-manifest.ts';
+import type { Place } from './garbage.ts';
 import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
 export interface ClearProjectPorts extends RemovalPorts {

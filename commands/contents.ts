@@ -1,7 +1,7 @@
 import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { BlobAt } from '../domain/blob/decider.ts';
 import type { Digest } from '../domain/digest.ts';
-import type { Place } from './collect-garbage.ts';
+import type { Place } from './garbage.ts';
 
 export interface Content {
   /** Bytes. */

@@ -10,7 +10,7 @@ export interface CreateProject {
   readonly name: string;
   readonly public: boolean;
   readonly metadata: Readonly<Record<string, string>>;
-  /** In bytes, -1 for none; null for what the installation gives a new project. */
+  /** In bytes, -1 for none; null where nobody says, which is none. */
   readonly storageLimit: number | null;
   /** Becomes its first member, with the role projectAdmin. */
   readonly owner: { readonly username: string; readonly userId: number };

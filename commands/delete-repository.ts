@@ -4,8 +4,8 @@ import { Refusal } from '../domain/refusal.ts';
 import { deletingRepository, type RepositoryAt } from '../domain/repository/decider.ts';
 import { repositoryStream } from '../domain/repository/events.ts';
 import { atOnce } from './at-once.ts';
-import type { Place } from './collect-garbage.ts';
 import { deleteManifest } from './delete-manifest.ts';
+import type { Place } from './garbage.ts';
 import { decision } from './record.ts';
 import type { RemovalPorts } from './remove-unneeded.ts';
 

@@ -18,6 +18,7 @@ import { preferencesEvent } from './preferences/events.ts';
 import { projectCreatedUpcasters, projectEvent } from './project/events.ts';
 import { pullEvent } from './pull/events.ts';
 import { queueEvent } from './queue/events.ts';
+import { quotaEvent, quotaRefusalEvent } from './quota/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
 import { retentionEvent } from './retention/events.ts';
@@ -88,6 +89,8 @@ const aggregates = [
   { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
   { stream: 'logins/<day>', events: loginEvent.options },
   { stream: 'pulls/<day>', events: pullEvent.options },
+  { stream: 'quota/<project id>', events: quotaEvent.options },
+  { stream: 'quota-refusals/<project id>', events: quotaRefusalEvent.options },
   { stream: 'gc-run/<id>', events: garbageCollectionEvent.options },
   { stream: 'execution/<id>', events: executionEvent.options },
   { stream: 'task/<id>', events: taskEvent.options },

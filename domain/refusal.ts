@@ -49,6 +49,13 @@ export type Reason =
   | { readonly kind: 'manifest-invalid'; readonly fault: string }
   /** An index of the repository needs the manifest. */
   | { readonly kind: 'manifest-referenced'; readonly digest: Digest; readonly by: Digest }
+  /** All in bytes: what was to be added, what the project holds, and what it may. */
+  | {
+      readonly kind: 'quota-exceeded';
+      readonly adding: number;
+      readonly used: number;
+      readonly limit: number;
+    }
   /** A manifest of the repository needs the blob. */
   | { readonly kind: 'blob-referenced'; readonly digest: Digest }
   | {

@@ -217,12 +217,27 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'DENIED',
     message: `a manifest of the repository needs ${digest}; delete that first`,
   }),
+  // Harbor's words.
+  'quota-exceeded': ({ adding, used, limit }) => ({
+    status: 403,
+    code: 'DENIED',
+    message: `adding ${shownBytes(adding)} of storage resource, which when updated to current usage of ${shownBytes(used)} will exceed the configured upper limit of ${shownBytes(limit)}.`,
+  }),
   'tag-condition-failed': ({ tag, current }) => ({
     status: 412,
     code: 'DENIED',
     message: current === null ? `the tag ${tag} does not exist` : `the tag ${tag} points at ${current}`,
   }),
 };
+
+const byteUnits = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
+
+/** As Harbor shows them: `512 B`, `1.5 MiB`. */
+function shownBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const power = Math.min(Math.floor(Math.log2(bytes) / 10), byteUnits.length);
+  return `${(bytes / 1024 ** power).toFixed(1)} ${byteUnits[power - 1]}`;
+}
 
 const unavailable = (message: string): Answer => ({
   status: 503,

@@ -14,6 +14,7 @@ import { projectLog } from './project-log/projection.ts';
 import { projects } from './projects/projection.ts';
 import { pulls } from './pulls/projection.ts';
 import { queues } from './queues/projection.ts';
+import { quotas } from './quotas/projection.ts';
 import { referrers } from './referrers/projection.ts';
 import { repositories } from './repositories/projection.ts';
 import { retention } from './retention/projection.ts';
@@ -41,6 +42,7 @@ export const projections: readonly AnyProjection[] = [
   projects,
   pulls,
   queues,
+  quotas,
   referrers,
   repositories,
   retention,

@@ -18,7 +18,7 @@ export const projectEvent = z.discriminatedUnion('type', [
     storageLimit: z
       .int()
       .nullable()
-      .describe('How many bytes it was asked to hold at most, -1 for any number; null where nobody asked'),
+      .describe('How many bytes it may hold at first, -1 for any number; null where nobody said'),
   }),
   eventOf('ProjectMetadataChanged', 'A project has other settings from now on.', {
     ...which,

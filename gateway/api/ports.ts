@@ -47,6 +47,7 @@ import type { CveAllowlistPorts } from './cve-allowlist.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { ProjectLogPorts } from './project-log.ts';
+import type { QuotaPorts } from './quotas.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
 import type { RetentionPorts } from './retentions.ts';
 import type { SearchPorts } from './search.ts';
@@ -117,6 +118,7 @@ export interface ApiParts
     StatisticsPorts {
   readonly labels: LabelPorts;
   readonly retentions: RetentionPorts;
+  readonly quotas: QuotaPorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;

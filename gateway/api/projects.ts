@@ -13,6 +13,7 @@ import { flagHeader } from './parameters.ts';
 import type { ApiPorts } from './ports.ts';
 import { projectAnswer, shownProjects } from './project-answer.ts';
 import { type ProjectForm, projectForm, readStorageLimit, retentionIn, settingsOf } from './project-form.ts';
+import { resources } from './quotas.ts';
 
 const nameInLocation = 'X-Resource-Name-In-Location';
 const count = z.int().optional().describe('For who may see the members');
@@ -59,7 +60,8 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
       const form = await body();
       refuseCache(form, mayAlways);
       // Who may not create projects for the system gets what everybody gets.
-      const storageLimit = mayAlways ? readStorageLimit(form.storage_limit) : null;
+      const asked = mayAlways ? readStorageLimit(form.storage_limit) : null;
+      const storageLimit = asked ?? (await ports.configuration()).storage_per_project;
       const name = form.project_name ?? '';
       if (name.length < 1 || name.length > 255)
         throw badRequest(`Project name ${name} is illegal in length. (greater than 0 or less than 255)`);
@@ -197,6 +199,10 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
             developer_count: count,
             guest_count: count,
             limited_guest_count: count,
+            quota: z
+              .object({ hard: resources, used: resources })
+              .optional()
+              .describe('For who may see it, where quotas count'),
           })
           .meta({ id: 'ProjectSummary' }),
       ),
@@ -204,9 +210,13 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
     async ({ request }) => {
       const { principal, project, roles } = await access.inProject(request, 'project:read');
       const mayCount = authorize(principal, 'member:list', { kind: 'project', project, roles });
-      const [repositories, members] = await Promise.all([
+      const mayMeasure =
+        authorize(principal, 'quota:read', { kind: 'project', project, roles }) &&
+        (await ports.configuration()).quota_per_project_enable;
+      const [repositories, members, quota] = await Promise.all([
         queries.countRepositories([project.name]),
         mayCount ? queries.countRoles(project.projectId) : undefined,
+        mayMeasure ? ports.quotas.reached().then(() => ports.quotas.findQuota(project.projectId)) : undefined,
       ]);
       return {
         repo_count: repositories.get(project.name) ?? 0,
@@ -217,6 +227,7 @@ export function projectRoutes(api: FastifyInstance, ports: ApiPorts, access: Acc
           guest_count: members.get('guest') ?? 0,
           limited_guest_count: members.get('limitedGuest') ?? 0,
         }),
+        ...(quota && { quota: { hard: { storage: quota.storage }, used: { storage: quota.used } } }),
       };
     },
   );

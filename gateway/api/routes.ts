@@ -32,6 +32,7 @@ import { projectLogRoutes } from './project-log.ts';
 import { projectMetadataRoutes } from './project-metadata.ts';
 import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
+import { quotaRoutes } from './quotas.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { retentionRoutes } from './retentions.ts';
 import { robotRoutes } from './robots.ts';
@@ -112,6 +113,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       permissionRoutes(api, parts, access);
       labelRoutes(api, parts.labels, access);
       retentionRoutes(api, parts.retentions, access);
+      quotaRoutes(api, parts.quotas, access);
       artifactLabelRoutes(api, parts, access);
       additionRoutes(api, parts, access);
       iconRoutes(api, access);

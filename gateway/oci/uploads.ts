@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isExceeded, type PushedContent } from '../../commands/keep-quotas.ts';
 import type { StoreBlob } from '../../domain/blob/decider.ts';
 import { type Digest, isDigestAlgorithm } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
@@ -33,6 +34,12 @@ export interface UploadPorts extends MountPorts {
   readonly maxOpenUploads: number;
   readonly findBlob: BlobPorts['findBlob'];
   storeBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint>;
+  /** Runs `work` while the project has room for the content. @throws Refusal `quota-exceeded`, before it begins. */
+  withinQuota<Result>(
+    content: PushedContent,
+    metadata: Metadata,
+    work: () => Promise<Result>,
+  ): Promise<Result>;
   /** As `storeBlob`; undefined where the bytes were recorded before, and are not held any more or damaged. */
   recoverBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint | undefined>;
   /** Resolves when a read of blobs shows what was recorded up to the position. */
@@ -91,6 +98,36 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const start = readChunkStart(range, length, size);
     if (length === '0' && start === size) return size;
     return store.appendToUpload(id, start, bodyStream(request));
+  }
+
+  /**
+   * Closes the upload where there is room for it. While it is not closed nobody can have recorded it, so that one that is
+   * refused can go at once.
+   */
+  async function closeWithinQuota(
+    request: FastifyRequest,
+    permitted: Permitted,
+    upload: Upload,
+    digest: Digest,
+  ): Promise<void> {
+    const { repository, metadata } = permitted;
+    const content = { kind: 'blob', repository, digest, size: upload.size } as const;
+    try {
+      await ports.withinQuota(content, metadata, () => close(request, permitted, upload, digest));
+    } catch (error) {
+      if (isExceeded(error)) await cancel(upload.id);
+      throw error;
+    }
+  }
+
+  async function cancel(id: string): Promise<void> {
+    try {
+      await store.cancelUpload(id);
+    } catch (error) {
+      // Another request has ended it.
+      if (!(error instanceof UploadNotFound)) throw error;
+    }
+    slots.release(id);
   }
 
   /** Turns the upload into a blob, and keeps in mind that it did, for a client that does not get to see the answer. */
@@ -213,8 +250,8 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const digest: Digest = readDigest(request.query.digest);
     const { id } = upload;
     try {
-      await append(request, upload);
-      const closed = close(request, permitted, upload, digest);
+      const size = await append(request, upload);
+      const closed = closeWithinQuota(request, permitted, { ...upload, size }, digest);
       // The first one keeps its place: the others fail at once.
       if (!closing.has(id)) closing.set(id, closed);
       try {

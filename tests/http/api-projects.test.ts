@@ -289,7 +289,7 @@ test('how much a project may hold is asked for by administrators, and passed ove
     return (created?.data as { storageLimit?: number | null } | undefined)?.storageLimit;
   };
   const kept = ['limit-0', 'limit-2', 'limit-3', 'limit-of-owner'].map(limitOf);
-  assert.deepEqual(await Promise.all(kept), [-1, 2 ** 50, null, null]);
+  assert.deepEqual(await Promise.all(kept), [-1, 2 ** 50, -1, -1]);
   assert.equal(await create('limit-text', '1GB'), 422);
 });
 
@@ -332,13 +332,13 @@ test('a list without details leaves settings, allowed vulnerabilities and owners
   assert.equal((await ask(server, 'GET', '/projects?with_detail=maybe')).status, 422);
 });
 
-test('a summary counts repositories, and members for who may see them', async () => {
+test('a summary counts repositories, and members and what is stored for who may see them', async () => {
   await createProject(server, 'summed', true);
   for (const [index, role] of (['guest', 'guest', 'developer', 'limitedGuest'] as const).entries()) {
     await createUser(server, `summed-${index}`);
     await addMember(server, 'summed', `summed-${index}`, role);
   }
-  await pushImage(server, 'summed/app', '1.0');
+  const { manifest, blob } = await pushImage(server, 'summed/app', '1.0');
   const summary = async (as?: string) =>
     json(await ask(server, 'GET', '/projects/summed/summary', as === undefined ? {} : { as }));
   const counted = {
@@ -348,10 +348,14 @@ test('a summary counts repositories, and members for who may see them', async ()
     developer_count: 1,
     guest_count: 2,
     limited_guest_count: 1,
+    quota: { hard: { storage: -1 }, used: { storage: Buffer.byteLength(manifest) + blob.size } },
   };
   assert.deepEqual(await summary(), counted);
   assert.deepEqual(await summary('summed-0'), counted);
-  for (const as of ['', 'stranger', 'summed-3']) assert.deepEqual(await summary(as), { repo_count: 1 }, as);
+  for (const as of ['', 'stranger']) assert.deepEqual(await summary(as), { repo_count: 1 }, as);
+  // A guest of whatever kind sees what the project may hold, which is one manifest and its blob.
+  const { quota } = counted;
+  assert.deepEqual(await summary('summed-3'), { repo_count: 1, quota });
   await createProject(server, 'summed-private');
   const path = '/projects/summed-private/summary';
   assert.equal((await ask(server, 'GET', path, { as: 'stranger' })).status, 403);

@@ -169,6 +169,9 @@ export const servedOperations = linesOf(`
   deleteRetention DELETE /retentions/{id}
   getLogs GET /projects/{project_name}/logs
   getLogExts GET /projects/{project_name}/auditlog-exts
+  listQuotas GET /quotas
+  getQuota GET /quotas/{id}
+  updateQuota PUT /quotas/{id}
 `);
 
 /** Those that are not served yet: what they work on comes with background jobs and the audit log. */
@@ -187,9 +190,6 @@ export const laterOperations = linesOf(`
   LastTrigger GET /projects/{project_name_or_id}/webhook/lasttrigger
   ListWebhookJobs GET /projects/{project_name_or_id}/webhook/jobs
   GetSupportedEventTypes GET /projects/{project_name_or_id}/webhook/events
-  listQuotas GET /quotas
-  getQuota GET /quotas/{id}
-  updateQuota PUT /quotas/{id}
   getGCHistory GET /system/gc
   getGC GET /system/gc/{gc_id}
   stopGC PUT /system/gc/{gc_id}

@@ -1,0 +1,283 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Refusal } from '../../domain/refusal.ts';
+import { LogUnavailable } from '../event-log/port.ts';
+import type { Content, Limit, QuotaClaims, QuotaLedger } from './port.ts';
+
+export interface LedgerPorts {
+  readonly claims: QuotaClaims;
+  /** What the project may hold; undefined where nothing counts. */
+  limitOf(project: string): Promise<Limit | undefined>;
+  /** Resolves when the usages of projects show what was recorded up to the position, or up to now. */
+  shown(position?: bigint): Promise<void>;
+  onError(error: unknown): void;
+}
+
+/** How long a push waits for room that others have claimed and may not need; milliseconds. */
+const patienceMs = 5000;
+/** How often it looks whether they do not; and how often what is claimed is compared with what is used. */
+const [retryMs, tickMs] = [100, 500];
+/** An idle project's claim is given back after this; milliseconds. */
+const idleMs = 1500;
+/** The log may still take what an append has failed for, as far as we know; milliseconds. */
+const doubtMs = 20_000;
+
+interface Entry {
+  readonly name: string;
+  readonly size: number;
+  /** Who puts the same into the same project at the same time pays once. */
+  users: number;
+  /** The last one that a user has told. */
+  position: bigint | undefined;
+  doubtful: boolean;
+}
+
+interface Waiting {
+  readonly content: Content;
+  readonly name: string;
+  readonly since: number;
+  admit(entry: Entry): void;
+  refuse(error: unknown): void;
+}
+
+interface Line {
+  readonly projectId: number;
+  readonly project: string;
+  limit: number;
+  /** Of this process, in bytes; `inFlight` of them are in use. */
+  claimed: number;
+  inFlight: number;
+  readonly entries: Map<string, Entry>;
+  waiting: Waiting[];
+  working: boolean;
+  /** What the shared claim is, as far as this process has told. */
+  told: number;
+  toldAt: number;
+  usedAt: number;
+  othersWait: boolean;
+  /** Bytes that have become visible usage since the start. */
+  settled: number;
+  wake: () => void;
+  turn: Promise<unknown>;
+}
+
+/**
+ * What this process is about to record, against what it has claimed of each project's room. While there is enough of
+ * that, a push asks nobody; at the edge one question to the shared claims is under way at a time, for all who wait.
+ *
+ * A claim is given back for what is recorded only when the usages show it, so that no moment shows less than there is:
+ * at each moment what projects hold and what is claimed together is at most what they may hold.
+ */
+export function quotaLedger({ claims, limitOf, shown, onError }: LedgerPorts): QuotaLedger {
+  const lines = new Map<number, Line>();
+  const freshMs = (claims.lifeMs * 2) / 3;
+  let closed = false;
+  const timer = setInterval(() => {
+    for (const line of lines.values()) void tick(line).catch(onError);
+  }, tickMs);
+  timer.unref();
+
+  function lineOf(project: string, { projectId, bytes }: Limit): Line {
+    const now = performance.now();
+    const found = lines.get(projectId);
+    if (found !== undefined) {
+      found.usedAt = now;
+      if (found.limit === bytes) return found;
+      // What was spare under another limit may be too much now.
+      found.claimed = found.inFlight;
+      found.limit = bytes;
+      return found;
+    }
+    const line: Line = {
+      ...{ projectId, project, limit: bytes },
+      ...{ claimed: 0, inFlight: 0, told: 0, toldAt: now, usedAt: now, settled: 0 },
+      ...{ entries: new Map(), waiting: [], working: false, othersWait: false },
+      wake: () => undefined,
+      turn: Promise.resolve(),
+    };
+    lines.set(projectId, line);
+    return line;
+  }
+
+  /** What is told of a claim is told one after the other. */
+  function inTurn<Result>(line: Line, work: () => Promise<Result>): Promise<Result> {
+    const turn = line.turn.then(work, work);
+    line.turn = turn.catch(() => undefined);
+    return turn;
+  }
+
+  const fits = (line: Line, size: number): boolean =>
+    size <= line.claimed - line.inFlight && performance.now() - line.toldAt < freshMs;
+
+  function enter(line: Line, name: string, size: number): Entry {
+    const entry = line.entries.get(name) ?? { name, size, users: 0, position: undefined, doubtful: false };
+    if (entry.users === 0 && !line.entries.has(name)) line.inFlight += size;
+    entry.users += 1;
+    line.entries.set(name, entry);
+    return entry;
+  }
+
+  async function admit(line: Line, content: Content): Promise<Entry> {
+    const name = `${content.kind} ${content.digest}`;
+    if (line.entries.has(name) || fits(line, content.size)) return enter(line, name, content.size);
+    return new Promise((resolve, reject) => {
+      line.waiting.push({ content, name, since: performance.now(), admit: resolve, refuse: reject });
+      if (!line.working) void work(line);
+    });
+  }
+
+  /** Admits or refuses all who wait. */
+  async function work(line: Line): Promise<void> {
+    line.working = true;
+    // Those who come in the same turn of the event loop ask together.
+    await Promise.resolve();
+    try {
+      for (let blocked = false; line.waiting.length > 0; blocked = true) {
+        await inTurn(line, () => claimFor(line, blocked));
+        if (line.waiting.length > 0) await woken(line);
+      }
+    } catch (error) {
+      // A rule that cannot be checked lets nothing pass.
+      for (const { refuse } of line.waiting.splice(0)) refuse(error);
+    } finally {
+      line.working = false;
+    }
+  }
+
+  async function claimFor(line: Line, blocked: boolean): Promise<void> {
+    const { projectId, project, limit } = line;
+    // Nobody may use meanwhile what is asked about; who comes now waits too.
+    line.claimed = line.inFlight;
+    await shown();
+    const floor = line.inFlight;
+    const wanted = floor + line.waiting.reduce((sum, { content }) => sum + content.size, 0);
+    const settledBefore = line.settled;
+    const sentAt = performance.now();
+    const { claimed, used } = await claims.claim({ projectId, project, limit, floor, wanted, blocked });
+    line.told = claimed;
+    line.toldAt = sentAt;
+    line.claimed = claimed - (line.settled - settledBefore);
+
+    const unfit = new Set(takeWhatFits(line));
+    if (unfit.size === 0) return;
+    const held = new Set(
+      (
+        await claims.held(
+          project,
+          [...unfit].map(({ content }) => content),
+        )
+      ).map(({ kind, digest }) => `${kind} ${digest}`),
+    );
+    const now = performance.now();
+    line.waiting = line.waiting.filter((waiting) => {
+      const { name, content, since } = waiting;
+      // Those who have come meanwhile are for the next round.
+      if (!unfit.has(waiting)) return true;
+      if (held.has(name)) waiting.admit(enter(line, name, 0));
+      else if (content.size > limit - used || now - since > patienceMs)
+        waiting.refuse(new Refusal({ kind: 'quota-exceeded', adding: content.size, used, limit }));
+      else return true;
+      return false;
+    });
+  }
+
+  /** Those who come first come first, save that a small one may pass a large one that does not fit. */
+  function takeWhatFits(line: Line): readonly Waiting[] {
+    line.waiting = line.waiting.filter((waiting) => {
+      const { name, content } = waiting;
+      if (!line.entries.has(name) && !fits(line, content.size)) return true;
+      waiting.admit(enter(line, name, content.size));
+      return false;
+    });
+    return line.waiting;
+  }
+
+  async function woken(line: Line): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timeout = setTimeout(resolve, retryMs);
+    line.wake = resolve;
+    await promise;
+    clearTimeout(timeout);
+    line.wake = () => undefined;
+  }
+
+  /** Gives up what an entry has of the claim, when the usages show what became of it. */
+  async function settle(line: Line, entry: Entry): Promise<void> {
+    if (entry.doubtful) await sleep(doubtMs, undefined, { ref: false });
+    for (;;) {
+      const { position } = entry;
+      try {
+        await shown(entry.doubtful ? undefined : position);
+        if (entry.users > 0) return;
+        if (entry.position === position) break;
+      } catch (error) {
+        onError(error);
+        if (closed) return;
+        await sleep(1000, undefined, { ref: false });
+      }
+    }
+    if (line.entries.get(entry.name) !== entry) return;
+    line.entries.delete(entry.name);
+    line.inFlight -= entry.size;
+    line.claimed -= entry.size;
+    line.settled += entry.size;
+    line.usedAt = performance.now();
+    line.wake();
+  }
+
+  /** Tells the others what this process still needs. */
+  async function tick(line: Line): Promise<void> {
+    if (closed || line.working) return;
+    const now = performance.now();
+    if (line.entries.size === 0 && line.waiting.length === 0 && now - line.usedAt > idleMs) {
+      // Who comes meanwhile waits until it is given back, and claims anew.
+      line.claimed = 0;
+      await inTurn(line, async () => {
+        if (line.entries.size > 0) return;
+        await claims.release(line.projectId);
+        line.told = 0;
+        if (line.waiting.length === 0 && line.entries.size === 0) lines.delete(line.projectId);
+      });
+      return;
+    }
+    if (line.othersWait) line.claimed = line.inFlight;
+    if (line.claimed === line.told && now - line.toldAt < claims.lifeMs / 3) return;
+    await inTurn(line, async () => {
+      // A line that was given up meanwhile has no claim any more.
+      if (lines.get(line.projectId) !== line) return;
+      const [bytes, sentAt] = [line.claimed, performance.now()];
+      line.othersWait = await claims.keep(line.projectId, bytes);
+      line.told = bytes;
+      line.toldAt = sentAt;
+    });
+  }
+
+  return {
+    async within(content, work, positionOf) {
+      const limit = await limitOf(content.project);
+      if (limit === undefined) return work();
+      const line = lineOf(content.project, limit);
+      const entry = await admit(line, content);
+      try {
+        const result = await work();
+        const position = positionOf(result);
+        if (position !== undefined && position > (entry.position ?? 0n)) entry.position = position;
+        return result;
+      } catch (error) {
+        if (error instanceof LogUnavailable) entry.doubtful = true;
+        throw error;
+      } finally {
+        entry.users -= 1;
+        if (entry.users === 0) void settle(line, entry);
+      }
+    },
+
+    async close() {
+      closed = true;
+      clearInterval(timer);
+      for (const line of lines.values()) {
+        // What is in flight is over when its time is.
+        if (line.entries.size === 0) await inTurn(line, () => claims.release(line.projectId)).catch(onError);
+      }
+    },
+  };
+}

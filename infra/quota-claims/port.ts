@@ -1,0 +1,76 @@
+/**
+ * What the processes of an installation have claimed of the room that projects have left, for what they are about to
+ * record. Whatever is claimed is nobody else's until it is given back or its time is over; nobody claims more than the
+ * room that is left.
+ */
+export interface QuotaClaims {
+  /**
+   * Claims for this process, instead of what it had of the project: at least `floor`, which it is using already, and as
+   * much of `wanted` as there is room for. Where there is plenty it gets more, so that it need not ask for each blob.
+   */
+  claim(asked: {
+    readonly projectId: number;
+    readonly project: string;
+    /** All in bytes. */
+    readonly limit: number;
+    readonly floor: number;
+    readonly wanted: number;
+    /** Whether somebody waits here for what others have claimed and may not need. */
+    readonly blocked: boolean;
+  }): Promise<Claim>;
+
+  /** Keeps `bytes` of what was claimed for a while longer. Resolves to whether another process waits for the rest. */
+  keep(projectId: number, bytes: number): Promise<boolean>;
+
+  /** Gives back all that was claimed of the project. */
+  release(projectId: number): Promise<void>;
+
+  /** Which of `contents` the project holds, which therefore add nothing to it. */
+  held(project: string, contents: readonly Named[]): Promise<readonly Named[]>;
+
+  /** How long a claim counts that nobody keeps; milliseconds. */
+  readonly lifeMs: number;
+}
+
+export interface Named {
+  readonly kind: 'blob' | 'manifest';
+  readonly digest: string;
+}
+
+/** All in bytes. */
+export interface Claim {
+  /** What this process has claimed from now on. */
+  readonly claimed: number;
+  /** What the project holds. */
+  readonly used: number;
+  /** What other processes have claimed. */
+  readonly others: number;
+}
+
+/** What is about to be put into a project. */
+export interface Content extends Named {
+  readonly project: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface Limit {
+  readonly projectId: number;
+  /** Bytes. */
+  readonly bytes: number;
+}
+
+export interface QuotaLedger {
+  /**
+   * Runs `work`, which puts `content` into its project, while there is room for it that nobody else has.
+   * @param positionOf the log's position after what `work` recorded, as far as its result tells.
+   * @throws Refusal `quota-exceeded`, before `work` begins; and what `work` throws.
+   */
+  within<Result>(
+    content: Content,
+    work: () => Promise<Result>,
+    positionOf: (result: Result) => bigint | undefined,
+  ): Promise<Result>;
+  /** Gives back what nobody uses. */
+  close(): Promise<void>;
+}
