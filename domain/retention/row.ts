@@ -1,5 +1,6 @@
 import type { Digest } from '../digest.ts';
 import type { Candidate, Cause, Verdict } from './evaluate.ts';
+import type { Removal } from './replay.ts';
 
 /** What a run has decided about an artifact, and what then became of it. */
 export interface RetentionRow {
@@ -49,3 +50,25 @@ export const isSameAs = (row: RetentionRow, now: Omit<Candidate, 'immutable' | '
   (now.pulledAt?.toISOString() ?? null) === row.pulledAt &&
   now.tags.length === row.tags.length &&
   now.tags.every((tag) => row.tags.includes(tag));
+
+/** What a run would have removed, as it is kept for who looks. */
+export interface RemovalRow extends Pick<Removal, 'digest' | 'tags' | 'size' | 'why' | 'pulls'> {
+  readonly repository: string;
+  /** ISO 8601 in UTC. */
+  readonly removedAt: string;
+  readonly pushedAt: string;
+  readonly pulledAt: string | null;
+  readonly lastPulledAt: string | null;
+}
+
+export const removalRow = (
+  repository: string,
+  { removedAt, pushedAt, pulledAt, ...removal }: Removal,
+): RemovalRow => ({
+  repository,
+  ...removal,
+  removedAt: removedAt.toISOString(),
+  pushedAt: pushedAt.toISOString(),
+  pulledAt: pulledAt?.toISOString() ?? null,
+  lastPulledAt: removal.lastPulledAt?.toISOString() ?? null,
+});

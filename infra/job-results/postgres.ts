@@ -24,8 +24,8 @@ const schema = `
 const rowsAtOnce = 500;
 
 /** The results in tables beside the views. */
-export async function openPostgresResults({ pool }: Pick<Database, 'pool'>): Promise<JobResults> {
-  /** Who drops the views' database drops the results too, and the server goes on. */
+export function postgresResults({ pool }: Pick<Database, 'pool'>): JobResults {
+  /** They are made when they are first asked for; who drops the views' database drops them too, and the server goes on. */
   async function withTables<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
       return await work();
@@ -56,8 +56,6 @@ export async function openPostgresResults({ pool }: Pick<Database, 'pool'>): Pro
       client.release(failed);
     }
   }
-
-  await pool.query(schema);
 
   return {
     async replace(taskId, rows) {
