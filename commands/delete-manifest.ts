@@ -1,4 +1,9 @@
-import { type CondemnedManifest, type ManifestAt, removingManifest } from '../domain/artifact/decider.ts';
+import {
+  type CondemnedManifest,
+  type ManifestAt,
+  removingManifest,
+  removingUnchanged,
+} from '../domain/artifact/decider.ts';
 import { artifactStream } from '../domain/artifact/events.ts';
 import type { Metadata } from '../domain/event.ts';
 import { noLocks, requireDeletable, type TagLocks } from '../domain/immutability/locks.ts';
@@ -25,10 +30,15 @@ interface Removed {
 }
 const goneBefore: Removed = { isGone: true, key: undefined };
 
+/** Whether what is to go is still as it was when that was decided: asked when no push can come unseen any more. */
+export type IsUnchanged = () => Promise<boolean>;
+
 /**
  * Deletes a manifest and all tags that point at it (distribution-spec, "Deleting Manifests"); what it names stays.
  * Resolves to whether it was there. In two phases, as every removal, so that it sees an index that is being pushed,
- * or is seen by it. @throws Refusal `manifest-referenced` where an index names it, `tag-immutable`.
+ * or is seen by it. @throws Refusal `manifest-referenced` where an index names it, `tag-immutable`, `artifact-changed` where
+ * it stays because `isUnchanged` says no, or because somebody has pushed it meanwhile; without that question such a push
+ * counts as one that came before.
  */
 export const deleteManifest = ({
   newCondemnation,
@@ -37,7 +47,7 @@ export const deleteManifest = ({
   const { record, store, contents } = ports;
   const { condemnManifests } = removal(ports);
 
-  return async (at: ManifestAt, metadata: Metadata): Promise<boolean> => {
+  return async (at: ManifestAt, metadata: Metadata, isUnchanged?: IsUnchanged): Promise<boolean> => {
     const { repository, digest } = at;
     const find = async () => (await contents.manifests(repository, [digest])).get(digest);
     const parent = () => contents.parentOf(repository, digest);
@@ -60,6 +70,10 @@ export const deleteManifest = ({
       const by = await parent();
       if (by !== undefined) await keepManifest(ports, at, metadata);
       refuseBecauseOf(by);
+      if (isUnchanged !== undefined && !(await isUnchanged())) {
+        await keepManifest(ports, at, metadata);
+        throw new Refusal({ kind: 'artifact-changed', repository, digest });
+      }
       try {
         return await removeWithTags(condemned, await locks());
       } catch (error) {
@@ -76,7 +90,11 @@ export const deleteManifest = ({
           await removeTags(tags, locks);
           continue;
         }
-        const removing = decision(artifactStream(repository, digest), removingManifest, condemned);
+        const removing = decision(
+          artifactStream(repository, digest),
+          isUnchanged === undefined ? removingManifest : removingUnchanged,
+          condemned,
+        );
         // The tags first, where the engine appends one by one: a tag without its manifest is a broken pull.
         const { position, states, events } = await record(metadata, ...tags.map(untagging(locks)), removing);
         await contents.reached(position);

@@ -35,6 +35,8 @@ export type Reason =
     }
   | { readonly kind: 'retention-unknown'; readonly policyId: number }
   | { readonly kind: 'retention-exists'; readonly projectId: number; readonly policyId: number }
+  /** Since somebody has decided about it. */
+  | { readonly kind: 'artifact-changed'; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'artifact-unknown'; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'configuration-invalid'; readonly item: string; readonly expected: string }
   /** Users have passwords here that they would lose. */

@@ -165,6 +165,11 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'BAD_REQUEST',
     message: `project ${projectId} already has retention policy ${policyId}`,
   }),
+  'artifact-changed': ({ repository, digest }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `artifact ${repository}@${digest} has changed meanwhile`,
+  }),
   'artifact-unknown': ({ repository, digest }) => ({
     status: 404,
     code: 'NOT_FOUND',

@@ -9,6 +9,7 @@ import { accessTokenRoutes } from './access-tokens.ts';
 import { additionRoutes } from './additions/routes.ts';
 import { artifactLabelRoutes } from './artifact-labels.ts';
 import { artifactRoutes } from './artifacts.ts';
+import { auditLogRoutes } from './audit-logs.ts';
 import { configurationRoutes } from './configurations.ts';
 import { cveAllowlistRoutes } from './cve-allowlist.ts';
 import { documentRoutes } from './document.ts';
@@ -28,11 +29,11 @@ import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { preferenceRoutes } from './preferences.ts';
 import { projectListRoutes } from './project-list.ts';
-import { projectLogRoutes } from './project-log.ts';
 import { projectMetadataRoutes } from './project-metadata.ts';
 import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
+import { rememberAsker, tellOfRefusedChanges } from './refused-changes.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { retentionRoutes } from './retentions.ts';
 import { robotRoutes } from './robots.ts';
@@ -75,6 +76,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
         currentTraceparent,
         async identify(request) {
           const principal = await identifyAgain(request);
+          rememberAsker(request, principal);
           await limit(principal, request.ip);
           return principal;
         },
@@ -83,6 +85,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       const access = accessTo(parts);
 
       answerUnknownPaths(api);
+      tellOfRefusedChanges(api, parts);
       documentRoutes(api, parts.version);
       api.addHook('onRequest', async (request) => {
         refuseBadQueries(request);
@@ -100,7 +103,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       projectListRoutes(api, parts, access);
       sessionRoutes(api, parts, access);
       projectRoutes(api, parts, access);
-      projectLogRoutes(api, parts, access);
+      auditLogRoutes(api, parts, access);
       projectMetadataRoutes(api, parts, access);
       projectScannerRoutes(api, parts, access);
       cveAllowlistRoutes(api, parts, access);

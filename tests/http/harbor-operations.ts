@@ -183,13 +183,13 @@ export const servedOperations = linesOf(`
   listQuotas GET /quotas
   getQuota GET /quotas/{id}
   updateQuota PUT /quotas/{id}
+  listAuditLogs GET /audit-logs
+  listAuditLogExts GET /auditlog-exts
+  listAuditLogEventTypes GET /auditlog-exts/events
 `);
 
 /** Those that are not served yet: what they work on comes with background jobs and the audit log. */
 export const laterOperations = linesOf(`
-  listAuditLogs GET /audit-logs
-  listAuditLogExts GET /auditlog-exts
-  listAuditLogEventTypes GET /auditlog-exts/events
   getGCHistory GET /system/gc
   getGC GET /system/gc/{gc_id}
   stopGC PUT /system/gc/{gc_id}
