@@ -78,6 +78,7 @@ import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
 import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
+import { webhookParts } from './webhook-parts.ts';
 
 export interface ApiEngines {
   readonly log: EventLog;
@@ -126,6 +127,7 @@ export function apiParts(
     ...cveAllowlistParts(record, kysely, current),
     labels: labelParts(ports, { kysely, views, current }),
     immutability: immutabilityParts(ports, { kysely, views, current }),
+    webhooks: webhookParts(ports, { kysely, views, current }),
     retentions: retentionParts(ports, { kysely, views, current }),
     quotas: quotaApiParts({ log, record, views }, kysely, current),
     additions: additionParts(store, kysely, current),

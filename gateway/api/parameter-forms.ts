@@ -82,6 +82,7 @@ export const pathForms = {
   tid: id,
   token_id: id,
   task_id: id,
+  webhook_policy_id: id,
   user_id: id,
   user_id_or_current: z
     .union([z.literal('current'), id])

@@ -57,6 +57,8 @@ import type { SessionPorts } from './sessions.ts';
 import type { StatisticsPorts } from './statistics.ts';
 import type { SystemPorts } from './system.ts';
 import type { UserGroupPorts } from './user-groups.ts';
+import type { WebhookExecutionPorts } from './webhook-executions.ts';
+import type { WebhookPorts } from './webhooks.ts';
 
 /** A query without the database that it asks. */
 export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
@@ -121,6 +123,7 @@ export interface ApiParts
     StatisticsPorts {
   readonly labels: LabelPorts;
   readonly immutability: ImmutabilityPorts;
+  readonly webhooks: WebhookPorts & WebhookExecutionPorts;
   readonly retentions: RetentionPorts;
   readonly quotas: QuotaPorts;
   readonly additions: AdditionPorts;

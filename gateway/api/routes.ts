@@ -47,6 +47,8 @@ import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
+import { webhookExecutionRoutes } from './webhook-executions.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 export interface ManagementPorts
   extends Omit<IdentifyPorts, 'sessions'>,
@@ -116,6 +118,8 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       permissionRoutes(api, parts, access);
       labelRoutes(api, parts.labels, access);
       immutabilityRoutes(api, parts.immutability, access);
+      webhookRoutes(api, parts.webhooks, access);
+      webhookExecutionRoutes(api, parts.webhooks, access);
       retentionRoutes(api, parts.retentions, access);
       quotaRoutes(api, parts.quotas, access);
       artifactLabelRoutes(api, parts, access);

@@ -162,6 +162,17 @@ export const servedOperations = linesOf(`
   CreateImmuRule POST /projects/{project_name_or_id}/immutabletagrules
   UpdateImmuRule PUT /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
   DeleteImmuRule DELETE /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
+  ListWebhookPoliciesOfProject GET /projects/{project_name_or_id}/webhook/policies
+  CreateWebhookPolicyOfProject POST /projects/{project_name_or_id}/webhook/policies
+  GetWebhookPolicyOfProject GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
+  UpdateWebhookPolicyOfProject PUT /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
+  DeleteWebhookPolicyOfProject DELETE /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
+  ListExecutionsOfWebhookPolicy GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions
+  ListTasksOfWebhookExecution GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks
+  GetLogsOfWebhookTask GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks/{task_id}/log
+  LastTrigger GET /projects/{project_name_or_id}/webhook/lasttrigger
+  ListWebhookJobs GET /projects/{project_name_or_id}/webhook/jobs
+  GetSupportedEventTypes GET /projects/{project_name_or_id}/webhook/events
   getRentenitionMetadata GET /retentions/metadatas
   createRetention POST /retentions
   getRetention GET /retentions/{id}
@@ -179,17 +190,6 @@ export const servedOperations = linesOf(`
 
 /** Those that are not served yet: what they work on comes with background jobs and the audit log. */
 export const laterOperations = linesOf(`
-  ListWebhookPoliciesOfProject GET /projects/{project_name_or_id}/webhook/policies
-  CreateWebhookPolicyOfProject POST /projects/{project_name_or_id}/webhook/policies
-  GetWebhookPolicyOfProject GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
-  UpdateWebhookPolicyOfProject PUT /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
-  DeleteWebhookPolicyOfProject DELETE /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
-  ListExecutionsOfWebhookPolicy GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions
-  ListTasksOfWebhookExecution GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks
-  GetLogsOfWebhookTask GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}/executions/{execution_id}/tasks/{task_id}/log
-  LastTrigger GET /projects/{project_name_or_id}/webhook/lasttrigger
-  ListWebhookJobs GET /projects/{project_name_or_id}/webhook/jobs
-  GetSupportedEventTypes GET /projects/{project_name_or_id}/webhook/events
   getGCHistory GET /system/gc
   getGC GET /system/gc/{gc_id}
   stopGC PUT /system/gc/{gc_id}
