@@ -73,6 +73,7 @@ import { quotaApiParts } from './quota-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
+import { storageParts } from './storage-parts.ts';
 import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
 
@@ -123,6 +124,7 @@ export function apiParts(
     ...cveAllowlistParts(record, kysely, current),
     labels: labelParts(ports, { kysely, views, current }),
     quotas: quotaApiParts({ log, record, views }, kysely, current),
+    storage: storageParts({ log, views }, kysely, current),
     additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents, keeper }, { kysely, current }),
     ...projectLogParts({ log, views }, { kysely, current }),

@@ -52,6 +52,7 @@ import type { RepositoryPorts } from './repository-ports.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
 import type { StatisticsPorts } from './statistics.ts';
+import type { StoragePorts } from './storage.ts';
 import type { SystemPorts } from './system.ts';
 import type { UserGroupPorts } from './user-groups.ts';
 
@@ -117,6 +118,7 @@ export interface ApiParts
     StatisticsPorts {
   readonly labels: LabelPorts;
   readonly quotas: QuotaPorts;
+  readonly storage: StoragePorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;

@@ -39,6 +39,7 @@ import { searchRoutes } from './search.ts';
 import { searchNamesRoutes } from './search-names.ts';
 import { type SessionPorts, sessionRoutes } from './sessions.ts';
 import { statisticRoutes } from './statistics.ts';
+import { storageRoutes } from './storage.ts';
 import { systemRoutes } from './system.ts';
 import { tagRowRoutes } from './tag-rows.ts';
 import { tagRoutes } from './tags.ts';
@@ -112,6 +113,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       permissionRoutes(api, parts, access);
       labelRoutes(api, parts.labels, access);
       quotaRoutes(api, parts.quotas, access);
+      storageRoutes(api, parts, access);
       artifactLabelRoutes(api, parts, access);
       additionRoutes(api, parts, access);
       iconRoutes(api, access);
