@@ -5,9 +5,13 @@ import { deleteManifest } from '../commands/delete-manifest.ts';
 import { deleteTag } from '../commands/delete-tag.ts';
 import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
+import type { BackgroundRecorder } from '../commands/record-in-background.ts';
+import { pullRecorder } from '../commands/record-pulls.ts';
+import { refusedChangeRecorder } from '../commands/record-refused-change.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { groupIdsOf, userOf } from '../domain/access/principal.ts';
+import { standardConfiguration } from '../domain/configuration/items.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -31,6 +35,7 @@ import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { hasUsersBeside } from '../projections/users/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
+import { auditParts } from './audit-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
 import { cachedReads } from './cached-reads.ts';
 import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
@@ -49,11 +54,18 @@ export interface Engines extends ApiEngines {
   readonly maxOpenUploads: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
+  readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
   readonly system: SystemPorts;
   isReady(): boolean;
   /** Is called before the database is closed. */
   atEnd(work: () => Promise<void>): void;
+}
+
+/** Where pulls are recorded, and who is told of those that are lost. */
+export interface PullRecording {
+  readonly background: BackgroundRecorder;
+  onDropped(events: number): void;
 }
 
 /** Everything that the gateway asks for: commands, queries and the waits between them. */
@@ -71,6 +83,7 @@ export function appPorts({
   maxOpenUploads,
   redirectPulls,
   auth,
+  pulls,
   settings,
   system,
   isReady,
@@ -153,7 +166,16 @@ export function appPorts({
       { log, record, secrets, store, personalData, database, views },
       contents,
       current,
-      { ...system, ...configuration },
+      {
+        ...system,
+        ...configuration,
+        ...auditParts({ log, views }, { kysely, current }, settings.pinned),
+        recordRefusedChange: refusedChangeRecorder({
+          background: auth.background,
+          now: () => new Date(),
+          onDropped: pulls.onDropped,
+        }),
+      },
       keeper,
     ),
 
@@ -166,6 +188,11 @@ export function appPorts({
     deleteBlob: (at, metadata) => inSpan('delete-blob', {}, () => deletingBlob(at, metadata)),
     deleteManifest: (at, metadata) => inSpan('delete-manifest', {}, () => deletingManifest(at, metadata)),
     deleteTag: (tag, metadata) => inSpan('delete-tag', {}, () => deletingTag(tag, metadata)),
+    recordPull: pullRecorder({
+      ...pulls,
+      settings: configuration.configuration,
+      standard: standardConfiguration,
+    }),
 
     blobsReached: (position) => views.reached(position, [blobs]),
     manifestsReached: contents.reached,

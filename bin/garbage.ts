@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { type CollectGarbage, collectGarbage, type Finding } from '../commands/collect-garbage.ts';
+import { collectGarbage } from '../commands/collect-garbage.ts';
+import { foreseeCollection } from '../commands/foresee-collection.ts';
+import type { CollectGarbage } from '../commands/garbage.ts';
 import type { Recorder } from '../commands/record.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
@@ -8,7 +10,7 @@ import type { Database } from '../infra/database/connect.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import { garbageCollection, type RunGarbageCollection } from '../workers/collect-garbage.ts';
-import { contentsOf, garbageOf } from './contents.ts';
+import { contentsOf, foresightOf, garbageOf } from './contents.ts';
 
 export interface GarbageEngines {
   readonly log: EventLog;
@@ -16,8 +18,6 @@ export interface GarbageEngines {
   readonly store: BlobStore;
   readonly database: Database;
   readonly views: Views;
-  onFinding?(finding: Finding): void;
-  onFailure(error: unknown): void;
 }
 
 export const garbageSettings = ({ garbage_collection }: Configuration): CollectGarbage => ({
@@ -31,16 +31,19 @@ export const garbageSettings = ({ garbage_collection }: Configuration): CollectG
 
 /** The collector of garbage on its engines. */
 export function garbageCollector(engines: GarbageEngines): RunGarbageCollection {
-  const { record, store, database, onFinding, onFailure } = engines;
+  const { record, store, database } = engines;
   const contents = contentsOf(engines);
   const garbage = garbageOf(engines);
+  const foresight = foresightOf(engines);
   return garbageCollection({
     record,
-    collect: (report) =>
-      collectGarbage({ record, store, contents, garbage, newCondemnation: randomUUID, report }),
+    collect: (watching) =>
+      collectGarbage({ record, store, contents, garbage, newCondemnation: randomUUID, ...watching }),
+    foresee: (watching) => {
+      const foresee = foreseeCollection({ garbage, contents, foresight, store, ...watching });
+      return (settings, stopping) => foresee({ ...settings, toTheEnd: false }, stopping);
+    },
     alone: aloneIn(database, 'collect-garbage'),
     newRunId: randomUUID,
-    ...(onFinding !== undefined && { onFinding }),
-    onFailure,
   });
 }

@@ -1,4 +1,4 @@
-import type { Finding } from '../commands/collect-garbage.ts';
+import type { CollectionProgress, Finding } from '../commands/garbage.ts';
 import type { GarbageRun } from '../workers/collect-garbage.ts';
 import { garbageCollector, garbageSettings } from './garbage.ts';
 import { asTool } from './tool.ts';
@@ -9,6 +9,7 @@ export interface GcOptions {
   readonly grace?: number;
   readonly delay?: number;
   readonly orphans?: number;
+  readonly workers?: number;
 }
 
 /** Between two lines of progress, in milliseconds. */
@@ -28,12 +29,13 @@ export async function gc(file: string | undefined, options: GcOptions): Promise<
       orphanHours: orphans ?? configured.orphanHours,
     };
     const progress = dryRun ? undefined : showFindings();
-    const run = garbageCollector({
-      ...engines,
+    const run = garbageCollector(engines);
+    const finished = await run(settings, stopping, {
+      workers: options.workers,
       onFinding: progress?.count ?? ((finding) => console.log(wouldBe(finding))),
+      onProgress: progress?.update,
       onFailure: (error) => console.error(error),
     });
-    const finished = await run(settings, stopping);
     progress?.stop();
     if (finished === undefined) {
       console.error('another collector of garbage is at work');
@@ -60,19 +62,24 @@ function summary(run: GarbageRun, dryRun: boolean): string {
   return `${status} in ${(durationMs / 1000).toFixed(1)} s: ${outcome}`;
 }
 
-/** Says on standard error how much was done so far. */
+/** Says on standard error how much was done so far, and in which stage it is. */
 function showFindings(output: NodeJS.WriteStream = process.stderr) {
   let items = 0;
   let reclaimed = 0;
+  let at: CollectionProgress | undefined;
+  const number = (of: number): string => of.toLocaleString('en-US');
   const timer = setInterval(() => {
-    output.write(
-      `${items.toLocaleString('en-US')} items, ${reclaimed.toLocaleString('en-US')} bytes removed\n`,
-    );
+    const stage = at === undefined ? '' : `${at.stage}, ${number(at.done)}`;
+    const of = at?.total === undefined ? '' : ` of ${number(at.total)}`;
+    output.write(`${stage}${of}: ${number(items)} items, ${number(reclaimed)} bytes removed\n`);
   }, progressMs);
   return {
     count({ deed, bytes }: Finding): void {
       items += 1;
       if (deed === 'removed') reclaimed += bytes;
+    },
+    update(progress: CollectionProgress): void {
+      at = progress;
     },
     stop: () => clearInterval(timer),
   };

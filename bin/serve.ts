@@ -96,14 +96,14 @@ async function run(
   const metrics = serverMetrics();
   const log = measuredLog(foundation.log, metrics.instruments);
   const record = recorder({ log, catalogue, newEventId });
-  const background = backgroundRecorder({
-    log,
-    catalogue,
-    newEventId,
-    onDropped: (events) => metrics.instruments.backgroundEventsDropped.inc(events),
-    onError: (error) => logger.error({ err: error }, 'events cannot be recorded and are dropped'),
-  });
+  const onDropped = (events: number) => metrics.instruments.backgroundEventsDropped.inc(events);
+  const onError = (error: unknown) =>
+    logger.error({ err: error }, 'events cannot be recorded and are dropped');
+  const background = backgroundRecorder({ log, catalogue, newEventId, onDropped, onError });
   open.defer(() => background.close());
+  // Apart from logins, which need not wait behind thousands of them.
+  const pulls = backgroundRecorder({ log, catalogue, newEventId, gatherMs: 250, onDropped, onError });
+  open.defer(() => pulls.close());
   const views = await runViews({
     log,
     database: foundation.views,
@@ -161,6 +161,7 @@ async function run(
       settings: configurationSettings(configuration),
       system,
       auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
+      pulls: { background: pulls, onDropped },
       isReady,
       atEnd: (work) => open.defer(work),
     }),
@@ -214,7 +215,7 @@ async function run(
     const collecting = keepCollectingGarbage({
       schedule: garbage_collection.schedule,
       settings: garbageSettings(configuration),
-      run: garbageCollector({ log, record, store, database: foundation.views, views, onFailure }),
+      run: garbageCollector({ log, record, store, database: foundation.views, views }),
       onRun: (run) => {
         if (run === undefined) return logger.debug('another process collects garbage');
         metrics.garbageCollected(run);

@@ -27,6 +27,11 @@ function orphanHours(text: string): number {
   if (value > 0 && value < 1) throw new InvalidArgumentError('hours, 1 or more; 0 where nobody pushes');
   return value;
 }
+function workers(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 64) throw new InvalidArgumentError('1 to 64');
+  return value;
+}
 function mebibytes(text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value <= 0) throw new InvalidArgumentError('MiB a second, more than 0');
@@ -73,6 +78,7 @@ shiplog
   .option('--grace <hours>', 'instead of grace_hours and untagged_grace_hours', hours)
   .option('--delay <hours>', 'instead of delay_hours', hours)
   .option('--orphans <hours>', 'instead of orphan_hours', orphanHours)
+  .option('--workers <number>', 'how many condemnations and removals are under way at once, 1 to 64', workers)
   .action((options: GcOptions) => gc(file(), options));
 
 shiplog

@@ -2,11 +2,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Catalogue, currentVersion } from '../domain/catalogue.ts';
 import type { Metadata } from '../domain/event.ts';
 import { type IdKind, type IdsEvent, idAt, idsStream } from '../domain/ids/events.ts';
-import { type EventLog, RevisionConflict } from '../infra/event-log/port.ts';
+import { type EventLog, maxEventsPerAppend, RevisionConflict } from '../infra/event-log/port.ts';
 import { beyondAnyEnd } from './record.ts';
 
 /** A number that no other event of the log has for the same kind of thing. */
 export type AllocateId = (kind: IdKind, metadata: Metadata) => Promise<number>;
+
+/** The same for `count` numbers, which follow each other up to a thousand at least. */
+export type AllocateIds = (kind: IdKind, count: number, metadata: Metadata) => Promise<readonly number[]>;
 
 export interface AllocateIdPorts {
   readonly log: EventLog;
@@ -17,39 +20,52 @@ export interface AllocateIdPorts {
 const maxAttempts = 50;
 const maxPauseMs = 50;
 
-/** The log itself is the sequence: the number follows from the revision that the stream gave to our event. */
-export function idAllocator({ log, catalogue, newEventId }: AllocateIdPorts): AllocateId {
+/** See `idsAllocator`. */
+export function idAllocator(ports: AllocateIdPorts): AllocateId {
+  const allocateIds = idsAllocator(ports);
+  return async (kind, metadata) => {
+    const [id] = await allocateIds(kind, 1, metadata);
+    if (id === undefined) throw new Error(`no number was given away for ${kind}`);
+    return id;
+  };
+}
+
+/** The log itself is the sequence: the numbers follow from the revisions that the stream gave to our events. */
+export function idsAllocator({ log, catalogue, newEventId }: AllocateIdPorts): AllocateIds {
   /** The last revision of each stream, as this process knows it; another process may be further. */
   const known = new Map<IdKind, bigint>();
   const turns = new Map<IdKind, Promise<unknown>>();
 
-  return (kind, metadata) => {
-    // One after the other: rivals within a process would only conflict.
-    const turn = (turns.get(kind) ?? Promise.resolve()).then(
-      () => allocate(kind, metadata),
-      () => allocate(kind, metadata),
-    );
-    turns.set(kind, turn);
-    return turn;
+  return async (kind, count, metadata) => {
+    const ids: number[] = [];
+    while (ids.length < count) {
+      const some = Math.min(count - ids.length, maxEventsPerAppend);
+      // One after the other: rivals within a process would only conflict.
+      const turn = (turns.get(kind) ?? Promise.resolve()).then(
+        () => allocate(kind, some, metadata),
+        () => allocate(kind, some, metadata),
+      );
+      turns.set(kind, turn);
+      ids.push(...(await turn));
+    }
+    return ids;
   };
 
-  async function allocate(kind: IdKind, metadata: Metadata): Promise<number> {
+  async function allocate(kind: IdKind, count: number, metadata: Metadata): Promise<readonly number[]> {
     for (let attempt = 1; ; attempt += 1) {
       const last = known.get(kind) ?? (await lastRevision(kind));
-      const next = (last ?? -1n) + 1n;
-      const event: IdsEvent = { type: 'IdAllocated', data: { kind, id: idAt(kind, next) } };
-      const recorded = {
-        ...event,
-        id: newEventId(),
-        version: currentVersion(catalogue, event.type),
-        metadata,
-      };
+      const first = (last ?? -1n) + 1n;
+      const ids = Array.from({ length: count }, (_, index) => idAt(kind, first + BigInt(index)));
+      const events = ids.map((id) => {
+        const event: IdsEvent = { type: 'IdAllocated', data: { kind, id } };
+        return { ...event, id: newEventId(), version: currentVersion(catalogue, event.type), metadata };
+      });
       try {
-        await log.append(idsStream(kind), last ?? 'none', [recorded]);
-        known.set(kind, next);
-        return event.data.id;
+        await log.append(idsStream(kind), last ?? 'none', events);
+        known.set(kind, first + BigInt(count - 1));
+        return ids;
       } catch (error) {
-        // Whatever went wrong, the event may be there.
+        // Whatever went wrong, the events may be there.
         known.delete(kind);
         if (!(error instanceof RevisionConflict) || attempt === maxAttempts) throw error;
         await sleep(Math.random() * Math.min(2 ** attempt, maxPauseMs));

@@ -1,67 +1,25 @@
-import type { CondemnedManifest, ManifestAt } from '../domain/artifact/decider.ts';
-import type { BlobAt, CondemnedBlob } from '../domain/blob/decider.ts';
-import type { Digest } from '../domain/digest.ts';
+import type { CondemnedManifest } from '../domain/artifact/decider.ts';
+import type { BlobAt } from '../domain/blob/decider.ts';
 import type { Metadata } from '../domain/event.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
+import {
+  type CollectGarbage,
+  type CollectionProgress,
+  type Extent,
+  type Finding,
+  type Garbage,
+  maxRounds,
+  nameOf,
+  type Page,
+  type Place,
+  reasons,
+  type Sized,
+  stages,
+  start,
+  whyUnneeded,
+} from './garbage.ts';
 import { type Needed, type RemovalPorts, removal, type Settled } from './remove-unneeded.ts';
 import { sweepOrphans } from './sweep-orphans.ts';
-
-export interface CollectGarbage {
-  /** Says what would be done, and does nothing. */
-  readonly dryRun: boolean;
-  /** For how long a blob is kept that nothing needs, after the last that was done for it. */
-  readonly graceHours: number;
-  /** Whether manifests go that no tag, no index and no subject keeps. */
-  readonly untagged: boolean;
-  /** For how long they are kept after they lost what kept them. */
-  readonly untaggedGraceHours: number;
-  /** Between a condemnation and the removal. */
-  readonly delayHours: number;
-  /** The age from which on stored bytes go that no event names. */
-  readonly orphanHours: number;
-}
-
-/** Where a page of the views begins. */
-export interface Place {
-  readonly repository: string;
-  readonly digest: string;
-}
-interface Page<Item> {
-  readonly items: readonly Item[];
-  /** Undefined at the end. */
-  readonly next: Place | undefined;
-}
-type Sized<At> = At & { readonly size: number };
-
-/** What the views show that a collector asks for; all times are of the database's clock. */
-export interface Garbage {
-  /** What no manifest needs and is not condemned. */
-  unneededBlobs(after: Place, graceHours: number): Promise<Page<Sized<BlobAt>>>;
-  /** Resolves when all views show the condemnations, and what came before them. */
-  condemnedBlobs(after: Place, delayHours: number): Promise<Page<Sized<CondemnedBlob>>>;
-  /** What no index names and whose subject is not there, if it has one; a tag may point at it. */
-  unneededManifests(
-    after: Place,
-    graceHours: number,
-  ): Promise<Page<Sized<ManifestAt> & { readonly subject: Digest | null }>>;
-  /** As `condemnedBlobs`. */
-  condemnedManifests(after: Place, delayHours: number): Promise<Page<Sized<CondemnedManifest>>>;
-  /** Those of `keys` that the views, brought up to the log's head, do not name. */
-  unknownKeys(entries: readonly { key: string; digest: Digest }[]): Promise<readonly string[]>;
-  now(): Promise<Date>;
-}
-
-/** One thing that this run has done, or would have in a dry run, and why. What others did meanwhile is not told. */
-export interface Finding {
-  readonly deed: 'condemned' | 'reprieved' | 'removed';
-  readonly kind: 'blob' | 'manifest' | 'orphan';
-  /** None for bytes that no event names. */
-  readonly repository?: string;
-  readonly digest: Digest;
-  /** Stored bytes. For a removal those that went with it: none while another repository holds the blob. */
-  readonly bytes: number;
-  readonly why: string;
-}
 
 export interface CollectGarbagePorts extends RemovalPorts {
   readonly store: Pick<BlobStore, 'delete' | 'list' | 'size'>;
@@ -70,93 +28,124 @@ export interface CollectGarbagePorts extends RemovalPorts {
   readonly newCondemnation: () => string;
   /** Is told of everything that happens, as it happens. */
   readonly report: (finding: Finding) => void;
+  /** Is told how far the run is. Without it nothing is counted. */
+  readonly onProgress?: ((progress: CollectionProgress) => void) | undefined;
 }
 
-const start: Place = { repository: '', digest: '' };
-/** With a delay of 0 what falls takes others along; what falls in later rounds is for the next run. */
-const maxRounds = 100;
+/** So many for each worker are settled together: a run that is stopped ends what it has begun. */
+const batchItems = 50;
+const standardWorkers = 16;
 
 /**
  * Collects garbage while the registry works: removes what was condemned `delayHours` ago and is still not needed, and
  * condemns what is not needed now. All that it has to remember is in the views, so that it can be stopped at any
- * moment and goes on in its next run, and two of them at once do no harm. @throws the reason of `stopping`, aborted.
+ * moment and goes on in its next run, and two of them at once do no harm. For dry runs there is `foreseeCollection`.
+ * @throws the reason of `stopping`, aborted.
  */
 export const collectGarbage = (ports: CollectGarbagePorts) => {
-  const { garbage, contents, newCondemnation, report } = ports;
+  const { garbage, contents, newCondemnation, report, onProgress, workers = standardWorkers } = ports;
   const remove = removal(ports);
 
-  return async (settings: CollectGarbage, metadata: Metadata, stopping: AbortSignal): Promise<void> => {
-    const { dryRun, delayHours } = settings;
-    await settleManifests();
-    await settleBlobs();
-    if (settings.untagged) await condemnManifests();
-    for (let round = 1; settings.untagged && delayHours === 0 && !dryRun && round < maxRounds; round += 1) {
+  return async (
+    settings: Omit<CollectGarbage, 'dryRun'>,
+    metadata: Metadata,
+    stopping: AbortSignal,
+  ): Promise<void> => {
+    const { delayHours } = settings;
+    const extent = onProgress === undefined ? undefined : await garbage.measure(delayHours);
+    await settleManifests(extent);
+    await settleBlobs(extent);
+    if (settings.untagged) await condemnManifests(extent);
+    for (let round = 1; settings.untagged && delayHours === 0 && round < maxRounds; round += 1) {
       // An index takes its children along, an image its signatures.
       if ((await settleManifests()) === 0) break;
       await condemnManifests();
     }
-    await condemnBlobs();
-    if (delayHours === 0 && !dryRun) await settleBlobs();
-    await sweepOrphans(ports)(settings, stopping);
+    await condemnBlobs(extent);
+    if (delayHours === 0) await settleBlobs();
+    const stored = extent && extent.manifests + extent.blobs;
+    await sweepOrphans(ports)({ ...settings, dryRun: false }, stopping, stored);
 
-    async function* pagesOf<Item>(
+    async function* batchesOf<Item extends { readonly size: number }>(
       find: (after: Place) => Promise<Page<Item>>,
+      { stage, total, totalBytes }: { stage: string; total?: number; totalBytes?: number },
     ): AsyncGenerator<readonly Item[]> {
+      const batch = workers * batchItems;
+      let done = 0;
+      let bytes = 0;
+      const tell = (further: number) =>
+        onProgress?.({
+          ...{ stage, done: done + further },
+          ...(total !== undefined && { total: Math.max(total, done + further) }),
+          ...(totalBytes !== undefined && { bytes, totalBytes: Math.max(totalBytes, bytes) }),
+        });
       for (let at: Place | undefined = start; at !== undefined; ) {
-        stopping.throwIfAborted();
         const page: Page<Item> = await find(at);
-        if (page.items.length > 0) yield page.items;
+        for (let first = 0; first < page.items.length; first += batch) {
+          stopping.throwIfAborted();
+          tell(first);
+          const items = page.items.slice(first, first + batch);
+          yield items;
+          bytes += items.reduce((sum, { size }) => sum + size, 0);
+        }
+        done += page.seen;
+        tell(0);
         at = page.next;
+        stopping.throwIfAborted();
       }
     }
 
-    async function condemnBlobs(): Promise<void> {
-      for await (const page of pagesOf((after) => garbage.unneededBlobs(after, settings.graceHours))) {
-        const fresh = page.map((blob) => ({ ...blob, condemnation: newCondemnation() }));
-        const condemned = dryRun ? fresh : await remove.condemnBlobs(fresh, metadata);
+    async function condemnBlobs(of: Extent | undefined): Promise<void> {
+      const batches = batchesOf((after) => garbage.unneededBlobs(after, settings.graceHours), {
+        stage: stages.condemnBlobs,
+        ...(of !== undefined && { total: of.blobs }),
+      });
+      for await (const batch of batches) {
+        const fresh = batch.map((blob) => ({ ...blob, condemnation: newCondemnation() }));
+        const condemned = await remove.condemnBlobs(fresh, metadata);
         for (const blob of ownOf(fresh, condemned)) tell('condemned', 'blob', blob, reasons.unneeded);
         // What came to be needed meanwhile must not count as absent until the removal.
-        if (!dryRun) tellNeeded('blob', condemned, await remove.reprieveNeededBlobs(condemned, metadata));
+        tellNeeded('blob', condemned, await remove.reprieveNeededBlobs(condemned, metadata));
       }
     }
 
-    async function settleBlobs(): Promise<void> {
-      for await (const page of pagesOf((after) => garbage.condemnedBlobs(after, delayHours))) {
-        const settled = dryRun
-          ? foreseen(page, await contents.neededBlobs(page))
-          : await remove.settleBlobs(page, metadata);
-        tellSettled('blob', page, settled);
-      }
+    async function settleBlobs(of?: Extent): Promise<void> {
+      const batches = batchesOf((after) => garbage.condemnedBlobs(after, delayHours), {
+        stage: stages.settleBlobs,
+        ...(of !== undefined && { total: of.condemnedBlobs.items, totalBytes: of.condemnedBlobs.bytes }),
+      });
+      for await (const batch of batches)
+        tellSettled('blob', batch, await remove.settleBlobs(batch, metadata));
     }
 
-    async function condemnManifests(): Promise<void> {
-      const find = (after: Place) => garbage.unneededManifests(after, settings.untaggedGraceHours);
-      for await (const candidates of pagesOf(find)) {
+    async function condemnManifests(of?: Extent): Promise<void> {
+      const batches = batchesOf((after) => garbage.unneededManifests(after, settings.untaggedGraceHours), {
+        stage: stages.condemnManifests,
+        ...(of !== undefined && { total: of.manifests }),
+      });
+      for await (const candidates of batches) {
         const tagged = new Set((await contents.neededManifests(candidates)).map(nameOf));
-        const page = candidates.filter((manifest) => !tagged.has(nameOf(manifest)));
-        const fresh = page.map((manifest) => ({ ...manifest, condemnation: newCondemnation() }));
-        const condemned = dryRun ? fresh : await remove.condemnManifests(fresh, metadata);
-        for (const manifest of ownOf(fresh, condemned)) {
-          const { subject } = manifest;
-          tell('condemned', 'manifest', manifest, subject === null ? reasons.untagged : reasons.detached);
-        }
-        if (dryRun) continue;
+        const fresh = candidates
+          .filter((manifest) => !tagged.has(nameOf(manifest)))
+          .map((manifest) => ({ ...manifest, condemnation: newCondemnation() }));
+        const condemned = await remove.condemnManifests(fresh, metadata);
+        for (const manifest of ownOf(fresh, condemned))
+          tell('condemned', 'manifest', manifest, whyUnneeded(manifest));
         const needed = await remove.reprieveNeededManifests(condemned, { referrersStay: true }, metadata);
         tellNeeded('manifest', condemned, needed);
       }
     }
 
     /** Resolves to how many are gone. */
-    async function settleManifests(): Promise<number> {
+    async function settleManifests(of?: Extent): Promise<number> {
       let removed = 0;
-      for await (const page of pagesOf((after) => garbage.condemnedManifests(after, delayHours))) {
-        const settled = dryRun
-          ? foreseen(page, [
-              ...(await contents.neededManifests(page)),
-              ...(await contents.attachedManifests(page)),
-            ])
-          : await remove.settleManifests(page, { referrersStay: true }, metadata);
-        tellSettled('manifest', page, settled);
+      const batches = batchesOf((after) => garbage.condemnedManifests(after, delayHours), {
+        stage: stages.settleManifests,
+        ...(of !== undefined && { total: of.condemnedManifests }),
+      });
+      for await (const batch of batches) {
+        const settled = await remove.settleManifests(batch, { referrersStay: true }, metadata);
+        tellSettled('manifest', batch, settled);
         removed += settled.filter(({ outcome }) => outcome === 'removed').length;
       }
       return removed;
@@ -178,10 +167,10 @@ export const collectGarbage = (ports: CollectGarbagePorts) => {
 
     function tellSettled(
       kind: 'blob' | 'manifest',
-      page: readonly Sized<BlobAt>[],
+      batch: readonly Sized<BlobAt>[],
       settled: readonly Settled[],
     ): void {
-      for (const [index, { repository, digest }] of page.entries()) {
+      for (const [index, { repository, digest }] of batch.entries()) {
         const { outcome, isOwn, bytes } = settled[index] ?? { outcome: 'kept', isOwn: false, bytes: 0 };
         if (!isOwn) continue;
         const [deed, why] =
@@ -194,28 +183,8 @@ export const collectGarbage = (ports: CollectGarbagePorts) => {
   };
 };
 
-const reasons = {
-  unneeded: 'no manifest of the repository needs it',
-  untagged: 'no tag points at it and no index names it',
-  detached: 'no tag points at it, and what it refers to is not there',
-  still: 'it was condemned, and nothing has needed it since',
-  needed: 'it came to be needed',
-} as const;
-
-const nameOf = ({ repository, digest }: BlobAt): string => `${repository}@${digest}`;
-
 /** Those that are under their `fresh` condemnation, and not under one of somebody else. */
 function ownOf<At extends CondemnedManifest>(fresh: readonly At[], condemned: readonly At[]): readonly At[] {
   const own = new Set(fresh.map(({ condemnation }) => condemnation));
   return condemned.filter(({ condemnation }) => own.has(condemnation));
-}
-
-/** What a dry run says of condemned things; the bytes of a blob go only with its last repository. */
-function foreseen(page: readonly Sized<BlobAt>[], needed: readonly BlobAt[]): Settled[] {
-  const names = new Set(needed.map(nameOf));
-  return page.map((at) =>
-    names.has(nameOf(at))
-      ? { outcome: 'kept', isOwn: true, bytes: 0 }
-      : { outcome: 'removed', isOwn: true, bytes: at.size },
-  );
 }

@@ -25,6 +25,8 @@ export interface RemovalPorts {
   readonly record: Recorder;
   readonly store: Pick<BlobStore, 'delete'>;
   readonly contents: Contents;
+  /** How many decisions and deletions are under way at most; the log commits those that meet together. */
+  readonly workers?: number | undefined;
 }
 
 /** What became of something condemned: an upload or a push may have kept it before, or it is needed. */
@@ -39,8 +41,7 @@ export interface Settled {
 /** What is needed, by its name, and whether this call recorded that it stays. */
 export type Needed = ReadonlyMap<string, { readonly isOwn: boolean }>;
 
-/** How many decisions and deletions of one batch are under way: the log commits those that meet together. */
-const settledAtOnce = 16;
+const standardWorkers = 16;
 
 /**
  * The two phases of a removal, each for a batch. A condemned thing is recorded as such first; whether something needs
@@ -48,13 +49,13 @@ const settledAtOnce = 16;
  * that is condemned. So one of the two always sees the other, whatever lies between, on any gateway and after any
  * crash.
  */
-export function removal({ record, store, contents }: RemovalPorts) {
+export function removal({ record, store, contents, workers = standardWorkers }: RemovalPorts) {
   /** Resolves to those that are under a condemnation now, and which: it may be an earlier one. */
   async function condemnBlobs<Condemned extends CondemnedBlob>(
     blobs: readonly Condemned[],
     metadata: Metadata,
   ): Promise<readonly Condemned[]> {
-    const condemned = await atOnce(settledAtOnce, blobs, async (blob) => {
+    const condemned = await atOnce(workers, blobs, async (blob) => {
       const { repository, digest, condemnation } = blob;
       const { position, states } = await record(
         metadata,
@@ -69,7 +70,7 @@ export function removal({ record, store, contents }: RemovalPorts) {
   /** Keeps those of `blobs` that are needed, and resolves to them. */
   async function reprieveNeededBlobs(blobs: readonly BlobAt[], metadata: Metadata): Promise<Needed> {
     const needed = await contents.neededBlobs(blobs);
-    const reprieved = await atOnce(settledAtOnce, needed, ({ repository, digest }) =>
+    const reprieved = await atOnce(workers, needed, ({ repository, digest }) =>
       record(metadata, decision(blobStream(digest), reprieving(repository), { repository, digest })),
     );
     await contents.reached(last(reprieved));
@@ -80,7 +81,7 @@ export function removal({ record, store, contents }: RemovalPorts) {
   async function settleBlobs(blobs: readonly CondemnedBlob[], metadata: Metadata): Promise<Settled[]> {
     const needed = await reprieveNeededBlobs(blobs, metadata);
     const unneeded = blobs.filter((blob) => !needed.has(nameOf(blob)));
-    const removed = await atOnce(settledAtOnce, unneeded, ({ repository, digest, condemnation }) =>
+    const removed = await atOnce(workers, unneeded, ({ repository, digest, condemnation }) =>
       record(
         metadata,
         decision(blobStream(digest), removing(repository), { repository, digest, condemnation }),
@@ -88,7 +89,7 @@ export function removal({ record, store, contents }: RemovalPorts) {
     );
     await contents.reached(last(removed));
     const settled = await atOnce(
-      settledAtOnce,
+      workers,
       removed,
       async ({ states: [blob], events: [events] }): Promise<Settled> => {
         const [[, link]] = [...blob.links] as [[string, unknown]];
@@ -107,7 +108,7 @@ export function removal({ record, store, contents }: RemovalPorts) {
     manifests: readonly Condemned[],
     metadata: Metadata,
   ): Promise<readonly Condemned[]> {
-    const condemned = await atOnce(settledAtOnce, manifests, async (manifest) => {
+    const condemned = await atOnce(workers, manifests, async (manifest) => {
       const { repository, digest, condemnation } = manifest;
       const { position, states } = await record(
         metadata,
@@ -134,7 +135,7 @@ export function removal({ record, store, contents }: RemovalPorts) {
       referrersStay ? contents.attachedManifests(manifests) : [],
     ]);
     const staying = [...new Map([...needed, ...attached].map((at) => [nameOf(at), at])).values()];
-    const reprieved = await atOnce(settledAtOnce, staying, ({ repository, digest }) =>
+    const reprieved = await atOnce(workers, staying, ({ repository, digest }) =>
       record(
         metadata,
         decision(artifactStream(repository, digest), reprievingManifest, { repository, digest }),
@@ -152,7 +153,7 @@ export function removal({ record, store, contents }: RemovalPorts) {
   ): Promise<Settled[]> {
     const needed = await reprieveNeededManifests(manifests, rules, metadata);
     const unneeded = manifests.filter((manifest) => !needed.has(nameOf(manifest)));
-    const removed = await atOnce(settledAtOnce, unneeded, ({ repository, digest, condemnation }) =>
+    const removed = await atOnce(workers, unneeded, ({ repository, digest, condemnation }) =>
       record(
         metadata,
         decision(artifactStream(repository, digest), removingManifest, { repository, digest, condemnation }),
@@ -160,7 +161,7 @@ export function removal({ record, store, contents }: RemovalPorts) {
     );
     await contents.reached(last(removed));
     const settled = await atOnce(
-      settledAtOnce,
+      workers,
       removed,
       async ({ states: [manifest], events: [events] }): Promise<Settled> => {
         const deleted = events.find((event) => event.type === 'ManifestDeleted')?.data;

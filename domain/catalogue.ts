@@ -1,24 +1,33 @@
 import type { z } from 'zod';
 import { accessTokenEvent } from './access-token/events.ts';
 import { artifactEvent } from './artifact/events.ts';
+import { auditPurgeEvent, refusedChangeEvent } from './audit/events.ts';
 import { blobEvent } from './blob/events.ts';
 import { configurationEvent, configurationStream } from './configuration/events.ts';
 import { credentialUseEvent } from './credential-use/events.ts';
 import { systemCveAllowlistEvent, systemCveAllowlistStream } from './cve-allowlist/events.ts';
 import { emailEvent } from './email/events.ts';
 import type { RecordedEvent } from './event.ts';
+import { executionEvent } from './execution/events.ts';
+import { executionSweepEvent } from './execution-sweep/events.ts';
 import { garbageCollectionEvent } from './garbage-collection/events.ts';
 import { idsEvent } from './ids/events.ts';
+import { immutabilityEvent } from './immutability/events.ts';
 import { labelEvent } from './label/events.ts';
 import { loginEvent } from './login/events.ts';
 import { memberEvent, memberUpcasters } from './member/events.ts';
 import { preferencesEvent } from './preferences/events.ts';
 import { projectCreatedUpcasters, projectEvent } from './project/events.ts';
+import { pullEvent } from './pull/events.ts';
+import { queueEvent } from './queue/events.ts';
 import { quotaEvent, quotaRefusalEvent } from './quota/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
+import { retentionEvent } from './retention/events.ts';
 import { robotEvent, robotSecretChangedUpcasters } from './robot/events.ts';
+import { scheduleEvent } from './schedule/events.ts';
 import { tagEvent } from './tag/events.ts';
+import { taskEvent } from './task/events.ts';
 import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userCreatedUpcasters, userEvent } from './user/events.ts';
 import { userGroupEvent } from './user-group/events.ts';
@@ -67,6 +76,8 @@ const aggregates = [
   { stream: 'member/<project id>/<user id or group-id>', events: memberEvent.options },
   { stream: 'robot/<name>', events: robotEvent.options },
   { stream: 'labels/<project id or system>', events: labelEvent.options },
+  { stream: 'immutability/<project id>', events: immutabilityEvent.options },
+  { stream: 'retention/<policy id>', events: retentionEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
   { stream: 'credential-uses/<day>', events: credentialUseEvent.options },
   { stream: 'preferences/<user id>', events: preferencesEvent.options },
@@ -80,9 +91,17 @@ const aggregates = [
   { stream: tokenKeysStream, events: tokenKeyEvent.options },
   { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
   { stream: 'logins/<day>', events: loginEvent.options },
+  { stream: 'pulls/<day>', events: pullEvent.options },
+  { stream: 'refused-changes/<day>', events: refusedChangeEvent.options },
+  { stream: 'audit-purge/<run>', events: auditPurgeEvent.options },
   { stream: 'quota/<project id>', events: quotaEvent.options },
   { stream: 'quota-refusals/<project id>', events: quotaRefusalEvent.options },
   { stream: 'gc-run/<id>', events: garbageCollectionEvent.options },
+  { stream: 'execution/<id>', events: executionEvent.options },
+  { stream: 'task/<id>', events: taskEvent.options },
+  { stream: 'execution-sweep/<task id>', events: executionSweepEvent.options },
+  { stream: 'schedule/<kind>/<vendor id>', events: scheduleEvent.options },
+  { stream: 'queue/<kind>', events: queueEvent.options },
 ] as const;
 
 /** Every type of event that Shiplog has ever recorded. */

@@ -33,7 +33,10 @@ export interface Page<Row> {
 
 export type ColumnType = 'text' | 'integer' | 'long' | 'boolean' | 'time';
 /** By key, in lower case and without underscores; see `keyOf`. */
-export type Columns = Readonly<Record<string, { readonly column: string; readonly type: ColumnType }>>;
+export type Columns = Readonly<Record<string, { readonly column: Column; readonly type: ColumnType }>>;
+/** A name, or an expression in its place. */
+type Column = string | RawBuilder<unknown>;
+const sqlOf = (column: Column) => (typeof column === 'string' ? sql.ref(column) : column);
 
 /** Clients write `project_id` and `ProjectID` for the same. */
 export const keyOf = (written: string): string => written.replaceAll('_', '').toLowerCase();
@@ -55,13 +58,13 @@ export function orderOf(
   const asked = sort.flatMap(({ key, descending }) => {
     const found = Object.hasOwn(columns, keyOf(key)) ? columns[keyOf(key)] : undefined;
     if (found === undefined) return [];
-    return [descending ? sql`${sql.ref(found.column)} DESC` : sql`${sql.ref(found.column)}`];
+    return [descending ? sql`${sqlOf(found.column)} DESC` : sqlOf(found.column)];
   });
   return [...asked, ...standard.map((column) => sql`${sql.ref(column)}`)];
 }
 
-function conditionOf(filter: Filter, column: string, type: ColumnType): RawBuilder<SqlBool> {
-  const at = sql.ref(column);
+function conditionOf(filter: Filter, column: Column, type: ColumnType): RawBuilder<SqlBool> {
+  const at = sqlOf(column);
   switch (filter.kind) {
     case 'is': {
       const value = comparable(filter.value, type);
@@ -98,8 +101,8 @@ function conditionOf(filter: Filter, column: string, type: ColumnType): RawBuild
 }
 
 /** In any case of its letters. */
-export const containing = (column: string, part: string): RawBuilder<SqlBool> =>
-  sql<SqlBool>`${sql.ref(column)}::text ILIKE ${`%${part.replace(/[\\%_]/g, '\\$&')}%`}`;
+export const containing = (column: Column, part: string): RawBuilder<SqlBool> =>
+  sql<SqlBool>`${sqlOf(column)}::text ILIKE ${`%${part.replace(/[\\%_]/g, '\\$&')}%`}`;
 
 const flags: ReadonlyMap<string, boolean> = new Map([
   ['true', true],

@@ -12,6 +12,8 @@ export interface Place {
 export interface Page<Item> {
   readonly items: readonly Item[];
   readonly next: Place | undefined;
+  /** How many rows were looked at. */
+  readonly seen: number;
 }
 
 /** How many rows a page looks at, be they wanted or not: no query takes long, however many there are. */
@@ -60,9 +62,9 @@ export async function placesIn(
 /** `hours` before now, by the clock of the database. */
 export const hoursAgo = (hours: number) => sql<Date>`now() - make_interval(secs => ${hours * 3600})`;
 
-/** A condition on rows with the columns `repository` and `digest`: to be one of `places`. */
-export const among = (places: readonly Place[]) =>
-  sql<boolean>`(repository, digest) IN (
+/** A condition on rows with the columns `repository` and `column`, which is a digest: to be one of `places`. */
+export const among = (places: readonly Place[], column = 'digest') =>
+  sql<boolean>`(repository, ${sql.ref(column)}) IN (
     SELECT r COLLATE "C", d COLLATE "C" FROM unnest(
       ${places.map(({ repository }) => repository)}::text[],
       ${places.map(({ digest }) => digest)}::text[]) AS place(r, d))`;

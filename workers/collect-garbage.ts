@@ -1,5 +1,5 @@
 import { Cron } from 'croner';
-import type { CollectGarbage, Finding } from '../commands/collect-garbage.ts';
+import type { CollectGarbage, CollectionProgress, Finding } from '../commands/garbage.ts';
 import type { Recorder } from '../commands/record.ts';
 import type { DomainEvent, Metadata } from '../domain/event.ts';
 import { type GarbageCollectionEvent, garbageRunStream } from '../domain/garbage-collection/events.ts';
@@ -18,25 +18,39 @@ export interface GarbageRun {
   readonly durationMs: number;
 }
 
+/** How a run is done, and who is told of it. */
+export interface Collecting {
+  /** How many condemnations and removals are under way at once. */
+  readonly workers?: number | undefined;
+  /** The id of the run, a UUID: one that is begun again after a crash has the same. Without it, a new one. */
+  readonly run?: string | undefined;
+  /** Is told of everything that happens, as it happens. */
+  readonly onFinding?: ((finding: Finding) => void) | undefined;
+  readonly onProgress?: ((progress: CollectionProgress) => void) | undefined;
+  /** Is told why the run failed. */
+  readonly onFailure?: ((error: unknown) => void) | undefined;
+}
+
+type Watching = Pick<Collecting, 'workers' | 'onProgress'> & { report(finding: Finding): void };
+
 interface Ports {
   readonly record: Recorder;
   collect(
-    report: (finding: Finding) => void,
+    watching: Watching,
   ): (settings: CollectGarbage, metadata: Metadata, stopping: AbortSignal) => Promise<void>;
+  /** What `collect` would do. */
+  foresee(watching: Watching): (settings: CollectGarbage, stopping: AbortSignal) => Promise<void>;
   /** Runs `work` where nobody else collects, undefined where somebody does; see `aloneIn`. */
   alone<Result>(work: (lost: AbortSignal) => Promise<Result>): Promise<Result | undefined>;
   /** A new UUID. */
   newRunId(): string;
-  /** Is told of everything that happens, as it happens. */
-  onFinding?(finding: Finding): void;
-  /** Is told why a run failed. */
-  onFailure(error: unknown): void;
 }
 
 /** Resolves to what the run did, or to undefined where another collector is at work. */
 export type RunGarbageCollection = (
   settings: CollectGarbage,
   stopping: AbortSignal,
+  collecting?: Collecting,
 ) => Promise<GarbageRun | undefined>;
 
 /**
@@ -44,10 +58,9 @@ export type RunGarbageCollection = (
  * run records nothing, not even itself.
  */
 export const garbageCollection =
-  ({ record, collect, alone, newRunId, onFinding, onFailure }: Ports): RunGarbageCollection =>
-  (settings, stopping) =>
+  ({ record, collect, foresee, alone, newRunId }: Ports): RunGarbageCollection =>
+  (settings, stopping, { run = newRunId(), onFinding, onFailure, ...watching } = {}) =>
     alone(async (lost) => {
-      const run = newRunId();
       const metadata: Metadata = { actor: 'system', correlationId: run };
       const startedAt = performance.now();
       const counts = { condemned: 0, reprieved: 0, blobs: 0, manifests: 0, orphans: 0, bytes: 0 };
@@ -61,12 +74,14 @@ export const garbageCollection =
 
       async function collectUntilStopped(): Promise<GarbageRun['status']> {
         const signal = AbortSignal.any([stopping, lost]);
+        const watched = { ...watching, report: count };
         try {
-          await collect(count)(settings, metadata, signal);
+          if (settings.dryRun) await foresee(watched)(settings, signal);
+          else await collect(watched)(settings, metadata, signal);
           return 'completed';
         } catch (error) {
           if (stopping.aborted) return 'stopped';
-          onFailure(error);
+          onFailure?.(error);
           return 'failed';
         }
       }
@@ -113,7 +128,7 @@ export function keepCollectingGarbage(options: {
   const stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();
   const job = new Cron(schedule, { protect: true }, () => {
-    running = run(settings, stopping.signal).then(onRun, onFailure);
+    running = run(settings, stopping.signal, { onFailure }).then(onRun, onFailure);
     return running;
   });
   return {

@@ -13,6 +13,12 @@ const firstIds = {
   'user-group': 1,
   label: 1,
   'access-token': 1,
+  'immutable-rule': 1,
+  webhook: 1,
+  retention: 1,
+  execution: 1,
+  task: 1,
+  schedule: 1,
 } as const;
 export type IdKind = keyof typeof firstIds;
 
@@ -25,7 +31,9 @@ export const idsEvent = z.discriminatedUnion('type', [
   eventOf('IdAllocated', 'A number was given away, whether or not it was used in the end.', {
     kind: z
       .string()
-      .describe('What the number is for: user, project, member, robot, label, user-group or access-token'),
+      .describe(
+        'What the number is for: user, project, member, robot, label, user-group, access-token, immutable-rule, webhook, retention, execution, task or schedule',
+      ),
     id: z.int().positive().describe('The number; it follows from the revision of the event'),
   }),
 ]);

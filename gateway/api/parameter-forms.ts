@@ -54,6 +54,7 @@ const repositoryName = z
 export const pathForms = {
   addition: text,
   digest: text,
+  eid: id,
   execution_id: id,
   group_id: id,
   id,
@@ -78,6 +79,7 @@ export const pathForms = {
   robot_id: id,
   session_id: text,
   tag_name: text,
+  tid: id,
   token_id: id,
   task_id: id,
   user_id: id,

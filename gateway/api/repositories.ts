@@ -33,7 +33,7 @@ const shown = (repository: Repository) => ({
   name: repository.name,
   description: repository.description,
   artifact_count: repository.artifactCount,
-  pull_count: 0,
+  pull_count: repository.pullCount,
   creation_time: repository.createdAt,
   update_time: repository.updatedAt,
 });

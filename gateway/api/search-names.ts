@@ -83,7 +83,7 @@ export function searchNamesRoutes(api: FastifyInstance, ports: ApiPorts & Search
           project_name: repository.project,
           project_public: projectsByName.get(repository.project)?.public ?? false,
           repository_name: repository.name,
-          pull_count: 0,
+          pull_count: repository.pullCount,
           artifact_count: repository.artifactCount,
         })),
       };

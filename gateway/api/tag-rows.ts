@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { TagLocks } from '../../domain/immutability/locks.ts';
 import type { ListedAccessory } from '../../projections/repositories/accessories.ts';
 import type { ListedArtifact, ListedChild } from '../../projections/repositories/artifacts.ts';
 import { type TagPlace, type TagRow, tagOrders } from '../../projections/repositories/tag-rows.ts';
@@ -7,6 +8,7 @@ import type { Access } from './access.ts';
 import { listsAfter, time } from './answer-forms.ts';
 import { findLabels } from './artifact-form.ts';
 import { badRequest, unprocessable } from './faults.ts';
+import { locksIn } from './immutability.ts';
 import { repositoryAt, repositoryPath } from './in-repository.ts';
 import { labelAnswer, shownLabel } from './label-form.ts';
 import { operation } from './operation.ts';
@@ -27,7 +29,9 @@ const row = z
       at: time.describe('When it came to point where it does'),
       by: z.string().nullable().describe('`user:name` or `robot:name`, for who has logged in'),
     }),
+    pulled: z.object({ at: time }).nullable().describe('When it was pulled last by its name, null for never'),
     labels: z.array(labelAnswer).describe('Those of the artifact'),
+    immutable: z.boolean().describe('Whether a rule keeps it from being moved or deleted'),
     moves: z.int().describe('How often it has moved since it was assigned'),
   })
   .meta({ id: 'TagRow' });
@@ -61,7 +65,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
       answer: listsAfter(row),
     },
     async ({ request, path, query }) => {
-      const { principal } = await access.inProject(request, 'tag:list');
+      const { principal, project } = await access.inProject(request, 'tag:list');
       const [order, descending] = orderIn(query.sort);
       const repository = await repositoryAt(ports, path);
       const size = limitOr(query.limit);
@@ -73,8 +77,9 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
       });
       const page = rows.slice(0, size);
       const last = page.at(-1);
+      const locks = (await locksIn(ports.immutability, project))(repository.name);
       return {
-        rows: await shownRows(page, principal.kind !== 'anonymous'),
+        rows: await shownRows(page, locks, principal.kind !== 'anonymous'),
         // How many have the part of a name, nobody has counted.
         total: query.q === undefined ? repository.tagCount : undefined,
         next: rows.length > size && last !== undefined ? cursorOf(last.place) : undefined,
@@ -83,7 +88,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
   );
 
   /** What the tags point at is looked up for all of them at once. */
-  async function shownRows(rows: readonly TagRow[], isKnown: boolean) {
+  async function shownRows(rows: readonly TagRow[], locks: TagLocks, isKnown: boolean) {
     const artifacts = await contents.findArtifacts([...new Set(rows.map(({ artifactId }) => artifactId))]);
     const [children, accessories, labels] = await Promise.all([
       contents.findChildrenOf(artifacts, maxParts),
@@ -91,7 +96,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
       findLabels(ports.labels, artifacts),
     ]);
     const byId = new Map(artifacts.map((artifact) => [artifact.id, artifact]));
-    return rows.flatMap(({ tag, artifactId, pushedAt, pushedBy, moves }) => {
+    return rows.flatMap(({ tag, artifactId, pushedAt, pulledAt, pushedBy, moves }) => {
       const artifact = byId.get(artifactId);
       // Deleted since the page was found.
       if (artifact === undefined) return [];
@@ -107,7 +112,9 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
           signatures: attached.filter(isSignature).length,
           has_sbom: attached.some(({ type }) => type === 'sbom.harbor'),
           pushed: { at: pushedAt, by: isKnown ? pushedBy : null },
+          pulled: pulledAt && { at: pulledAt },
           labels: (labels.get(`${artifact.repository}@${artifact.digest}`) ?? []).map(shownLabel),
+          immutable: locks.forbid(tag),
           moves,
         },
       ];
@@ -146,7 +153,8 @@ const cursorOf = ({ key, tag }: TagPlace): string =>
 
 const placeForm = z.tuple([z.string().max(1024), z.string().max(128)]);
 /** What a key of each order looks like; the database would refuse others in its own words. */
-const keyForms = { name: /^[^\0]*$/, pushed: /^\d{1,17}$/, size: /^\d{1,18}$/ };
+const microseconds = /^\d{1,17}$/;
+const keyForms = { name: /^[^\0]*$/, pushed: microseconds, pulled: microseconds, size: /^\d{1,18}$/ };
 
 /** @throws RequestRefused 400 for what no answer has given. */
 function placeIn(cursor: string, order: keyof typeof keyForms): TagPlace {

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { DeleteTag } from '../../commands/delete-tag.ts';
 import type { PushManifest } from '../../commands/push-manifest.ts';
+import type { RecordPull } from '../../commands/record-pulls.ts';
 import type { ManifestAt } from '../../domain/artifact/decider.ts';
 import { parseManifest } from '../../domain/artifact/manifest.ts';
 import { algorithmOf, type Digest, digestFrom } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
-import { isMet, type RemoveTag, type TagCondition } from '../../domain/tag/decider.ts';
+import { isMet, type TagCondition } from '../../domain/tag/decider.ts';
 import { BlobNotFound, type BlobStore } from '../../infra/blob-store/port.ts';
 import type { ManifestCache } from '../../infra/manifest-cache/port.ts';
 import { RequestRefused } from '../errors.ts';
@@ -35,7 +37,8 @@ export interface ManifestPorts {
   pushManifest(push: PushManifest, metadata: Metadata): Promise<bigint>;
   /** Resolves to whether it was there, when no read shows it any more. */
   deleteManifest(at: ManifestAt, metadata: Metadata): Promise<boolean>;
-  deleteTag(tag: RemoveTag, metadata: Metadata): Promise<bigint>;
+  deleteTag(tag: DeleteTag, metadata: Metadata): Promise<bigint>;
+  readonly recordPull: RecordPull;
   repositoryExists(name: string): Promise<boolean>;
   /** Resolves when a read of manifests, tags and repositories shows what was recorded up to the position. */
   manifestsReached(position: bigint): Promise<void>;
@@ -93,15 +96,18 @@ export function manifestRoutes(app: FastifyInstance, ports: ManifestPorts): void
   });
 
   app.get<ManifestPath>('/v2/:name/manifests/:reference', async (request, reply) => {
-    const { repository } = await permit(request, 'pull');
+    const { repository, projectId, metadata } = await permit(request, 'pull');
     const reference = readReference(request.params.reference);
     const manifest = await find(repository, reference);
+    // Who has it already pulls nothing.
     if (answerUnchanged(request, reply, manifest)) return reply.send();
     const bytes = await read(manifest).catch(async (error) => {
       // Deleted since it was found, and not lost?
       if (error instanceof BlobNotFound) await ports.asOfNow(() => find(repository, reference));
       throw error;
     });
+    const tag = reference.kind === 'tag' ? { tag: reference.tag } : {};
+    ports.recordPull({ repository, projectId, digest: manifest.digest, ...tag }, metadata);
     // Bytes and not a string: Fastify would add a charset to the media type, which clients compare.
     return reply.headers(headersOf(manifest)).send(bytes);
   });

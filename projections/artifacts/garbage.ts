@@ -15,6 +15,8 @@ export interface CondemnedManifest extends SizedManifestAt {
 export interface UnneededManifest extends SizedManifestAt {
   /** What it refers to, which is not there. */
   readonly subject: Digest | null;
+  /** Since when its grace counts. */
+  readonly since: Date;
 }
 
 /**
@@ -50,6 +52,7 @@ export async function findUnneededManifests(
       'page.digest',
       'page.size',
       'page.subject',
+      fn<Date>('greatest', ['page.pushed_at', 'touched.touched_at', 'lost.touched_at']).as('since'),
       and([
         eb(
           fn<Date>('greatest', ['page.pushed_at', 'touched.touched_at', 'lost.touched_at']),
@@ -87,8 +90,13 @@ export async function findUnneededManifests(
     .execute();
   const items = rows.filter(({ unneeded }) => unneeded);
   return {
-    items: items.map((row) => ({ ...sizedManifest(row), subject: row.subject as Digest | null })),
+    items: items.map((row) => ({
+      ...sizedManifest(row),
+      subject: row.subject as Digest | null,
+      since: row.since,
+    })),
     next: nextOf(rows),
+    seen: rows.length,
   };
 }
 
@@ -117,7 +125,24 @@ export async function findCondemnedManifests(
   return {
     items: rows.map((row) => ({ ...sizedManifest(row), condemnation: row.condemnation })),
     next: nextOf(rows),
+    seen: rows.length,
   };
+}
+
+/** As `measureBlobs`, of the manifests. */
+export async function measureManifests(db: Kysely<ArtifactsDatabase>, delayHours: number) {
+  const [present, condemned] = await Promise.all([
+    db
+      .selectFrom('artifacts')
+      .select(({ fn }) => fn.countAll<string>().as('count'))
+      .executeTakeFirstOrThrow(),
+    db
+      .selectFrom('condemned')
+      .select(({ fn }) => fn.countAll<string>().as('count'))
+      .where('condemned_at', '<=', hoursAgo(delayHours))
+      .executeTakeFirstOrThrow(),
+  ]);
+  return { present: Number(present.count), condemned: Number(condemned.count) };
 }
 
 /** Those of `manifests` that an index of their repository names. */

@@ -9,6 +9,10 @@ export interface LinkedBlob {
   /** Bytes. */
   readonly size: number;
 }
+export interface UnneededBlob extends LinkedBlob {
+  /** Since when its grace counts. */
+  readonly since: Date;
+}
 export interface CondemnedBlob extends LinkedBlob {
   readonly condemnation: string;
 }
@@ -18,7 +22,7 @@ export async function findUnneededBlobs(
   db: Kysely<BlobsDatabase>,
   after: Place,
   graceHours: number,
-): Promise<Page<LinkedBlob>> {
+): Promise<Page<UnneededBlob>> {
   const rows = await db
     .with('page', (page) =>
       page
@@ -40,6 +44,7 @@ export async function findUnneededBlobs(
       'page.repository',
       'page.digest',
       'blobs.size',
+      fn<Date>('greatest', ['page.touched_at', 'released.released_at']).as('since'),
       and([
         eb(fn<Date>('greatest', ['page.touched_at', 'released.released_at']), '<=', hoursAgo(graceHours)),
         not(
@@ -64,7 +69,11 @@ export async function findUnneededBlobs(
     .orderBy('page.digest')
     .execute();
   const items = rows.filter(({ unneeded }) => unneeded);
-  return { items: items.map(linkedBlob), next: nextOf(rows) };
+  return {
+    items: items.map((row) => ({ ...linkedBlob(row), since: row.since })),
+    next: nextOf(rows),
+    seen: rows.length,
+  };
 }
 
 /** The blobs of the next page that were condemned `delayHours` ago or before. */
@@ -88,6 +97,30 @@ export async function findCondemnedBlobs(
   return {
     items: rows.map((row) => ({ ...linkedBlob(row), condemnation: row.condemnation })),
     next: nextOf(rows),
+    seen: rows.length,
+  };
+}
+
+/** How much a run that removes what was condemned `delayHours` ago has to look at; counted, which takes its time. */
+export async function measureBlobs(db: Kysely<BlobsDatabase>, delayHours: number) {
+  const [linked, condemned] = await Promise.all([
+    db
+      .selectFrom('links')
+      .select(({ fn }) => fn.countAll<string>().as('count'))
+      .executeTakeFirstOrThrow(),
+    db
+      .selectFrom('condemned')
+      .leftJoin('blobs', 'blobs.digest', 'condemned.digest')
+      .select(({ fn }) => [
+        fn.countAll<string>().as('count'),
+        fn.sum<string | null>('blobs.size').as('bytes'),
+      ])
+      .where('condemned_at', '<=', hoursAgo(delayHours))
+      .executeTakeFirstOrThrow(),
+  ]);
+  return {
+    linked: Number(linked.count),
+    condemned: { items: Number(condemned.count), bytes: Number(condemned.bytes ?? 0) },
   };
 }
 

@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import { type Columns, conditionsOf, type Filter, keyOf, type Listing, orderOf } from '../listing.ts';
 import { isWithin } from '../paging.ts';
+import { pullTimeOf } from '../pulls/queries.ts';
 import { isListed, type RepositoriesDatabase, rowsIn } from './tables.ts';
 
 /** Whose artifacts are listed; of a project all, or of each repository the one that was pushed last. */
@@ -23,6 +24,7 @@ const kindColumns: Columns = {
   mediatype: { column: 'media_type', type: 'text' },
   artifacttype: { column: 'artifact_type', type: 'text' },
 };
+/** Of `a`. */
 const columns: Columns = {
   ...kindColumns,
   id: { column: 'id', type: 'long' },
@@ -30,6 +32,7 @@ const columns: Columns = {
   repositoryname: { column: 'repository', type: 'text' },
   manifestmediatype: { column: 'manifest_media_type', type: 'text' },
   pushtime: { column: 'pushed_at', type: 'time' },
+  pulltime: { column: pullTimeOf('artifacts', 'a'), type: 'time' },
   size: { column: 'size', type: 'long' },
 };
 

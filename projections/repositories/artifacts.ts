@@ -3,6 +3,7 @@ import type { AccessoryType } from '../../domain/artifact/accessory.ts';
 import type { Attributes } from '../../domain/artifact/attributes.ts';
 import type { ChildDescriptor } from '../../domain/descriptor.ts';
 import type { Digest } from '../../domain/digest.ts';
+import { lastPullOf } from '../pulls/queries.ts';
 import { type ArtifactState, type RepositoriesDatabase, rowsIn } from './tables.ts';
 
 export interface ListedArtifact {
@@ -19,6 +20,8 @@ export interface ListedArtifact {
   readonly annotations: Readonly<Record<string, string>>;
   readonly attributes: Attributes;
   readonly pushedAt: Date;
+  /** Null for never. */
+  readonly pulledAt: Date | null;
   readonly tagCount: number;
   readonly state: ArtifactState;
   /** What it is to its subject, null for what is no accessory. */
@@ -40,6 +43,7 @@ export async function findArtifacts(db: Db, ids: readonly number[]): Promise<Lis
   const rows = await db
     .selectFrom('listed_artifacts')
     .selectAll()
+    .select(lastPull)
     .where('id', '=', sql<string>`ANY (${[...ids]}::bigint[])`)
     .execute();
   const sizes = await sizesOf(db, rows);
@@ -58,6 +62,7 @@ export async function findArtifact(
   const row = await db
     .selectFrom('listed_artifacts')
     .selectAll()
+    .select(lastPull)
     .where('repository', '=', repository)
     .where('digest', '=', (eb) =>
       reference.kind === 'digest'
@@ -72,7 +77,8 @@ export async function findArtifact(
   return row && artifactOf(row, await sizesOf(db, [row]));
 }
 
-type Row = RepositoriesDatabase['listed_artifacts'];
+const lastPull = lastPullOf('artifacts', 'listed_artifacts').as('pulled_at');
+type Row = RepositoriesDatabase['listed_artifacts'] & { readonly pulled_at: Date | null };
 
 const artifactOf = (row: Row, sizes: ReadonlyMap<string, number>): ListedArtifact => ({
   id: Number(row.id),
@@ -86,6 +92,7 @@ const artifactOf = (row: Row, sizes: ReadonlyMap<string, number>): ListedArtifac
   annotations: JSON.parse(row.annotations),
   attributes: JSON.parse(row.attributes),
   pushedAt: row.pushed_at,
+  pulledAt: row.pulled_at,
   tagCount: Number(row.tag_count),
   state: row.state,
   accessory: row.accessory as AccessoryType | null,

@@ -1,6 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
 import { type Visible, visibleProjects } from '../projects/queries.ts';
+import { pullCountOf } from '../pulls/queries.ts';
 import { type RepositoriesDatabase, rowsIn } from './tables.ts';
 
 export interface Repository {
@@ -14,6 +15,7 @@ export interface Repository {
   readonly artifactCount: number;
   /** Those of accessories are among them. */
   readonly tagCount: number;
+  readonly pullCount: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
 }
@@ -25,6 +27,7 @@ const columns: Columns = {
   projectid: { column: 'project_totals.project_id', type: 'integer' },
   description: { column: 'description', type: 'text' },
   artifactcount: { column: 'artifact_count', type: 'long' },
+  pullcount: { column: pullCountOf('repositories'), type: 'long' },
   creationtime: { column: 'created_at', type: 'time' },
   updatetime: { column: 'updated_at', type: 'time' },
 };
@@ -40,6 +43,7 @@ const shown = [
   'created_at as createdAt',
   'updated_at as updatedAt',
 ] as const;
+const pullCount = pullCountOf('repositories').as('pull_count');
 
 export async function repositoryExists(db: Kysely<RepositoriesDatabase>, name: string): Promise<boolean> {
   const row = await db.selectFrom('repositories').select('name').where('name', '=', name).executeTakeFirst();
@@ -67,7 +71,11 @@ export async function findRepository(
   db: Kysely<RepositoriesDatabase>,
   name: string,
 ): Promise<Repository | undefined> {
-  const row = await joined(db).select(shown).where('repositories.name', '=', name).executeTakeFirst();
+  const row = await joined(db)
+    .select(shown)
+    .select(pullCount)
+    .where('repositories.name', '=', name)
+    .executeTakeFirst();
   return row && repositoryOf(row);
 }
 
@@ -101,6 +109,7 @@ export async function listRepositoriesOf(
   );
   const page = all
     .select(shown)
+    .select(pullCount)
     .orderBy(orderOf(listing, columns, []))
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
@@ -126,17 +135,19 @@ function isAmong(db: Kysely<RepositoriesDatabase>, of: OfProjects) {
     SELECT name FROM ${rowsIn(db, 'project_totals')} p WHERE ${visibleProjects(of)})`;
 }
 
-type Row = Omit<Repository, 'id' | 'artifactCount' | 'tagCount'> & {
+type Row = Omit<Repository, 'id' | 'artifactCount' | 'tagCount' | 'pullCount'> & {
   readonly id: string;
   readonly artifact_count: string;
   readonly tag_count: string;
+  readonly pull_count: string;
 };
 
-const repositoryOf = ({ id, artifact_count, tag_count, ...row }: Row): Repository => ({
+const repositoryOf = ({ id, artifact_count, tag_count, pull_count, ...row }: Row): Repository => ({
   ...row,
   id: Number(id),
   artifactCount: Number(artifact_count),
   tagCount: Number(tag_count),
+  pullCount: Number(pull_count),
 });
 
 export interface Count {

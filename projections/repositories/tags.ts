@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import { lastPullOf, pullTimeOf } from '../pulls/queries.ts';
 import { askedFor, grouped, type ListedArtifact } from './artifacts.ts';
 import { type RepositoriesDatabase, rowsIn } from './tables.ts';
 
@@ -9,6 +10,8 @@ export interface ListedTag {
   readonly name: string;
   /** When it came to point where it does. */
   readonly pushedAt: Date;
+  /** Null for never. */
+  readonly pulledAt: Date | null;
 }
 
 type Db = Kysely<RepositoriesDatabase>;
@@ -17,6 +20,7 @@ const columns: Columns = {
   id: { column: 'id', type: 'long' },
   name: { column: 'tag', type: 'text' },
   pushtime: { column: 'pushed_at', type: 'time' },
+  pulltime: { column: pullTimeOf('tags', 'listed_tags'), type: 'time' },
 };
 
 /** The tags that point at the artifact. */
@@ -32,6 +36,7 @@ export async function listTagsOf(
   );
   const page = all
     .select(['id', 'tag', 'pushed_at'])
+    .select(lastPullOf('tags', 'listed_tags').as('pulled_at'))
     .orderBy(orderOf(listing, columns, []))
     .orderBy('pushed_at', 'desc')
     .orderBy('id', 'desc')
@@ -56,17 +61,25 @@ export async function findTagsOf(
 ): Promise<ReadonlyMap<number, readonly ListedTag[]>> {
   const tagged = artifacts.filter(({ tagCount }) => tagCount > 0);
   if (tagged.length === 0) return new Map();
-  const { rows } = await sql<{ artifact: string; id: string; tag: string; pushed_at: Date }>`
-    SELECT asked.id AS artifact, t.id, t.tag, t.pushed_at FROM ${askedFor(tagged)}, LATERAL (
-      SELECT id, tag, pushed_at FROM ${rowsIn(db, 'listed_tags')} t
+  const { rows } = await sql<TagRow & { artifact: string }>`
+    SELECT asked.id AS artifact, t.id, t.tag, t.pushed_at, ${lastPullOf('tags', 't')} AS pulled_at FROM ${askedFor(tagged)}, LATERAL (
+      SELECT repository, id, tag, pushed_at FROM ${rowsIn(db, 'listed_tags')} t
       WHERE t.repository = asked.repository AND t.digest = asked.digest
       ORDER BY t.pushed_at DESC, t.id DESC LIMIT ${limit}
     ) t ORDER BY asked.id, t.pushed_at DESC, t.id DESC`.execute(db);
   return grouped(rows, ({ artifact }) => Number(artifact), tagOf);
 }
 
-const tagOf = ({ id, tag, pushed_at }: { id: string; tag: string; pushed_at: Date }): ListedTag => ({
+interface TagRow {
+  readonly id: string;
+  readonly tag: string;
+  readonly pushed_at: Date;
+  readonly pulled_at: Date | null;
+}
+
+const tagOf = ({ id, tag, pushed_at, pulled_at }: TagRow): ListedTag => ({
   id: Number(id),
   name: tag,
   pushedAt: pushed_at,
+  pulledAt: pulled_at,
 });

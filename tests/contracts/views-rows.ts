@@ -6,7 +6,9 @@ import type { DomainEvent } from '../../domain/event.ts';
 import { labelsStream } from '../../domain/label/events.ts';
 import { type Entity, memberStream } from '../../domain/member/events.ts';
 import { projectStream } from '../../domain/project/events.ts';
+import { queueStream } from '../../domain/queue/events.ts';
 import { robotStream } from '../../domain/robot/events.ts';
+import { scheduleStream } from '../../domain/schedule/events.ts';
 import { userStream } from '../../domain/user/events.ts';
 import { userGroupStream } from '../../domain/user-group/events.ts';
 import type { Database } from '../../infra/database/connect.ts';
@@ -17,7 +19,7 @@ import { run, type Setting } from './views-setting.ts';
 
 /** As the aggregate names it; projections look at it only of those that are told apart here. */
 function streamOf({ type, data }: DomainEvent): string {
-  const { name, username, projectId, groupId, entityType, entityId } = data as {
+  const { name, username, projectId, groupId, entityType, entityId, kind, vendorId } = data as {
     readonly [key: string]: string & number & Entity['entityType'];
   };
   if (type.startsWith('UserGroup')) return userGroupStream(groupId ?? 0);
@@ -28,6 +30,8 @@ function streamOf({ type, data }: DomainEvent): string {
   if (type.startsWith('Label')) return labelsStream(projectId ?? null);
   if (type.startsWith('Robot')) return robotStream(name ?? '');
   if (type.startsWith('User')) return userStream(username ?? '');
+  if (type.startsWith('Schedule')) return scheduleStream(kind ?? '', vendorId ?? 0);
+  if (type.startsWith('Queue')) return queueStream(kind ?? '');
   if (type.startsWith('Project')) return projectStream(name ?? '');
   if (type.startsWith('Member'))
     return memberStream(projectId ?? 0, { entityType: entityType ?? 'user', entityId: entityId ?? 0 });

@@ -1,21 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { contentsOf, garbageOf } from '../../bin/contents.ts';
+import { Readable } from 'node:stream';
+import { contentsOf, foresightOf, garbageOf } from '../../bin/contents.ts';
 import { garbageCollector } from '../../bin/garbage.ts';
 import { storedContents } from '../../bin/scrub.ts';
-import {
-  type CollectGarbage,
-  collectGarbage,
-  type Finding,
-  type Garbage,
-} from '../../commands/collect-garbage.ts';
+import { atOnce } from '../../commands/at-once.ts';
+import { collectGarbage } from '../../commands/collect-garbage.ts';
 import type { Contents } from '../../commands/contents.ts';
 import { deleteManifest } from '../../commands/delete-manifest.ts';
+import { foreseeCollection } from '../../commands/foresee-collection.ts';
+import type { CollectGarbage, Finding, Garbage } from '../../commands/garbage.ts';
 import { mountBlob } from '../../commands/mount-blob.ts';
 import { type PushManifest, pushManifest } from '../../commands/push-manifest.ts';
 import { recorder } from '../../commands/record.ts';
 import { removal } from '../../commands/remove-unneeded.ts';
 import { reportDamage } from '../../commands/report-damage.ts';
+import { storeBlob } from '../../commands/store-blob.ts';
 import { parseManifest } from '../../domain/artifact/manifest.ts';
 import { catalogue } from '../../domain/catalogue.ts';
 import type { Digest } from '../../domain/digest.ts';
@@ -26,8 +26,10 @@ import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { runViews } from '../../infra/views/runner.ts';
 import { projections } from '../../projections/projections.ts';
+import type { Collecting } from '../../workers/collect-garbage.ts';
 import { type Scrubbed, type ScrubPlace, type ScrubProgress, scrub } from '../../workers/scrub.ts';
 import type { Scope, TestServer } from '../server.ts';
+import { digestOf } from './client.ts';
 import { openLogOf } from './server-log.ts';
 
 /** No grace and no delay; bytes that no event names stay, since somebody may be pushing. */
@@ -174,13 +176,42 @@ export async function openCollector(t: Scope, server: TestServer) {
     },
 
     /** A run as the server does it. */
-    run: (settings: Partial<CollectGarbage> = {}, stopping = new AbortController().signal) =>
-      garbageCollector({
-        ...{ log, record, store, database, views },
-        onFailure: (error) => {
-          throw error;
+    run: (
+      settings: Partial<CollectGarbage> = {},
+      stopping = new AbortController().signal,
+      collecting: Collecting = {},
+    ) =>
+      garbageCollector({ log, record, store, database, views })(
+        { ...atOnceSettings, ...settings },
+        stopping,
+        {
+          onFailure: (error) => {
+            throw error;
+          },
+          ...collecting,
         },
-      })({ ...atOnceSettings, ...settings }, stopping),
+      ),
+
+    /** What `collect` would do. */
+    async foresee(settings: Partial<CollectGarbage> & { readonly toTheEnd?: boolean } = {}) {
+      const findings: Finding[] = [];
+      const foresee = foreseeCollection({
+        ...{ garbage, contents, store, foresight: foresightOf({ database, views }) },
+        report: (finding) => findings.push(finding),
+      });
+      await foresee({ toTheEnd: false, ...atOnceSettings, ...settings }, new AbortController().signal);
+      return findings;
+    },
+
+    /** Stores each of `contents` as a blob that nothing needs, on the way of another gateway. */
+    async storeBlobs(repository: string, contents: readonly string[]): Promise<void> {
+      const storing = storeBlob({ record, store });
+      await atOnce(32, contents, async (content) => {
+        const digest = digestOf(content) as Digest;
+        const stored = await store.put(digest, Readable.from([Buffer.from(content)]));
+        await storing({ ...stored, repository }, metadata);
+      });
+    },
 
     /** Reads everything after `after`, until `onProgress` aborts `stopping`. */
     async scrub({

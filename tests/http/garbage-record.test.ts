@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
-import type { Garbage } from '../../commands/collect-garbage.ts';
+import type { Garbage } from '../../commands/garbage.ts';
 import { startServer } from '../server.ts';
 import { imageOf, pushBlob, pushImage, putManifest, send } from './client.ts';
 import { type Changed, openCollector } from './collector.ts';
@@ -116,7 +116,7 @@ test('what an upload or a push has kept, or another collector removed, is told b
           await pushBlob(server, repository, 'uploaded again');
           for (const item of items) others.push(String(await collector.settleBlob([item])));
         }),
-        unneededBlobs: async () => ({ items: [], next: undefined }),
+        unneededBlobs: async () => ({ items: [], next: undefined, seen: 0 }),
       },
     },
     { delayHours: 0 },

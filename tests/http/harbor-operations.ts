@@ -162,18 +162,23 @@ export const servedOperations = linesOf(`
   CreateImmuRule POST /projects/{project_name_or_id}/immutabletagrules
   UpdateImmuRule PUT /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
   DeleteImmuRule DELETE /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
+  getRentenitionMetadata GET /retentions/metadatas
+  createRetention POST /retentions
+  getRetention GET /retentions/{id}
+  updateRetention PUT /retentions/{id}
+  deleteRetention DELETE /retentions/{id}
   getLogs GET /projects/{project_name}/logs
   getLogExts GET /projects/{project_name}/auditlog-exts
   listQuotas GET /quotas
   getQuota GET /quotas/{id}
   updateQuota PUT /quotas/{id}
+  listAuditLogs GET /audit-logs
+  listAuditLogExts GET /auditlog-exts
+  listAuditLogEventTypes GET /auditlog-exts/events
 `);
 
 /** Those that are not served yet: what they work on comes with background jobs and the audit log. */
 export const laterOperations = linesOf(`
-  listAuditLogs GET /audit-logs
-  listAuditLogExts GET /auditlog-exts
-  listAuditLogEventTypes GET /auditlog-exts/events
   ListWebhookPoliciesOfProject GET /projects/{project_name_or_id}/webhook/policies
   CreateWebhookPolicyOfProject POST /projects/{project_name_or_id}/webhook/policies
   GetWebhookPolicyOfProject GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
@@ -207,11 +212,6 @@ export const laterOperations = linesOf(`
   actionPendingJobs PUT /jobservice/queues/{job_type}
   listSchedules GET /schedules
   getSchedulePaused GET /schedules/{job_type}/paused
-  getRentenitionMetadata GET /retentions/metadatas
-  createRetention POST /retentions
-  getRetention GET /retentions/{id}
-  updateRetention PUT /retentions/{id}
-  deleteRetention DELETE /retentions/{id}
   triggerRetentionExecution POST /retentions/{id}/executions
   listRetentionExecutions GET /retentions/{id}/executions
   operateRetentionExecution PATCH /retentions/{id}/executions/{eid}
