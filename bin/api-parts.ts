@@ -76,6 +76,7 @@ import { repositoryParts } from './repository-parts.ts';
 import { deletingWithRetention, retentionParts } from './retention-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
+import { storageParts } from './storage-parts.ts';
 import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
 import { webhookParts } from './webhook-parts.ts';
@@ -130,6 +131,7 @@ export function apiParts(
     webhooks: webhookParts(ports, { kysely, views, current }),
     retentions: retentionParts(ports, { kysely, views, current }),
     quotas: quotaApiParts({ log, record, views }, kysely, current),
+    storage: storageParts({ log, views }, kysely, current),
     additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents, keeper }, { kysely, current }),
     ...searchParts(kysely, current),

@@ -55,6 +55,7 @@ import type { RetentionPorts } from './retentions.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
 import type { StatisticsPorts } from './statistics.ts';
+import type { StoragePorts } from './storage.ts';
 import type { SystemPorts } from './system.ts';
 import type { UserGroupPorts } from './user-groups.ts';
 import type { WebhookExecutionPorts } from './webhook-executions.ts';
@@ -126,6 +127,7 @@ export interface ApiParts
   readonly webhooks: WebhookPorts & WebhookExecutionPorts;
   readonly retentions: RetentionPorts;
   readonly quotas: QuotaPorts;
+  readonly storage: StoragePorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;

@@ -41,6 +41,7 @@ import { searchRoutes } from './search.ts';
 import { searchNamesRoutes } from './search-names.ts';
 import { type SessionPorts, sessionRoutes } from './sessions.ts';
 import { statisticRoutes } from './statistics.ts';
+import { storageRoutes } from './storage.ts';
 import { systemRoutes } from './system.ts';
 import { tagRowRoutes } from './tag-rows.ts';
 import { tagRoutes } from './tags.ts';
@@ -122,6 +123,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       webhookExecutionRoutes(api, parts.webhooks, access);
       retentionRoutes(api, parts.retentions, access);
       quotaRoutes(api, parts.quotas, access);
+      storageRoutes(api, parts, access);
       artifactLabelRoutes(api, parts, access);
       additionRoutes(api, parts, access);
       iconRoutes(api, access);
