@@ -69,6 +69,7 @@ import {
 import { additionParts } from './addition-parts.ts';
 import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
+import { immutabilityParts } from './immutability-parts.ts';
 import { labelParts } from './label-parts.ts';
 import { quotaApiParts } from './quota-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
@@ -124,6 +125,7 @@ export function apiParts(
   return {
     ...cveAllowlistParts(record, kysely, current),
     labels: labelParts(ports, { kysely, views, current }),
+    immutability: immutabilityParts(ports, { kysely, views, current }),
     retentions: retentionParts(ports, { kysely, views, current }),
     quotas: quotaApiParts({ log, record, views }, kysely, current),
     additions: additionParts(store, kysely, current),

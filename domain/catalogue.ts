@@ -12,6 +12,7 @@ import { executionEvent } from './execution/events.ts';
 import { executionSweepEvent } from './execution-sweep/events.ts';
 import { garbageCollectionEvent } from './garbage-collection/events.ts';
 import { idsEvent } from './ids/events.ts';
+import { immutabilityEvent } from './immutability/events.ts';
 import { labelEvent } from './label/events.ts';
 import { loginEvent } from './login/events.ts';
 import { memberEvent, memberUpcasters } from './member/events.ts';
@@ -75,6 +76,7 @@ const aggregates = [
   { stream: 'member/<project id>/<user id or group-id>', events: memberEvent.options },
   { stream: 'robot/<name>', events: robotEvent.options },
   { stream: 'labels/<project id or system>', events: labelEvent.options },
+  { stream: 'immutability/<project id>', events: immutabilityEvent.options },
   { stream: 'retention/<policy id>', events: retentionEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
   { stream: 'credential-uses/<day>', events: credentialUseEvent.options },

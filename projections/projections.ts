@@ -8,6 +8,7 @@ import { configuration } from './configuration/projection.ts';
 import { credentialUses } from './credential-uses/projection.ts';
 import { systemCveAllowlist } from './cve-allowlist/projection.ts';
 import { executions } from './executions/projection.ts';
+import { immutability } from './immutability/projection.ts';
 import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
@@ -33,6 +34,7 @@ export const projections: readonly AnyProjection[] = [
   artifacts,
   audit,
   blobs,
+  immutability,
   labels,
   configuration,
   credentialUses,

@@ -45,6 +45,7 @@ import type { AdditionPorts } from './additions/additions.ts';
 import type { AuditPorts } from './audit-logs.ts';
 import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
+import type { ImmutabilityPorts } from './immutability.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { QuotaPorts } from './quotas.ts';
@@ -119,6 +120,7 @@ export interface ApiParts
     SystemPorts,
     StatisticsPorts {
   readonly labels: LabelPorts;
+  readonly immutability: ImmutabilityPorts;
   readonly retentions: RetentionPorts;
   readonly quotas: QuotaPorts;
   readonly additions: AdditionPorts;

@@ -13,12 +13,12 @@ import { auditLogRoutes } from './audit-logs.ts';
 import { configurationRoutes } from './configurations.ts';
 import { cveAllowlistRoutes } from './cve-allowlist.ts';
 import { documentRoutes } from './document.ts';
-import { needed, notFound } from './faults.ts';
+import { needed, notFound, preconditionFailed } from './faults.ts';
 import { iconRoutes } from './icons.ts';
+import { immutabilityRoutes } from './immutability.ts';
 import { labelRoutes } from './labels.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
-import { immutabilityRoutes } from './not-yet/immutability.ts';
 import { preheatingRoutes } from './not-yet/preheating.ts';
 import { registryRoutes } from './not-yet/registries.ts';
 import { replicationRoutes } from './not-yet/replication.ts';
@@ -115,6 +115,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
       labelRoutes(api, parts.labels, access);
+      immutabilityRoutes(api, parts.immutability, access);
       retentionRoutes(api, parts.retentions, access);
       quotaRoutes(api, parts.quotas, access);
       artifactLabelRoutes(api, parts, access);
@@ -125,7 +126,6 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       searchNamesRoutes(api, parts, access);
       for (const routes of [
         directoryRoutes,
-        immutabilityRoutes,
         preheatingRoutes,
         registryRoutes,
         replicationRoutes,
@@ -161,5 +161,10 @@ function inWordsOfTheApi(error: unknown): unknown {
   if (error instanceof Refusal && error.reason.kind === 'project-unknown')
     return notFound(`project ${error.reason.project} not found`);
   if (error instanceof Refusal && error.reason.kind === 'manifest-referenced') return needed();
+  if (error instanceof Refusal && error.reason.kind === 'tag-immutable') {
+    const { tag, deed } = error.reason;
+    const done = deed === 'move' ? 'updated' : 'deleted';
+    return preconditionFailed(`the tag ${tag} configured as immutable, cannot be ${done}`);
+  }
   return error;
 }
