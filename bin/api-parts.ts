@@ -74,6 +74,7 @@ import { repositoryParts } from './repository-parts.ts';
 import { deletingWithRetention, retentionParts } from './retention-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
+import { systemJobParts } from './system-job-parts.ts';
 import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
 
@@ -83,7 +84,7 @@ export interface ApiEngines {
   readonly secrets: SecretBox;
   readonly store: BlobStore;
   readonly personalData: PersonalData;
-  readonly database: Pick<Database, 'kysely'>;
+  readonly database: Pick<Database, 'kysely' | 'pool'>;
   readonly views: Views;
 }
 
@@ -94,12 +95,13 @@ export type Current = <Args extends unknown[], Result>(
 
 /** What the management API asks for. */
 export function apiParts(
-  { log, record, secrets, store, personalData, database: { kysely }, views }: ApiEngines,
+  { log, record, secrets, store, personalData, database, views }: ApiEngines,
   contents: Contents,
   current: Current,
   system: SystemPorts & ConfigurationPorts,
   keeper: Pick<QuotaKeeper, 'mountBlob' | 'pushManifest'>,
 ): ApiParts {
+  const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
@@ -122,6 +124,7 @@ export function apiParts(
 
   return {
     ...cveAllowlistParts(record, kysely, current),
+    systemJobs: systemJobParts({ log, record, allocateId, database, views }, current),
     labels: labelParts(ports, { kysely, views, current }),
     retentions: retentionParts(ports, { kysely, views, current }),
     quotas: quotaApiParts({ log, record, views }, kysely, current),

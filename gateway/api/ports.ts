@@ -44,6 +44,7 @@ import type { AccessTokenPorts } from './access-tokens.ts';
 import type { AdditionPorts } from './additions/additions.ts';
 import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
+import type { GarbageWhatIfPorts } from './garbage-what-if.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { ProjectLogPorts } from './project-log.ts';
@@ -117,6 +118,7 @@ export interface ApiParts
     SystemPorts,
     StatisticsPorts {
   readonly labels: LabelPorts;
+  readonly systemJobs: GarbageWhatIfPorts;
   readonly retentions: RetentionPorts;
   readonly quotas: QuotaPorts;
   readonly additions: AdditionPorts;

@@ -172,6 +172,20 @@ export const servedOperations = linesOf(`
   listQuotas GET /quotas
   getQuota GET /quotas/{id}
   updateQuota PUT /quotas/{id}
+  getGCHistory GET /system/gc
+  getGC GET /system/gc/{gc_id}
+  stopGC PUT /system/gc/{gc_id}
+  getGCLog GET /system/gc/{gc_id}/log
+  getGCSchedule GET /system/gc/schedule
+  createGCSchedule POST /system/gc/schedule
+  updateGCSchedule PUT /system/gc/schedule
+  getPurgeHistory GET /system/purgeaudit
+  getPurgeJob GET /system/purgeaudit/{purge_id}
+  stopPurge PUT /system/purgeaudit/{purge_id}
+  getPurgeJobLog GET /system/purgeaudit/{purge_id}/log
+  getPurgeSchedule GET /system/purgeaudit/schedule
+  createPurgeSchedule POST /system/purgeaudit/schedule
+  updatePurgeSchedule PUT /system/purgeaudit/schedule
 `);
 
 /** Those that are not served yet: what they work on comes with background jobs and the audit log. */
@@ -190,20 +204,6 @@ export const laterOperations = linesOf(`
   LastTrigger GET /projects/{project_name_or_id}/webhook/lasttrigger
   ListWebhookJobs GET /projects/{project_name_or_id}/webhook/jobs
   GetSupportedEventTypes GET /projects/{project_name_or_id}/webhook/events
-  getGCHistory GET /system/gc
-  getGC GET /system/gc/{gc_id}
-  stopGC PUT /system/gc/{gc_id}
-  getGCLog GET /system/gc/{gc_id}/log
-  getGCSchedule GET /system/gc/schedule
-  createGCSchedule POST /system/gc/schedule
-  updateGCSchedule PUT /system/gc/schedule
-  getPurgeHistory GET /system/purgeaudit
-  getPurgeJob GET /system/purgeaudit/{purge_id}
-  stopPurge PUT /system/purgeaudit/{purge_id}
-  getPurgeJobLog GET /system/purgeaudit/{purge_id}/log
-  getPurgeSchedule GET /system/purgeaudit/schedule
-  createPurgeSchedule POST /system/purgeaudit/schedule
-  updatePurgeSchedule PUT /system/purgeaudit/schedule
   getWorkerPools GET /jobservice/pools
   getWorkers GET /jobservice/pools/{pool_id}/workers
   stopRunningJob PUT /jobservice/jobs/{job_id}
