@@ -23,8 +23,10 @@ import type { QuotaKeeper } from '../commands/keep-quotas.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
+import type { AuditPorts } from '../gateway/api/audit-logs.ts';
 import type { ConfigurationPorts } from '../gateway/api/configurations.ts';
 import type { ApiParts } from '../gateway/api/ports.ts';
+import type { RefusedChangesPorts } from '../gateway/api/refused-changes.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -67,8 +69,8 @@ import {
 import { additionParts } from './addition-parts.ts';
 import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
+import { immutabilityParts } from './immutability-parts.ts';
 import { labelParts } from './label-parts.ts';
-import { projectLogParts } from './project-log-parts.ts';
 import { quotaApiParts } from './quota-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { deletingWithRetention, retentionParts } from './retention-parts.ts';
@@ -98,7 +100,7 @@ export function apiParts(
   { log, record, secrets, store, personalData, database, views }: ApiEngines,
   contents: Contents,
   current: Current,
-  system: SystemPorts & ConfigurationPorts,
+  system: SystemPorts & ConfigurationPorts & AuditPorts & RefusedChangesPorts,
   keeper: Pick<QuotaKeeper, 'mountBlob' | 'pushManifest'>,
 ): ApiParts {
   const { kysely } = database;
@@ -126,11 +128,11 @@ export function apiParts(
     ...cveAllowlistParts(record, kysely, current),
     systemJobs: systemJobParts({ log, record, allocateId, database, views }, current),
     labels: labelParts(ports, { kysely, views, current }),
+    immutability: immutabilityParts(ports, { kysely, views, current }),
     retentions: retentionParts(ports, { kysely, views, current }),
     quotas: quotaApiParts({ log, record, views }, kysely, current),
     additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents, keeper }, { kysely, current }),
-    ...projectLogParts({ log, views }, { kysely, current }),
     ...searchParts(kysely, current),
     ...userGroupParts(ports, kysely, current),
     ...statisticsParts({ log, views }, kysely, current),

@@ -1,6 +1,7 @@
 import { type CondemnedManifest, type ManifestAt, removingManifest } from '../domain/artifact/decider.ts';
 import { artifactStream } from '../domain/artifact/events.ts';
 import type { Metadata } from '../domain/event.ts';
+import { noLocks, requireDeletable, type TagLocks } from '../domain/immutability/locks.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { removingTag } from '../domain/tag/decider.ts';
 import { tagStream } from '../domain/tag/events.ts';
@@ -11,6 +12,8 @@ import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
 /** How many tags go in one append. */
 const tagsAtOnce = 500;
+/** How many tags are looked at before the first of them goes. */
+const maxTags = 10_000;
 /** How often a deletion starts again because a push has kept the manifest. */
 const maxAttempts = 5;
 
@@ -25,7 +28,7 @@ const goneBefore: Removed = { isGone: true, key: undefined };
 /**
  * Deletes a manifest and all tags that point at it (distribution-spec, "Deleting Manifests"); what it names stays.
  * Resolves to whether it was there. In two phases, as every removal, so that it sees an index that is being pushed,
- * or is seen by it. @throws Refusal `manifest-referenced` where an index names it.
+ * or is seen by it. @throws Refusal `manifest-referenced` where an index names it, `tag-immutable`.
  */
 export const deleteManifest = ({
   newCondemnation,
@@ -41,6 +44,7 @@ export const deleteManifest = ({
     if ((await find()) === undefined) return false;
     // Most often it is known before anything is recorded.
     refuseBecauseOf(await parent());
+    requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), await locks());
 
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const [condemned] = await condemnManifests([{ ...at, condemnation: newCondemnation() }], metadata);
@@ -56,15 +60,25 @@ export const deleteManifest = ({
       const by = await parent();
       if (by !== undefined) await keepManifest(ports, at, metadata);
       refuseBecauseOf(by);
+      try {
+        return await removeWithTags(condemned, await locks());
+      } catch (error) {
+        // A tag, or the rule for it, has come since.
+        if (error instanceof Refusal) await keepManifest(ports, at, metadata);
+        throw error;
+      }
+    }
+
+    async function removeWithTags(condemned: CondemnedManifest, locks: TagLocks): Promise<Removed> {
       for (;;) {
         const tags = await someTags();
         if (tags.length === tagsAtOnce) {
-          await removeTags(tags);
+          await removeTags(tags, locks);
           continue;
         }
         const removing = decision(artifactStream(repository, digest), removingManifest, condemned);
         // The tags first, where the engine appends one by one: a tag without its manifest is a broken pull.
-        const { position, states, events } = await record(metadata, ...tags.map(untagging), removing);
+        const { position, states, events } = await record(metadata, ...tags.map(untagging(locks)), removing);
         await contents.reached(position);
         const deleted = events.flat().find((event) => event.type === 'ManifestDeleted');
         return { isGone: states.at(-1) === null, key: deleted?.data.key };
@@ -80,18 +94,26 @@ export const deleteManifest = ({
       for (;;) {
         const tags = await someTags();
         if (tags.length === 0 || (await find()) !== undefined) return true;
-        await removeTags(tags);
+        // No rule has anything to keep of a tag that points at nothing.
+        await removeTags(tags, noLocks);
         if ((await find()) !== undefined) return false;
       }
     }
 
-    async function removeTags(tags: readonly string[]): Promise<void> {
-      const { position } = await record(metadata, ...tags.map(untagging));
+    async function removeTags(tags: readonly string[], locks: TagLocks): Promise<void> {
+      const { position } = await record(metadata, ...tags.map(untagging(locks)));
       await contents.reached(position);
     }
 
-    function untagging(tag: string) {
-      return decision(tagStream(repository, tag), removingTag, { ...at, tag });
+    function untagging(locks: TagLocks) {
+      return (tag: string) => {
+        const command = { ...at, tag, isImmutable: locks.forbid(tag, 'delete') };
+        return decision(tagStream(repository, tag), removingTag, command);
+      };
+    }
+
+    function locks(): Promise<TagLocks> {
+      return contents.tagLocks(repository);
     }
 
     function someTags(): Promise<readonly string[]> {

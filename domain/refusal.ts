@@ -20,6 +20,16 @@ export type Reason =
   | { readonly kind: 'label-unknown'; readonly labelId: number }
   | { readonly kind: 'label-attached'; readonly labelId: number }
   | { readonly kind: 'label-not-attached'; readonly labelId: number }
+  | { readonly kind: 'immutable-rule-exists'; readonly project: string; readonly ruleId: number }
+  | { readonly kind: 'immutable-rule-unknown'; readonly project: string; readonly ruleId: number }
+  | { readonly kind: 'too-many-immutable-rules'; readonly max: number }
+  /** A rule of the project keeps the tag from it. */
+  | {
+      readonly kind: 'tag-immutable';
+      readonly repository: string;
+      readonly tag: string;
+      readonly deed: 'move' | 'delete';
+    }
   | { readonly kind: 'retention-unknown'; readonly policyId: number }
   | { readonly kind: 'retention-exists'; readonly projectId: number; readonly policyId: number }
   | { readonly kind: 'artifact-unknown'; readonly repository: string; readonly digest: Digest }

@@ -42,13 +42,15 @@ import type {
 } from '../../projections/users/queries.ts';
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { AdditionPorts } from './additions/additions.ts';
+import type { AuditPorts } from './audit-logs.ts';
 import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
 import type { GarbageWhatIfPorts } from './garbage-what-if.ts';
+import type { ImmutabilityPorts } from './immutability.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
-import type { ProjectLogPorts } from './project-log.ts';
 import type { QuotaPorts } from './quotas.ts';
+import type { RefusedChangesPorts } from './refused-changes.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
 import type { RetentionPorts } from './retentions.ts';
 import type { SearchPorts } from './search.ts';
@@ -112,13 +114,15 @@ export interface ApiParts
   extends RepositoryPorts,
     CveAllowlistPorts,
     UserGroupPorts,
-    ProjectLogPorts,
+    AuditPorts,
+    RefusedChangesPorts,
     SearchPorts,
     ConfigurationPorts,
     SystemPorts,
     StatisticsPorts {
   readonly labels: LabelPorts;
   readonly systemJobs: GarbageWhatIfPorts;
+  readonly immutability: ImmutabilityPorts;
   readonly retentions: RetentionPorts;
   readonly quotas: QuotaPorts;
   readonly additions: AdditionPorts;

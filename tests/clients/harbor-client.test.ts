@@ -267,7 +267,6 @@ test("Harbor's generated client administers people, projects and robots", async 
       ...['ListScanners', 'ListInstances', 'ListProviders', 'ListVulnerabilities'],
     ])
       assert.deepEqual(await get(list), [], list);
-    assert.deepEqual(await get('ListImmuRules', named('team')), []);
     assert.deepEqual(await get('ListPolicies', { ProjectName: 'team' }), []);
     assert.deepEqual(await get('ListProvidersUnderProject', { ProjectName: 'team' }), []);
   });
@@ -278,7 +277,6 @@ test("Harbor's generated client administers people, projects and robots", async 
       ['CreateReplicationPolicy', { Policy: { name: 'copy' } }],
       ['CreateScanner', { Registration: { name: 'scanner', url: 'https://example.com' } }],
       ['CreateInstance', { Instance: { name: 'network' } }],
-      ['CreateImmuRule', { ...named('team'), ImmutableRule: {} }],
     ] as const) {
       const { status: refused, payload } = await ask(operation, params);
       assert.equal(refused, 400, operation);

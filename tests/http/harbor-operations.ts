@@ -186,13 +186,13 @@ export const servedOperations = linesOf(`
   getPurgeSchedule GET /system/purgeaudit/schedule
   createPurgeSchedule POST /system/purgeaudit/schedule
   updatePurgeSchedule PUT /system/purgeaudit/schedule
+  listAuditLogs GET /audit-logs
+  listAuditLogExts GET /auditlog-exts
+  listAuditLogEventTypes GET /auditlog-exts/events
 `);
 
 /** Those that are not served yet: what they work on comes with background jobs and the audit log. */
 export const laterOperations = linesOf(`
-  listAuditLogs GET /audit-logs
-  listAuditLogExts GET /auditlog-exts
-  listAuditLogEventTypes GET /auditlog-exts/events
   ListWebhookPoliciesOfProject GET /projects/{project_name_or_id}/webhook/policies
   CreateWebhookPolicyOfProject POST /projects/{project_name_or_id}/webhook/policies
   GetWebhookPolicyOfProject GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
