@@ -45,6 +45,7 @@ import type { AdditionPorts } from './additions/additions.ts';
 import type { AuditPorts } from './audit-logs.ts';
 import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
+import type { GarbageWhatIfPorts } from './garbage-what-if.ts';
 import type { ImmutabilityPorts } from './immutability.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
@@ -123,6 +124,7 @@ export interface ApiParts
     SystemPorts,
     StatisticsPorts {
   readonly labels: LabelPorts;
+  readonly systemJobs: GarbageWhatIfPorts;
   readonly immutability: ImmutabilityPorts;
   readonly webhooks: WebhookPorts & WebhookExecutionPorts;
   readonly retentions: RetentionPorts;
