@@ -23,8 +23,10 @@ import type { QuotaKeeper } from '../commands/keep-quotas.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
+import type { AuditPorts } from '../gateway/api/audit-logs.ts';
 import type { ConfigurationPorts } from '../gateway/api/configurations.ts';
 import type { ApiParts } from '../gateway/api/ports.ts';
+import type { RefusedChangesPorts } from '../gateway/api/refused-changes.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -67,15 +69,18 @@ import {
 import { additionParts } from './addition-parts.ts';
 import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
+import { immutabilityParts } from './immutability-parts.ts';
 import { labelParts } from './label-parts.ts';
-import { projectLogParts } from './project-log-parts.ts';
 import { quotaApiParts } from './quota-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
 import { deletingWithRetention, retentionParts } from './retention-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
+import { storageParts } from './storage-parts.ts';
+import { systemJobParts } from './system-job-parts.ts';
 import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
+import { webhookParts } from './webhook-parts.ts';
 
 export interface ApiEngines {
   readonly log: EventLog;
@@ -83,7 +88,7 @@ export interface ApiEngines {
   readonly secrets: SecretBox;
   readonly store: BlobStore;
   readonly personalData: PersonalData;
-  readonly database: Pick<Database, 'kysely'>;
+  readonly database: Pick<Database, 'kysely' | 'pool'>;
   readonly views: Views;
 }
 
@@ -94,12 +99,13 @@ export type Current = <Args extends unknown[], Result>(
 
 /** What the management API asks for. */
 export function apiParts(
-  { log, record, secrets, store, personalData, database: { kysely }, views }: ApiEngines,
+  { log, record, secrets, store, personalData, database, views }: ApiEngines,
   contents: Contents,
   current: Current,
-  system: SystemPorts & ConfigurationPorts,
+  system: SystemPorts & ConfigurationPorts & AuditPorts & RefusedChangesPorts,
   keeper: Pick<QuotaKeeper, 'mountBlob' | 'pushManifest'>,
 ): ApiParts {
+  const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
@@ -122,12 +128,15 @@ export function apiParts(
 
   return {
     ...cveAllowlistParts(record, kysely, current),
+    systemJobs: systemJobParts({ log, record, allocateId, database, views }, current),
     labels: labelParts(ports, { kysely, views, current }),
+    immutability: immutabilityParts(ports, { kysely, views, current }),
+    webhooks: webhookParts(ports, { kysely, views, current }),
     retentions: retentionParts(ports, { kysely, views, current }),
     quotas: quotaApiParts({ log, record, views }, kysely, current),
+    storage: storageParts({ log, views }, kysely, current),
     additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents, keeper }, { kysely, current }),
-    ...projectLogParts({ log, views }, { kysely, current }),
     ...searchParts(kysely, current),
     ...userGroupParts(ports, kysely, current),
     ...statisticsParts({ log, views }, kysely, current),

@@ -7,6 +7,7 @@ import { mountBlob } from '../commands/mount-blob.ts';
 import { pushManifest } from '../commands/push-manifest.ts';
 import type { BackgroundRecorder } from '../commands/record-in-background.ts';
 import { pullRecorder } from '../commands/record-pulls.ts';
+import { refusedChangeRecorder } from '../commands/record-refused-change.ts';
 import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { groupIdsOf, userOf } from '../domain/access/principal.ts';
@@ -34,6 +35,7 @@ import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { hasUsersBeside } from '../projections/users/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
+import { auditParts } from './audit-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
 import { cachedReads } from './cached-reads.ts';
 import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
@@ -164,7 +166,16 @@ export function appPorts({
       { log, record, secrets, store, personalData, database, views },
       contents,
       current,
-      { ...system, ...configuration },
+      {
+        ...system,
+        ...configuration,
+        ...auditParts({ log, views }, { kysely, current }, settings.pinned),
+        recordRefusedChange: refusedChangeRecorder({
+          background: auth.background,
+          now: () => new Date(),
+          onDropped: pulls.onDropped,
+        }),
+      },
       keeper,
     ),
 

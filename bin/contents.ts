@@ -1,6 +1,7 @@
 import type { Contents } from '../commands/contents.ts';
 import type { Foresight } from '../commands/foresee-collection.ts';
 import type { Garbage, Place } from '../commands/garbage.ts';
+import { locksOf, noLocks } from '../domain/immutability/locks.ts';
 import { projectOf } from '../domain/repository.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
@@ -29,13 +30,15 @@ import {
 } from '../projections/blobs/garbage.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
 import { findBlobs, listLinksOf } from '../projections/blobs/queries.ts';
+import { type ImmutabilityDatabase, immutability } from '../projections/immutability/projection.ts';
+import { rulesOf } from '../projections/immutability/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject } from '../projections/projects/queries.ts';
 import { findReferrersOf } from '../projections/referrers/foresight.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
 import { repositories } from '../projections/repositories/projection.ts';
 import { type TagsDatabase, tags } from '../projections/tags/projection.ts';
-import { findTagged, tagsOf } from '../projections/tags/queries.ts';
+import { findDigests, findTagged, listTags, tagsOf } from '../projections/tags/queries.ts';
 
 interface Shown {
   readonly database: Pick<Database, 'kysely'>;
@@ -62,6 +65,7 @@ export function contentsOf({ database: { kysely }, views }: Shown): Contents {
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(kysely, blobs);
   const inTags = viewOf<TagsDatabase>(kysely, tags);
+  const rules = current(rulesOf.bind(undefined, viewOf<ImmutabilityDatabase>(kysely, immutability)));
   const project = current(findProject.bind(undefined, viewOf<ProjectsDatabase>(kysely, projects)));
   return {
     blobs: current(findBlobs.bind(undefined, inBlobs)),
@@ -76,6 +80,18 @@ export function contentsOf({ database: { kysely }, views }: Shown): Contents {
     tagsOf: current(tagsOf.bind(undefined, inTags)),
     blobsOf: current(listLinksOf.bind(undefined, inBlobs)),
     manifestsOf: current(listManifestsOf.bind(undefined, inArtifacts)),
+    async tagLocks(repository) {
+      const name = projectOf(repository);
+      const found = await rules(name);
+      if (found.length === 0) return noLocks;
+      const projectId = (await project(name))?.projectId;
+      return locksOf(
+        repository,
+        found.filter((rule) => rule.projectId === projectId),
+      );
+    },
+    digestsOf: current(findDigests.bind(undefined, inTags)),
+    tagsIn: current(listTags.bind(undefined, inTags)),
     // The specification lets a registry accept them, and so does a project that says nothing.
     allowsSparseIndexes: async (repository) =>
       (await project(projectOf(repository)))?.metadata.sparse_indexes !== 'false',

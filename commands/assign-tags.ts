@@ -1,4 +1,5 @@
 import type { Digest } from '../domain/digest.ts';
+import type { TagLocks } from '../domain/immutability/locks.ts';
 import { assigning, type TagCondition } from '../domain/tag/decider.ts';
 import { tagStream } from '../domain/tag/events.ts';
 import { type Decision, decision } from './record.ts';
@@ -7,6 +8,8 @@ export interface AssignTags {
   readonly repository: string;
   readonly digest: Digest;
   readonly tags: readonly string[];
+  /** What the rules of the project keep the tags from, as it is known when it is decided. */
+  locks(): TagLocks;
   /** What must be true of each tag before it moves. */
   readonly condition?: TagCondition | undefined;
 }
@@ -20,15 +23,16 @@ export function assignTags({
   repository,
   digest,
   tags,
+  locks,
   condition,
 }: AssignTags): readonly Decision<Digest | null>[] {
   const own = new Set<string>();
   return tags.map((tag) => {
     const stream = tagStream(repository, tag);
-    const assign = { repository, tag, digest };
     return {
       stream,
       decide(history) {
+        const assign = { repository, tag, digest, isImmutable: locks().forbid(tag, 'move') };
         const last = history.at(-1);
         const isMet = condition === undefined || (last !== undefined && own.has(last.id));
         return decision(stream, assigning, { ...assign, ...(!isMet && { condition }) }).decide(history);

@@ -2,7 +2,7 @@ import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { BlobAt } from '../domain/blob/decider.ts';
 import type { Metadata } from '../domain/event.ts';
 import { projectStream } from '../domain/project/events.ts';
-import { Refusal } from '../domain/refusal.ts';
+import { type Reason, Refusal } from '../domain/refusal.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import { deleteManifest } from './delete-manifest.ts';
 import type { Place } from './garbage.ts';
@@ -14,6 +14,8 @@ export interface ClearProjectPorts extends RemovalPorts {
   readonly newCondemnation: () => string;
 }
 
+/** A rule is of the next project of the name, which has come meanwhile. */
+const keeping: readonly Reason['kind'][] = ['manifest-referenced', 'tag-immutable'];
 const start: Place = { repository: '', digest: '' };
 const pageSize = 100;
 
@@ -66,7 +68,7 @@ export function projectClearer(ports: ClearProjectPorts) {
       await deleting(manifest, metadata);
       return true;
     } catch (error) {
-      if (error instanceof Refusal && error.reason.kind === 'manifest-referenced') return false;
+      if (error instanceof Refusal && keeping.includes(error.reason.kind)) return false;
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { BlobAt } from '../domain/blob/decider.ts';
 import type { Digest } from '../domain/digest.ts';
+import type { TagLocks } from '../domain/immutability/locks.ts';
 import type { Place } from './garbage.ts';
 
 export interface Content {
@@ -35,6 +36,15 @@ export interface Contents {
   blobsOf(project: string, after: Place, limit: number): Promise<readonly BlobAt[]>;
   /** Up to `limit` manifests after `after` of repositories of the project, by repository and digest. */
   manifestsOf(project: string, after: Place, limit: number): Promise<readonly ManifestAt[]>;
+  /** What the project's rules keep the tags of the repository from. */
+  tagLocks(repository: string): Promise<TagLocks>;
+  /** Where those of `tags` point that point at something. */
+  digestsOf(repository: string, tags: readonly string[]): Promise<ReadonlyMap<string, Digest>>;
+  /** Up to `limit` tags of the repository after `last`, in byte order. */
+  tagsIn(
+    repository: string,
+    page: { readonly last: string; readonly limit: number },
+  ): Promise<readonly string[]>;
   /** Whether an index may name manifests that the repository does not have. */
   allowsSparseIndexes(repository: string): Promise<boolean>;
   /** Resolves when all of these show what was recorded up to the position. */

@@ -9,6 +9,7 @@ import type { Contents } from './contents.ts';
 import type { ArtifactParts } from './delete-artifact.ts';
 import type { PushManifest } from './push-manifest.ts';
 import { readBytes } from './read-bytes.ts';
+import { requireMovable } from './require-movable.ts';
 
 export interface CopyArtifact {
   readonly from: ManifestAt;
@@ -20,7 +21,7 @@ export interface CopyArtifact {
 
 export interface CopyArtifactPorts extends Pick<ArtifactParts, 'accessoriesOf'> {
   readonly store: Pick<BlobStore, 'open'>;
-  readonly contents: Pick<Contents, 'tagsOf' | 'reached'>;
+  readonly contents: Pick<Contents, 'tagsOf' | 'tagLocks' | 'digestsOf' | 'reached'>;
   findManifest(
     repository: string,
     digest: Digest,
@@ -48,6 +49,11 @@ export const copyArtifact =
   async ({ from, to, confirm }: CopyArtifact, metadata: Metadata): Promise<boolean> => {
     const { repository } = from;
     const copied = new Set<Digest>();
+    const locks = await contents.tagLocks(to);
+    if (!locks.isEmpty('move')) {
+      const tags = await contents.tagsOf(repository, from.digest, maxTags);
+      await requireMovable(contents, { repository: to, digest: from.digest }, tags, locks);
+    }
     return copy(from.digest, true);
 
     async function copy(digest: Digest, withTags: boolean): Promise<boolean> {

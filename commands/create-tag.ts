@@ -20,11 +20,14 @@ export const createTag =
     const ports = { record, contents };
     if (!(await keepManifest(ports, at, metadata))) return false;
     const stream = tagStream(at.repository, tag);
-    const command = { ...at, tag, condition: { kind: 'absent' } } as const;
+    const locks = await contents.tagLocks(at.repository);
+    const isImmutable = locks.forbid(tag, 'move');
+    const command = { ...at, tag, condition: { kind: 'absent' }, isImmutable } as const;
     await contents.reached((await record(metadata, decision(stream, assigning, command))).position);
     // A deletion that came first has not seen the tag; see `pushManifest`.
     if (await keepManifest(ports, at, metadata)) return true;
-    const taken = await record(metadata, decision(stream, removingTag, { ...at, tag }));
+    // It points at nothing that is there, so that no rule has anything to keep.
+    const taken = await record(metadata, decision(stream, removingTag, { ...at, tag, isImmutable: false }));
     await contents.reached(taken.position);
     return false;
   };

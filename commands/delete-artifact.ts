@@ -1,8 +1,9 @@
 import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
+import { requireDeletable } from '../domain/immutability/locks.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { deleteManifest } from './delete-manifest.ts';
+import { deleteManifest, type IsUnchanged } from './delete-manifest.ts';
 import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
 /** How the artifacts of a repository hang together. */
@@ -18,32 +19,50 @@ export interface DeleteArtifactPorts extends RemovalPorts, ArtifactParts {
   readonly newCondemnation: () => string;
 }
 
+/** How much of what goes is looked at before the first of it goes. */
+const maxTags = 10_000;
+const maxAccessories = 1000;
 /** How many accessories of one artifact go together. */
 const accessoriesAtOnce = 100;
 
 /**
  * Deletes an artifact as the management API does: with its tags, its accessories, and those of its children that
  * nothing else needs. The accessories go first, so that a call that was cut short is made again on an artifact that
- * is still there. Resolves to whether it was there. @throws Refusal `manifest-referenced` where an index names it.
+ * is still there. Resolves to whether it was there. @throws Refusal `manifest-referenced` where an index names it,
+ * `tag-immutable`.
+ *
+ * With `isUnchanged` the accessories go last, so that what stays, because it has changed, keeps them: then
+ * `artifact-changed` is thrown. A call that was cut short is made again although the artifact is gone.
  */
 export const deleteArtifact = ({ accessoriesOf, childrenOf, ...ports }: DeleteArtifactPorts) => {
   const { contents, newCondemnation } = ports;
   const deleting = deleteManifest(ports);
   const { condemnManifests, settleManifests } = removal(ports);
 
-  return async (at: ManifestAt, metadata: Metadata): Promise<boolean> => {
+  return async (at: ManifestAt, metadata: Metadata, isUnchanged?: IsUnchanged): Promise<boolean> => {
     const { repository } = at;
     /** A signature can be tagged as one of itself. */
     const seen = new Set<Digest>();
-    return remove(at.digest);
+    const locks = await contents.tagLocks(repository);
+    if (!locks.isEmpty('delete')) await requireUnlocked(at.digest, new Set());
+    return remove(at.digest, isUnchanged);
 
-    async function remove(digest: Digest): Promise<boolean> {
+    /** Of it and of what goes with it, before anything of that is gone. @throws Refusal `tag-immutable` */
+    async function requireUnlocked(digest: Digest, asked: Set<Digest>): Promise<void> {
+      asked.add(digest);
+      requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), locks);
+      for (const accessory of await accessoriesOf({ repository, digest }, maxAccessories))
+        if (!asked.has(accessory)) await requireUnlocked(accessory, asked);
+    }
+
+    async function remove(digest: Digest, isUnchanged?: IsUnchanged): Promise<boolean> {
       seen.add(digest);
       const by = await contents.parentOf(repository, digest);
       if (by !== undefined) throw new Refusal({ kind: 'manifest-referenced', digest, by });
       const children = await childrenOf({ repository, digest });
-      await removeAccessories(digest);
-      const isRemoved = await deleting({ repository, digest }, metadata);
+      if (isUnchanged === undefined) await removeAccessories(digest);
+      const isRemoved = await deleting({ repository, digest }, metadata, isUnchanged);
+      if (isUnchanged !== undefined) await removeAccessories(digest);
       await removeUnneeded(children);
       return isRemoved;
     }

@@ -1,6 +1,12 @@
-import { type CondemnedManifest, type ManifestAt, removingManifest } from '../domain/artifact/decider.ts';
+import {
+  type CondemnedManifest,
+  type ManifestAt,
+  removingManifest,
+  removingUnchanged,
+} from '../domain/artifact/decider.ts';
 import { artifactStream } from '../domain/artifact/events.ts';
 import type { Metadata } from '../domain/event.ts';
+import { noLocks, requireDeletable, type TagLocks } from '../domain/immutability/locks.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { removingTag } from '../domain/tag/decider.ts';
 import { tagStream } from '../domain/tag/events.ts';
@@ -11,6 +17,8 @@ import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
 /** How many tags go in one append. */
 const tagsAtOnce = 500;
+/** How many tags are looked at before the first of them goes. */
+const maxTags = 10_000;
 /** How often a deletion starts again because a push has kept the manifest. */
 const maxAttempts = 5;
 
@@ -22,10 +30,15 @@ interface Removed {
 }
 const goneBefore: Removed = { isGone: true, key: undefined };
 
+/** Whether what is to go is still as it was when that was decided: asked when no push can come unseen any more. */
+export type IsUnchanged = () => Promise<boolean>;
+
 /**
  * Deletes a manifest and all tags that point at it (distribution-spec, "Deleting Manifests"); what it names stays.
  * Resolves to whether it was there. In two phases, as every removal, so that it sees an index that is being pushed,
- * or is seen by it. @throws Refusal `manifest-referenced` where an index names it.
+ * or is seen by it. @throws Refusal `manifest-referenced` where an index names it, `tag-immutable`, `artifact-changed` where
+ * it stays because `isUnchanged` says no, or because somebody has pushed it meanwhile; without that question such a push
+ * counts as one that came before.
  */
 export const deleteManifest = ({
   newCondemnation,
@@ -34,13 +47,16 @@ export const deleteManifest = ({
   const { record, store, contents } = ports;
   const { condemnManifests } = removal(ports);
 
-  return async (at: ManifestAt, metadata: Metadata): Promise<boolean> => {
+  return async (at: ManifestAt, metadata: Metadata, isUnchanged?: IsUnchanged): Promise<boolean> => {
     const { repository, digest } = at;
     const find = async () => (await contents.manifests(repository, [digest])).get(digest);
     const parent = () => contents.parentOf(repository, digest);
     if ((await find()) === undefined) return false;
     // Most often it is known before anything is recorded.
     refuseBecauseOf(await parent());
+    const known = await locks();
+    if (!known.isEmpty('delete'))
+      requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), known);
 
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const [condemned] = await condemnManifests([{ ...at, condemnation: newCondemnation() }], metadata);
@@ -56,15 +72,31 @@ export const deleteManifest = ({
       const by = await parent();
       if (by !== undefined) await keepManifest(ports, at, metadata);
       refuseBecauseOf(by);
+      try {
+        if (isUnchanged !== undefined && !(await isUnchanged()))
+          throw new Refusal({ kind: 'artifact-changed', repository, digest });
+        return await removeWithTags(condemned, await locks());
+      } catch (error) {
+        // A tag, or the rule for it, has come since.
+        if (error instanceof Refusal) await keepManifest(ports, at, metadata);
+        throw error;
+      }
+    }
+
+    async function removeWithTags(condemned: CondemnedManifest, locks: TagLocks): Promise<Removed> {
       for (;;) {
         const tags = await someTags();
         if (tags.length === tagsAtOnce) {
-          await removeTags(tags);
+          await removeTags(tags, locks);
           continue;
         }
-        const removing = decision(artifactStream(repository, digest), removingManifest, condemned);
+        const removing = decision(
+          artifactStream(repository, digest),
+          isUnchanged === undefined ? removingManifest : removingUnchanged,
+          condemned,
+        );
         // The tags first, where the engine appends one by one: a tag without its manifest is a broken pull.
-        const { position, states, events } = await record(metadata, ...tags.map(untagging), removing);
+        const { position, states, events } = await record(metadata, ...tags.map(untagging(locks)), removing);
         await contents.reached(position);
         const deleted = events.flat().find((event) => event.type === 'ManifestDeleted');
         return { isGone: states.at(-1) === null, key: deleted?.data.key };
@@ -80,18 +112,26 @@ export const deleteManifest = ({
       for (;;) {
         const tags = await someTags();
         if (tags.length === 0 || (await find()) !== undefined) return true;
-        await removeTags(tags);
+        // No rule has anything to keep of a tag that points at nothing.
+        await removeTags(tags, noLocks);
         if ((await find()) !== undefined) return false;
       }
     }
 
-    async function removeTags(tags: readonly string[]): Promise<void> {
-      const { position } = await record(metadata, ...tags.map(untagging));
+    async function removeTags(tags: readonly string[], locks: TagLocks): Promise<void> {
+      const { position } = await record(metadata, ...tags.map(untagging(locks)));
       await contents.reached(position);
     }
 
-    function untagging(tag: string) {
-      return decision(tagStream(repository, tag), removingTag, { ...at, tag });
+    function untagging(locks: TagLocks) {
+      return (tag: string) => {
+        const command = { ...at, tag, isImmutable: locks.forbid(tag, 'delete') };
+        return decision(tagStream(repository, tag), removingTag, command);
+      };
+    }
+
+    function locks(): Promise<TagLocks> {
+      return contents.tagLocks(repository);
     }
 
     function someTags(): Promise<readonly string[]> {

@@ -1,5 +1,6 @@
 import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { Metadata } from '../domain/event.ts';
+import { requireDeletable } from '../domain/immutability/locks.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { deletingRepository, type RepositoryAt } from '../domain/repository/decider.ts';
 import { repositoryStream } from '../domain/repository/events.ts';
@@ -18,11 +19,12 @@ export interface DeleteRepositoryPorts extends RemovalPorts {
 
 const pageSize = 100;
 const deletedAtOnce = 8;
+const tagsAtOnce = 1000;
 
 /**
  * Deletes every manifest of a repository with its tags, and then the repository. It can be stopped at any moment: what
  * is left is in the lists, and the next call goes on with it. What is pushed meanwhile may stay, and the repository
- * with it. The blobs are for the collector of garbage. Resolves to the log's position.
+ * with it. The blobs are for the collector of garbage. Resolves to the log's position. @throws Refusal `tag-immutable`
  */
 export const deleteRepository = (ports: DeleteRepositoryPorts) => {
   const { record, contents, manifestsIn } = ports;
@@ -52,7 +54,19 @@ export const deleteRepository = (ports: DeleteRepositoryPorts) => {
     }
   }
 
+  /** All of them before the first goes: a list as long as the rules make necessary. @throws Refusal `tag-immutable` */
+  async function requireUnlocked(repository: string): Promise<void> {
+    const locks = await contents.tagLocks(repository);
+    if (locks.isEmpty('delete')) return;
+    for (let last: string | undefined = ''; last !== undefined; ) {
+      const tags: readonly string[] = await contents.tagsIn(repository, { last, limit: tagsAtOnce });
+      requireDeletable(repository, tags, locks);
+      last = tags.length < tagsAtOnce ? undefined : tags.at(-1);
+    }
+  }
+
   return async (at: RepositoryAt, metadata: Metadata): Promise<bigint> => {
+    await requireUnlocked(at.repository);
     for (let again = true; again; ) {
       const { deleted, left } = await deleteOnce(at.repository, metadata);
       again = left > 0 && deleted > 0;

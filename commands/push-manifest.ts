@@ -11,6 +11,7 @@ import type { Contents } from './contents.ts';
 import { readAttributes } from './read-attributes.ts';
 import { decision, type Recorder } from './record.ts';
 import { keepManifest, references } from './references.ts';
+import { requireMovable } from './require-movable.ts';
 
 export interface PushManifest {
   readonly repository: string;
@@ -33,7 +34,7 @@ const maxAttempts = 5;
  * Nothing locks what a manifest needs: the push records that it needs it, and looks only then whether it is still
  * there, while a removal condemns, and looks only then whether it is needed. Whichever comes second sees the other.
  * The tags come last: a manifest without a tag is only garbage, a tag without its manifest is a broken pull.
- * @throws Refusal `references-unknown`, `reference-size-differs`, `tag-condition-failed`.
+ * @throws Refusal `references-unknown`, `reference-size-differs`, `tag-condition-failed`, `tag-immutable`.
  */
 export const pushManifest = (ports: {
   readonly record: Recorder;
@@ -48,7 +49,9 @@ export const pushManifest = (ports: {
   return async (push: PushManifest, metadata: Metadata): Promise<bigint> => {
     const { repository, digest, bytes, manifest, tags, condition } = push;
     const at = { repository, digest };
-    const assigned = assignTags({ ...at, tags, condition });
+    let locks = await contents.tagLocks(repository);
+    await requireMovable(contents, at, tags, locks);
+    const assigned = assignTags({ ...at, tags, condition, locks: () => locks });
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const { blobs, manifests: present } = await requireReferences(repository, manifest);
       const { config } = manifest;
@@ -73,6 +76,8 @@ export const pushManifest = (ports: {
       await keepReferences(at, manifest, { present, takeBack: isFirst }, metadata);
       if (tags.length === 0) return pushed.position;
 
+      // Once more: a rule that was made while the push was under way counts for it.
+      locks = await contents.tagLocks(repository);
       const tagged = await record(metadata, ...assigned);
       await contents.reached(tagged.position);
       if (await keepManifest(ports, at, metadata)) return tagged.position;

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { accessTokenEvent } from './access-token/events.ts';
 import { artifactEvent } from './artifact/events.ts';
+import { auditPurgeEvent, refusedChangeEvent } from './audit/events.ts';
 import { blobEvent } from './blob/events.ts';
 import { configurationEvent, configurationStream } from './configuration/events.ts';
 import { credentialUseEvent } from './credential-use/events.ts';
@@ -11,6 +12,7 @@ import { executionEvent } from './execution/events.ts';
 import { executionSweepEvent } from './execution-sweep/events.ts';
 import { garbageCollectionEvent } from './garbage-collection/events.ts';
 import { idsEvent } from './ids/events.ts';
+import { immutabilityEvent } from './immutability/events.ts';
 import { labelEvent } from './label/events.ts';
 import { loginEvent } from './login/events.ts';
 import { memberEvent, memberUpcasters } from './member/events.ts';
@@ -30,6 +32,7 @@ import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userCreatedUpcasters, userEvent } from './user/events.ts';
 import { userGroupEvent } from './user-group/events.ts';
 import { userGroupKeyEvent } from './user-group-key/events.ts';
+import { webhookEvent } from './webhook/events.ts';
 
 /** Brings the data of one version of an event to the next version. */
 export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
@@ -74,6 +77,8 @@ const aggregates = [
   { stream: 'member/<project id>/<user id or group-id>', events: memberEvent.options },
   { stream: 'robot/<name>', events: robotEvent.options },
   { stream: 'labels/<project id or system>', events: labelEvent.options },
+  { stream: 'immutability/<project id>', events: immutabilityEvent.options },
+  { stream: 'webhooks/<project id>', events: webhookEvent.options },
   { stream: 'retention/<policy id>', events: retentionEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
   { stream: 'credential-uses/<day>', events: credentialUseEvent.options },
@@ -89,6 +94,8 @@ const aggregates = [
   { stream: 'refresh-token/<hash>', events: refreshTokenEvent.options },
   { stream: 'logins/<day>', events: loginEvent.options },
   { stream: 'pulls/<day>', events: pullEvent.options },
+  { stream: 'refused-changes/<day>', events: refusedChangeEvent.options },
+  { stream: 'audit-purge/<run>', events: auditPurgeEvent.options },
   { stream: 'quota/<project id>', events: quotaEvent.options },
   { stream: 'quota-refusals/<project id>', events: quotaRefusalEvent.options },
   { stream: 'gc-run/<id>', events: garbageCollectionEvent.options },

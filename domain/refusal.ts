@@ -20,8 +20,23 @@ export type Reason =
   | { readonly kind: 'label-unknown'; readonly labelId: number }
   | { readonly kind: 'label-attached'; readonly labelId: number }
   | { readonly kind: 'label-not-attached'; readonly labelId: number }
+  | { readonly kind: 'immutable-rule-exists'; readonly project: string; readonly ruleId: number }
+  | { readonly kind: 'immutable-rule-unknown'; readonly project: string; readonly ruleId: number }
+  | { readonly kind: 'too-many-immutable-rules'; readonly max: number }
+  | { readonly kind: 'webhook-policy-exists'; readonly project: string; readonly name: string }
+  | { readonly kind: 'webhook-policy-unknown'; readonly policyId: number }
+  | { readonly kind: 'too-many-webhook-policies'; readonly max: number }
+  /** A rule of the project keeps the tag from it. */
+  | {
+      readonly kind: 'tag-immutable';
+      readonly repository: string;
+      readonly tag: string;
+      readonly deed: 'move' | 'delete';
+    }
   | { readonly kind: 'retention-unknown'; readonly policyId: number }
   | { readonly kind: 'retention-exists'; readonly projectId: number; readonly policyId: number }
+  /** Since somebody has decided about it. */
+  | { readonly kind: 'artifact-changed'; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'artifact-unknown'; readonly repository: string; readonly digest: Digest }
   | { readonly kind: 'configuration-invalid'; readonly item: string; readonly expected: string }
   /** Users have passwords here that they would lose. */

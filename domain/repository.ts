@@ -19,6 +19,10 @@ export const projectOf = (repository: string): string => {
   return slash === -1 ? repository : repository.slice(0, slash);
 };
 
+/** What stands after the project in the full name of a repository; empty where nothing does. */
+export const withoutProject = (repository: string): string =>
+  repository.slice(projectOf(repository).length + 1);
+
 /** A tag (distribution-spec, "Pulling manifests"): up to 128 characters, no leading `.` or `-`. */
 export const tagName = z
   .string()

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type Reason, Refusal } from '../domain/refusal.ts';
+import { withoutProject } from '../domain/repository.ts';
 import {
   BlobNotFound,
   BlobTooLarge,
@@ -118,6 +119,42 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'NOT_FOUND',
     message: `label ${labelId} is not added to the artifact`,
   }),
+  'immutable-rule-exists': ({ project, ruleId }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `the project ${project} has an immutable tag rule with these selectors already: ${ruleId}`,
+  }),
+  'immutable-rule-unknown': ({ ruleId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `immutable tag rule ${ruleId} not found`,
+  }),
+  'too-many-immutable-rules': ({ max }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `a project has at most ${max} immutable tag rules`,
+  }),
+  'webhook-policy-exists': ({ project, name }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `the project ${project} has a webhook policy named ${name} already`,
+  }),
+  'webhook-policy-unknown': ({ policyId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `webhook policy ${policyId} not found`,
+  }),
+  'too-many-webhook-policies': ({ max }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `a project has at most ${max} webhook policies`,
+  }),
+  // Harbor's status, code and words; it leaves the project out of the repository's name.
+  'tag-immutable': ({ repository, tag }) => ({
+    status: 412,
+    code: 'PRECONDITION',
+    message: `Failed to process request due to '${withoutProject(repository)}:${tag}' configured as immutable.`,
+  }),
   'retention-unknown': ({ policyId }) => ({
     status: 404,
     code: 'NOT_FOUND',
@@ -127,6 +164,11 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     status: 400,
     code: 'BAD_REQUEST',
     message: `project ${projectId} already has retention policy ${policyId}`,
+  }),
+  'artifact-changed': ({ repository, digest }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `artifact ${repository}@${digest} has changed meanwhile`,
   }),
   'artifact-unknown': ({ repository, digest }) => ({
     status: 404,

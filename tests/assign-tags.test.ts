@@ -5,6 +5,7 @@ import { assignTags } from '../commands/assign-tags.ts';
 import { decision, recorder } from '../commands/record.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import { digestFrom } from '../domain/digest.ts';
+import { noLocks } from '../domain/immutability/locks.ts';
 import { assigning, removingTag } from '../domain/tag/decider.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
@@ -19,8 +20,9 @@ const repository = 'library/hello';
 const [first, second] = [digestFrom('sha256', '1'.repeat(64)), digestFrom('sha256', '2'.repeat(64))];
 const absent = { kind: 'absent' } as const;
 const tagged = (tag: string, digest = second) =>
-  decision(`tag/${repository}:${tag}`, assigning, { repository, tag, digest });
-const untagged = (tag: string) => decision(`tag/${repository}:${tag}`, removingTag, { repository, tag });
+  decision(`tag/${repository}:${tag}`, assigning, { repository, tag, digest, isImmutable: false });
+const untagged = (tag: string) =>
+  decision(`tag/${repository}:${tag}`, removingTag, { repository, tag, isImmutable: false });
 
 const recorderOf = (log: EventLog) => recorder({ log, catalogue, newEventId });
 
@@ -71,7 +73,13 @@ for (const [engine, open] of Object.entries(engines)) {
       await rival(metadata, tagged('b'));
       await rival(metadata, untagged('b'));
     });
-    const assigned = assignTags({ repository, digest: first, tags: ['a', 'b'], condition: absent });
+    const assigned = assignTags({
+      repository,
+      locks: () => noLocks,
+      digest: first,
+      tags: ['a', 'b'],
+      condition: absent,
+    });
     assert.deepEqual((await record(metadata, ...assigned)).states, [first, first]);
     assert.deepEqual(await typesOf(log, 'a'), ['TagAssigned']);
     assert.deepEqual((await record(metadata, ...assigned)).states, [first, first], 'recorded once more');
@@ -85,7 +93,13 @@ for (const [engine, open] of Object.entries(engines)) {
       ['d', second],
     ] as const) {
       const record = racing(log, (rival) => rival(metadata, tagged(tag, digest)));
-      const assigned = assignTags({ repository, digest: first, tags: [tag], condition: absent });
+      const assigned = assignTags({
+        repository,
+        locks: () => noLocks,
+        digest: first,
+        tags: [tag],
+        condition: absent,
+      });
       await assert.rejects(record(metadata, ...assigned), {
         reason: { kind: 'tag-condition-failed', repository, tag, digest: first, current: digest },
       });
@@ -96,7 +110,13 @@ for (const [engine, open] of Object.entries(engines)) {
   test(`${engine}: a tag that must be new and was set, removed and set by a rival is refused`, async (t) => {
     const log = await start(t);
     if (log === undefined) return;
-    const assigned = assignTags({ repository, digest: first, tags: ['e'], condition: absent });
+    const assigned = assignTags({
+      repository,
+      locks: () => noLocks,
+      digest: first,
+      tags: ['e'],
+      condition: absent,
+    });
     const record = recorderOf(log);
     await record(metadata, ...assigned);
     await record(metadata, untagged('e'));

@@ -21,6 +21,7 @@ const moveTo = (number: number, tag = '1.0') =>
     repository: 'library/hello',
     tag,
     digest: digestOf(number),
+    isImmutable: false,
   });
 const cveAllowlist = { cveIds: [], expiresAt: null };
 const library = { projectId: 1, public: true, metadata: {}, cveAllowlist };

@@ -87,6 +87,20 @@ export const removingManifest: ArtifactDecider<CondemnedManifest> = {
     before === null || before.condemnation !== condemnation ? [] : [deleted(before.pushed)],
 };
 
+/**
+ * The same for who must not take the tags from one that stays after all. @throws Refusal `artifact-changed` where somebody
+ * has kept it since it was condemned
+ */
+export const removingUnchanged: ArtifactDecider<CondemnedManifest> = {
+  ...artifact,
+  decide(before, at) {
+    const { repository, digest, condemnation } = at;
+    if (before !== null && before.condemnation !== condemnation)
+      throw new Refusal({ kind: 'artifact-changed', repository, digest });
+    return removingManifest.decide(before, at);
+  },
+};
+
 export interface DamagedManifest extends ManifestAt {
   readonly key: string;
   readonly fault: string;

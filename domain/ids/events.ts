@@ -13,6 +13,8 @@ const firstIds = {
   'user-group': 1,
   label: 1,
   'access-token': 1,
+  'immutable-rule': 1,
+  webhook: 1,
   retention: 1,
   execution: 1,
   task: 1,
@@ -30,7 +32,7 @@ export const idsEvent = z.discriminatedUnion('type', [
     kind: z
       .string()
       .describe(
-        'What the number is for: user, project, member, robot, label, user-group, access-token, retention, execution, task or schedule',
+        'What the number is for: user, project, member, robot, label, user-group, access-token, immutable-rule, webhook, retention, execution, task or schedule',
       ),
     id: z.int().positive().describe('The number; it follows from the revision of the event'),
   }),

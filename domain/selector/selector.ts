@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { projectOf } from '../repository.ts';
+import { withoutProject } from '../repository.ts';
 import { type Matcher, matcher } from './matcher.ts';
 
 const shape = {
@@ -63,8 +63,6 @@ export function untaggedIn(extras: string): boolean | undefined {
     throw error;
   }
 }
-
-const withoutProject = (repository: string): string => repository.slice(projectOf(repository).length + 1);
 
 const turned = (selects: Matcher, isExcluding: boolean): Matcher =>
   isExcluding ? (name) => !selects(name) : selects;

@@ -22,15 +22,19 @@ export interface AssignTag {
   readonly tag: string;
   readonly digest: Digest;
   readonly condition?: TagCondition;
+  /** Whether a rule of the project forbids to move the tag; a fact, read before the decision. */
+  readonly isImmutable: boolean;
 }
 
 export const assigning: TagDecider<AssignTag> = {
   ...tag,
-  decide(current, { condition, ...assign }) {
+  decide(current, { condition, isImmutable, ...assign }) {
     if (condition !== undefined && !isMet(condition, current))
       throw new Refusal({ kind: 'tag-condition-failed', ...assign, current });
     if (current === null) return [{ type: 'TagAssigned', data: assign }];
     if (current === assign.digest) return [];
+    const { repository, tag: name } = assign;
+    if (isImmutable) throw new Refusal({ kind: 'tag-immutable', repository, tag: name, deed: 'move' });
     return [{ type: 'TagMoved', data: { ...assign, from: current } }];
   },
 };
@@ -46,12 +50,15 @@ export interface RemoveTag {
   readonly tag: string;
   /** Only while it points at this; without it, whatever it points at. */
   readonly digest?: Digest;
+  /** Whether a rule of the project forbids to delete the tag; a fact, read before the decision. */
+  readonly isImmutable: boolean;
 }
 
 export const removingTag: TagDecider<RemoveTag> = {
   ...tag,
-  decide(current, { repository, tag, digest = current ?? undefined }) {
+  decide(current, { repository, tag, digest = current ?? undefined, isImmutable }) {
     if (current === null || current !== digest) return [];
+    if (isImmutable) throw new Refusal({ kind: 'tag-immutable', repository, tag, deed: 'delete' });
     return [{ type: 'TagRemoved', data: { repository, tag, digest } }];
   },
 };

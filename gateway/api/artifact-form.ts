@@ -8,6 +8,7 @@ import type { ListedTag } from '../../projections/repositories/tags.ts';
 import { additionLinks } from './additions/links.ts';
 import { time } from './answer-forms.ts';
 import { iconOf } from './icons.ts';
+import { type ImmutabilityPorts, type LocksIn, locksIn, notAsked } from './immutability.ts';
 import { labelAnswer, shownLabel } from './label-form.ts';
 import type { LabelPorts } from './labels.ts';
 import { flag } from './parameter-forms.ts';
@@ -113,20 +114,26 @@ export const withFlags = {
 } as const;
 export type With = { readonly [Name in keyof typeof withFlags]: boolean | undefined };
 
+interface ArtifactPorts extends Pick<RepositoryPorts, 'contents'> {
+  readonly labels: LabelPorts;
+  readonly immutability: ImmutabilityPorts;
+}
+
 /** How the artifacts of a project are shown: what hangs on each is looked up for all of them at once. */
 export async function shownArtifacts(
-  { contents, labels }: Pick<RepositoryPorts, 'contents'> & { readonly labels: LabelPorts },
-  projectId: number,
+  { contents, labels, immutability }: ArtifactPorts,
+  project: { readonly name: string; readonly projectId: number },
   artifacts: readonly ListedArtifact[],
   asked: With,
 ) {
   const indexes = artifacts.filter(({ manifestMediaType }) => isIndex(manifestMediaType));
-  const [repositoryIds, children, tags, accessories, labelsByName] = await Promise.all([
+  const [repositoryIds, children, tags, accessories, labelsByName, locks] = await Promise.all([
     contents.findRepositoryIds([...new Set(artifacts.map(({ repository }) => repository))]),
     contents.findChildrenOf(indexes, maxChildren),
     asked.with_tag === false ? noTags : contents.findTagsOf(artifacts, maxTags),
     asked.with_accessory === true ? contents.findAccessoriesOf(artifacts, maxAccessories) : noAccessories,
     asked.with_label === true ? findLabels(labels, artifacts) : noLabels,
+    asked.with_immutable_status === true ? locksIn(immutability, project) : notAsked,
   ]);
   return artifacts.map((artifact) => {
     const { id, repository, annotations } = artifact;
@@ -137,7 +144,7 @@ export async function shownArtifacts(
       media_type: artifact.mediaType,
       manifest_media_type: artifact.manifestMediaType,
       artifact_type: artifact.artifactType,
-      project_id: projectId,
+      project_id: project.projectId,
       repository_id: repositoryId,
       repository_name: repository,
       digest: artifact.digest,
@@ -148,7 +155,7 @@ export async function shownArtifacts(
       extra_attrs: artifact.attributes,
       ...(Object.keys(annotations).length > 0 && { annotations }),
       references: orNull(children.get(id)?.map((child) => shownReference(id, child))),
-      tags: orNull(tags.get(id)?.map((tag) => shownTag(repositoryId, artifact, tag))),
+      tags: orNull(tags.get(id)?.map((tag) => shownTag(repositoryId, artifact, tag, locks))),
       labels: orNull(labelsByName.get(`${repository}@${artifact.digest}`)?.map(shownLabel)),
       accessories: orNull(accessories.get(id)?.map((accessory) => shownAccessory(artifact, accessory))),
       ...linksOf(artifact),
@@ -192,14 +199,19 @@ function shownReference(
   };
 }
 
-export const shownTag = (repositoryId: number, { id }: Pick<ListedArtifact, 'id'>, tag: ListedTag) => ({
+export const shownTag = (
+  repositoryId: number,
+  { id, repository }: Pick<ListedArtifact, 'id' | 'repository'>,
+  tag: ListedTag,
+  locks: LocksIn,
+) => ({
   id: tag.id,
   repository_id: repositoryId,
   artifact_id: id,
   name: tag.name,
   push_time: tag.pushedAt,
   pull_time: tag.pulledAt ?? never,
-  immutable: false,
+  immutable: locks(repository).forbid(tag.name),
 });
 
 export const shownAccessory = (

@@ -3,6 +3,7 @@ import { parseDigest } from '../../domain/digest.ts';
 import { projectOf, repositoryName, tagName } from '../../domain/repository.ts';
 import { hasLabels } from '../../projections/labels/queries.ts';
 import type { Listing } from '../../projections/listing.ts';
+import type { Project } from '../../projections/projects/queries.ts';
 import type { ArtifactsOf } from '../../projections/repositories/artifact-ids.ts';
 import type { Access } from './access.ts';
 import { creates, lists, nothing, shows } from './answer-forms.ts';
@@ -38,14 +39,14 @@ export function artifactRoutes(api: FastifyInstance, ports: ApiPorts, access: Ac
   const { contents } = ports;
 
   /** The ids of a page are found at once, and what is shown of them in parts. */
-  async function listed(of: ArtifactsOf, projectId: number, listing: Listing, asked: With) {
+  async function listed(of: ArtifactsOf, project: Project, listing: Listing, asked: With) {
     const labelIds = labelsAsked(listing);
     const labelled = labelIds.length === 0 ? [] : [hasLabels(labelIds, of)];
     const { ids, total } = await contents.findArtifactIds(of, listing, labelled);
     async function* parts() {
       for (let next = 0; next < ids.length; next += partSize) {
         const artifacts = await contents.findArtifacts(ids.slice(next, next + partSize));
-        yield await shownArtifacts(ports, projectId, artifacts, asked);
+        yield await shownArtifacts(ports, project, artifacts, asked);
       }
     }
     return { total, parts: parts() };
@@ -65,7 +66,7 @@ export function artifactRoutes(api: FastifyInstance, ports: ApiPorts, access: Ac
     async ({ request, path, query, listing }) => {
       const { project } = await access.inProject(request, 'artifact:list');
       const { name } = await repositoryAt(ports, path);
-      return listed({ repository: name }, project.projectId, listing, query);
+      return listed({ repository: name }, project, listing, query);
     },
   );
 
@@ -86,7 +87,7 @@ export function artifactRoutes(api: FastifyInstance, ports: ApiPorts, access: Ac
       if (principal.kind === 'anonymous') throw unauthorized();
       if (query.latest_in_repository === true) requireOneKind(listing);
       const of = { project: project.name, latest: query.latest_in_repository === true };
-      return listed(of, project.projectId, listing, query);
+      return listed(of, project, listing, query);
     },
   );
 
@@ -104,7 +105,7 @@ export function artifactRoutes(api: FastifyInstance, ports: ApiPorts, access: Ac
     async ({ request, path, query }) => {
       const { project } = await access.inProject(request, 'artifact:read');
       const artifact = await artifactAt(ports, path);
-      const [shown] = await shownArtifacts(ports, project.projectId, [artifact], query);
+      const [shown] = await shownArtifacts(ports, project, [artifact], query);
       if (shown === undefined) throw artifactUnknown(artifact.repository, path.reference);
       return shown;
     },

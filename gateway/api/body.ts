@@ -21,13 +21,21 @@ export async function readJson<Schema extends z.ZodType>(
   const value = parse(text) ?? {};
   requireFewParts(value);
   const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    bodies.set(request, parsed.data);
+    return parsed.data;
+  }
   throw unprocessable(
     ...parsed.error.issues
       .slice(0, maxFaults)
       .map(({ path, message }) => `${['body', ...path].map(String).join('.')} in body: ${message}`),
   );
 }
+
+const bodies = new WeakMap<FastifyRequest, unknown>();
+
+/** What was read of the request, for who comes later; undefined where nothing was. */
+export const bodyOf = (request: FastifyRequest): unknown => bodies.get(request);
 
 /** More faults help nobody. */
 const maxFaults = 20;

@@ -1,9 +1,9 @@
 import type { CopyArtifact } from '../../commands/copy-artifact.ts';
 import type { CreateTag } from '../../commands/create-tag.ts';
+import type { DeleteTag } from '../../commands/delete-tag.ts';
 import type { ManifestAt } from '../../domain/artifact/decider.ts';
 import type { Metadata } from '../../domain/event.ts';
 import type { DescribeRepository, RepositoryAt } from '../../domain/repository/decider.ts';
-import type { RemoveTag } from '../../domain/tag/decider.ts';
 import type { findAccessoriesOf, listAccessories } from '../../projections/repositories/accessories.ts';
 import type { findArtifactIds } from '../../projections/repositories/artifact-ids.ts';
 import type {
@@ -40,13 +40,15 @@ export interface RepositoryPorts {
 
     /* Each resolves when the lists show what it has done. */
     describeRepository(described: DescribeRepository, metadata: Metadata): Promise<void>;
+    /** @throws Refusal `tag-immutable` */
     deleteRepository(at: RepositoryAt, metadata: Metadata): Promise<void>;
-    /** Resolves to whether it was there. @throws Refusal `manifest-referenced` */
+    /** Resolves to whether it was there. @throws Refusal `manifest-referenced`, `tag-immutable` */
     deleteArtifact(at: ManifestAt, metadata: Metadata): Promise<boolean>;
     /** Resolves to whether it is there. @throws Refusal as a push does. */
     copyArtifact(copy: CopyArtifact, metadata: Metadata): Promise<boolean>;
     /** Resolves to whether the artifact is there. @throws Refusal `tag-condition-failed` */
     createTag(tag: CreateTag, metadata: Metadata): Promise<boolean>;
-    deleteTag(tag: RemoveTag, metadata: Metadata): Promise<void>;
+    /** @throws Refusal `tag-immutable` */
+    deleteTag(tag: DeleteTag, metadata: Metadata): Promise<void>;
   };
 }

@@ -9,15 +9,19 @@ import { accessTokenRoutes } from './access-tokens.ts';
 import { additionRoutes } from './additions/routes.ts';
 import { artifactLabelRoutes } from './artifact-labels.ts';
 import { artifactRoutes } from './artifacts.ts';
+import { auditLogRoutes } from './audit-logs.ts';
+import { auditPurgeRoutes } from './audit-purge.ts';
 import { configurationRoutes } from './configurations.ts';
 import { cveAllowlistRoutes } from './cve-allowlist.ts';
 import { documentRoutes } from './document.ts';
-import { needed, notFound } from './faults.ts';
+import { needed, notFound, preconditionFailed } from './faults.ts';
+import { garbageCollectionRoutes } from './garbage-collection.ts';
+import { garbageWhatIfRoutes } from './garbage-what-if.ts';
 import { iconRoutes } from './icons.ts';
+import { immutabilityRoutes } from './immutability.ts';
 import { labelRoutes } from './labels.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
-import { immutabilityRoutes } from './not-yet/immutability.ts';
 import { preheatingRoutes } from './not-yet/preheating.ts';
 import { registryRoutes } from './not-yet/registries.ts';
 import { replicationRoutes } from './not-yet/replication.ts';
@@ -28,24 +32,28 @@ import { permissionRoutes } from './permissions.ts';
 import type { ApiParts, ApiPorts } from './ports.ts';
 import { preferenceRoutes } from './preferences.ts';
 import { projectListRoutes } from './project-list.ts';
-import { projectLogRoutes } from './project-log.ts';
 import { projectMetadataRoutes } from './project-metadata.ts';
 import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
+import { rememberAsker, tellOfRefusedChanges } from './refused-changes.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { retentionRoutes } from './retentions.ts';
 import { robotRoutes } from './robots.ts';
+import { scrubRoutes } from './scrub.ts';
 import { searchRoutes } from './search.ts';
 import { searchNamesRoutes } from './search-names.ts';
 import { type SessionPorts, sessionRoutes } from './sessions.ts';
 import { statisticRoutes } from './statistics.ts';
+import { storageRoutes } from './storage.ts';
 import { systemRoutes } from './system.ts';
 import { tagRowRoutes } from './tag-rows.ts';
 import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
+import { webhookExecutionRoutes } from './webhook-executions.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 export interface ManagementPorts
   extends Omit<IdentifyPorts, 'sessions'>,
@@ -73,6 +81,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
         currentTraceparent,
         async identify(request) {
           const principal = await identifyAgain(request);
+          rememberAsker(request, principal);
           await limit(principal, request.ip);
           return principal;
         },
@@ -81,6 +90,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       const access = accessTo(parts);
 
       answerUnknownPaths(api);
+      tellOfRefusedChanges(api, parts);
       documentRoutes(api, parts.version);
       api.addHook('onRequest', async (request) => {
         refuseBadQueries(request);
@@ -98,7 +108,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       projectListRoutes(api, parts, access);
       sessionRoutes(api, parts, access);
       projectRoutes(api, parts, access);
-      projectLogRoutes(api, parts, access);
+      auditLogRoutes(api, parts, access);
       projectMetadataRoutes(api, parts, access);
       projectScannerRoutes(api, parts, access);
       cveAllowlistRoutes(api, parts, access);
@@ -111,9 +121,15 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       accessTokenRoutes(api, parts, access);
       preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
+      for (const routes of [garbageCollectionRoutes, garbageWhatIfRoutes, scrubRoutes, auditPurgeRoutes])
+        routes(api, parts.systemJobs, access);
       labelRoutes(api, parts.labels, access);
+      immutabilityRoutes(api, parts.immutability, access);
+      webhookRoutes(api, parts.webhooks, access);
+      webhookExecutionRoutes(api, parts.webhooks, access);
       retentionRoutes(api, parts.retentions, access);
       quotaRoutes(api, parts.quotas, access);
+      storageRoutes(api, parts, access);
       artifactLabelRoutes(api, parts, access);
       additionRoutes(api, parts, access);
       iconRoutes(api, access);
@@ -122,7 +138,6 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       searchNamesRoutes(api, parts, access);
       for (const routes of [
         directoryRoutes,
-        immutabilityRoutes,
         preheatingRoutes,
         registryRoutes,
         replicationRoutes,
@@ -158,5 +173,10 @@ function inWordsOfTheApi(error: unknown): unknown {
   if (error instanceof Refusal && error.reason.kind === 'project-unknown')
     return notFound(`project ${error.reason.project} not found`);
   if (error instanceof Refusal && error.reason.kind === 'manifest-referenced') return needed();
+  if (error instanceof Refusal && error.reason.kind === 'tag-immutable') {
+    const { tag, deed } = error.reason;
+    const done = deed === 'move' ? 'updated' : 'deleted';
+    return preconditionFailed(`the tag ${tag} configured as immutable, cannot be ${done}`);
+  }
   return error;
 }

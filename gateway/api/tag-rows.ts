@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { TagLocks } from '../../domain/immutability/locks.ts';
 import type { ListedAccessory } from '../../projections/repositories/accessories.ts';
 import type { ListedArtifact, ListedChild } from '../../projections/repositories/artifacts.ts';
 import { type TagPlace, type TagRow, tagOrders } from '../../projections/repositories/tag-rows.ts';
@@ -7,6 +8,7 @@ import type { Access } from './access.ts';
 import { listsAfter, time } from './answer-forms.ts';
 import { findLabels } from './artifact-form.ts';
 import { badRequest, unprocessable } from './faults.ts';
+import { locksIn } from './immutability.ts';
 import { repositoryAt, repositoryPath } from './in-repository.ts';
 import { labelAnswer, shownLabel } from './label-form.ts';
 import { operation } from './operation.ts';
@@ -29,6 +31,7 @@ const row = z
     }),
     pulled: z.object({ at: time }).nullable().describe('When it was pulled last by its name, null for never'),
     labels: z.array(labelAnswer).describe('Those of the artifact'),
+    immutable: z.boolean().describe('Whether a rule keeps it from being moved or deleted'),
     moves: z.int().describe('How often it has moved since it was assigned'),
   })
   .meta({ id: 'TagRow' });
@@ -62,7 +65,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
       answer: listsAfter(row),
     },
     async ({ request, path, query }) => {
-      const { principal } = await access.inProject(request, 'tag:list');
+      const { principal, project } = await access.inProject(request, 'tag:list');
       const [order, descending] = orderIn(query.sort);
       const repository = await repositoryAt(ports, path);
       const size = limitOr(query.limit);
@@ -74,8 +77,9 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
       });
       const page = rows.slice(0, size);
       const last = page.at(-1);
+      const locks = (await locksIn(ports.immutability, project))(repository.name);
       return {
-        rows: await shownRows(page, principal.kind !== 'anonymous'),
+        rows: await shownRows(page, locks, principal.kind !== 'anonymous'),
         // How many have the part of a name, nobody has counted.
         total: query.q === undefined ? repository.tagCount : undefined,
         next: rows.length > size && last !== undefined ? cursorOf(last.place) : undefined,
@@ -84,7 +88,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
   );
 
   /** What the tags point at is looked up for all of them at once. */
-  async function shownRows(rows: readonly TagRow[], isKnown: boolean) {
+  async function shownRows(rows: readonly TagRow[], locks: TagLocks, isKnown: boolean) {
     const artifacts = await contents.findArtifacts([...new Set(rows.map(({ artifactId }) => artifactId))]);
     const [children, accessories, labels] = await Promise.all([
       contents.findChildrenOf(artifacts, maxParts),
@@ -110,6 +114,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
           pushed: { at: pushedAt, by: isKnown ? pushedBy : null },
           pulled: pulledAt && { at: pulledAt },
           labels: (labels.get(`${artifact.repository}@${artifact.digest}`) ?? []).map(shownLabel),
+          immutable: locks.forbid(tag),
           moves,
         },
       ];

@@ -6,6 +6,7 @@ import type { Access } from './access.ts';
 import { lists, nothing, withStatus } from './answer-forms.ts';
 import { shownTag, tagAnswer } from './artifact-form.ts';
 import { badRequest, conflict, notFound } from './faults.ts';
+import { locksIn, notAsked } from './immutability.ts';
 import { artifactAt, artifactPath, artifactUnknown } from './in-repository.ts';
 import { operation } from './operation.ts';
 import { flag } from './parameter-forms.ts';
@@ -29,15 +30,16 @@ export function tagRoutes(api: FastifyInstance, ports: ApiPorts, access: Access)
       query: { with_signature: flag, with_immutable_status: flag },
       answer: lists(tagAnswer),
     },
-    async ({ request, path, listing }) => {
-      await access.inProject(request, 'tag:list');
+    async ({ request, path, query, listing }) => {
+      const { project } = await access.inProject(request, 'tag:list');
       const artifact = await artifactAt(ports, path);
-      const [ids, { rows, total }] = await Promise.all([
+      const [ids, { rows, total }, locks] = await Promise.all([
         contents.findRepositoryIds([artifact.repository]),
         contents.listTagsOf(artifact, listing),
+        query.with_immutable_status === true ? locksIn(ports.immutability, project) : notAsked,
       ]);
       const repositoryId = ids.get(artifact.repository) ?? 0;
-      return { rows: rows.map((tag) => shownTag(repositoryId, artifact, tag)), total };
+      return { rows: rows.map((tag) => shownTag(repositoryId, artifact, tag, locks)), total };
     },
   );
 

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { DeleteTag } from '../../commands/delete-tag.ts';
 import type { PushManifest } from '../../commands/push-manifest.ts';
 import type { RecordPull } from '../../commands/record-pulls.ts';
 import type { ManifestAt } from '../../domain/artifact/decider.ts';
 import { parseManifest } from '../../domain/artifact/manifest.ts';
 import { algorithmOf, type Digest, digestFrom } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
-import { isMet, type RemoveTag, type TagCondition } from '../../domain/tag/decider.ts';
+import { isMet, type TagCondition } from '../../domain/tag/decider.ts';
 import { BlobNotFound, type BlobStore } from '../../infra/blob-store/port.ts';
 import type { ManifestCache } from '../../infra/manifest-cache/port.ts';
 import { RequestRefused } from '../errors.ts';
@@ -36,7 +37,7 @@ export interface ManifestPorts {
   pushManifest(push: PushManifest, metadata: Metadata): Promise<bigint>;
   /** Resolves to whether it was there, when no read shows it any more. */
   deleteManifest(at: ManifestAt, metadata: Metadata): Promise<boolean>;
-  deleteTag(tag: RemoveTag, metadata: Metadata): Promise<bigint>;
+  deleteTag(tag: DeleteTag, metadata: Metadata): Promise<bigint>;
   readonly recordPull: RecordPull;
   repositoryExists(name: string): Promise<boolean>;
   /** Resolves when a read of manifests, tags and repositories shows what was recorded up to the position. */

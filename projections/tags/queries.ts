@@ -18,6 +18,22 @@ export async function findTag(
   return row?.digest as Digest | undefined;
 }
 
+/** Where those of `tags` point that point at something. */
+export async function findDigests(
+  db: Kysely<TagsDatabase>,
+  repository: string,
+  tags: readonly string[],
+): Promise<ReadonlyMap<string, Digest>> {
+  if (tags.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('tags')
+    .select(['tag', 'digest'])
+    .where('repository', '=', repository)
+    .where('tag', 'in', tags)
+    .execute();
+  return new Map(rows.map(({ tag, digest }) => [tag, digest as Digest]));
+}
+
 /** Up to `limit` tags after `last`, which need not exist, in byte order. */
 export async function listTags(
   db: Kysely<TagsDatabase>,

@@ -5,6 +5,7 @@ import type { DomainEvent } from '../../domain/event.ts';
 import { viewOf } from '../../infra/database/projection.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import type { Filter, Listing } from '../../projections/listing.ts';
+import { pulls } from '../../projections/pulls/projection.ts';
 import { findArtifactIds } from '../../projections/repositories/artifact-ids.ts';
 import { findArtifacts } from '../../projections/repositories/artifacts.ts';
 import { type RepositoriesDatabase, repositories } from '../../projections/repositories/projection.ts';
@@ -48,7 +49,7 @@ for (let from = 0; from < history.length; from += 1000)
       metadata: { actor: 'user:admin' },
     })),
   );
-const views = await run(setting, { projections: [repositories], catalogue });
+const views = await run(setting, { projections: [pulls, repositories], catalogue });
 await views.caughtUp();
 const db = viewOf<RepositoriesDatabase>(views.database.kysely, repositories);
 after(() => views.close());

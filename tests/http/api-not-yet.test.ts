@@ -14,7 +14,6 @@ const document = await documentOf(server);
 /** Whole groups of operations on what the registry does not have. */
 const tags = new Set([
   'Ldap',
-  'immutable',
   'oidc',
   'preheat',
   'registry',

@@ -135,7 +135,7 @@ async function recordLate(repository: string) {
     const pushed = { repository, ...stored, ...manifest, attributes: {} };
     await record(metadata, decision(artifactStream(repository, stored.digest), pushing, pushed));
   }
-  const at = { repository, tag: '1.0', digest: digestOf(outer) as Digest };
+  const at = { repository, tag: '1.0', digest: digestOf(outer) as Digest, isImmutable: false };
   await record(metadata, decision(tagStream(repository, '1.0'), assigning, at));
   return { blob: blob.digest, image: digestOf(image) };
 }

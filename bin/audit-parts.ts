@@ -1,0 +1,43 @@
+import { randomUUID } from 'node:crypto';
+import { type PurgeAuditLogPorts, purgeAuditLog } from '../commands/purge-audit-log.ts';
+import type { Recorder } from '../commands/record.ts';
+import type { AuditPorts } from '../gateway/api/audit-logs.ts';
+import type { RunTime } from '../infra/configuration/run-time.ts';
+import { type ViewDatabase, viewOf } from '../infra/database/projection.ts';
+import type { EventLog } from '../infra/event-log/port.ts';
+import type { Views } from '../infra/views/port.ts';
+import { type AuditDatabase, audit, typesLeftOut } from '../projections/audit/projection.ts';
+import { listAudit, purgeSlice } from '../projections/audit/queries.ts';
+import type { Current } from './api-parts.ts';
+
+export interface AuditEngines {
+  readonly log: Pick<EventLog, 'head'>;
+  readonly views: Pick<Views, 'reached'>;
+}
+
+/** What the management API asks of the audit log; no write waits for it. */
+export const auditParts = (
+  { log, views }: AuditEngines,
+  { kysely, current }: { readonly kysely: ViewDatabase; readonly current: Current },
+  pinned: RunTime['pinned'],
+): AuditPorts => ({
+  listAudit: current(listAudit.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
+  // Settings of the deployment are in no event, so that the view cannot go by them.
+  auditTypesLeftOut: typesLeftOut(pinned?.items ?? {}),
+  auditIsCurrent: async () => views.reached(await log.head(), [audit]),
+});
+
+/** The purge of the audit log, for the job that runs it. */
+export const auditPurge = (
+  { record, views }: Pick<AuditEngines, 'views'> & { readonly record: Recorder },
+  { kysely, current }: { readonly kysely: ViewDatabase; readonly current: Current },
+): ReturnType<typeof purgeAuditLog> => {
+  const ports: PurgeAuditLogPorts = {
+    record,
+    purgeSlice: current(purgeSlice.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
+    auditReached: (position) => views.reached(position, [audit]),
+    newRun: randomUUID,
+    now: () => new Date(),
+  };
+  return purgeAuditLog(ports);
+};

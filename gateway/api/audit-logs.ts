@@ -1,0 +1,202 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { authorize } from '../../domain/access/authorize.ts';
+import { type Principal, userOf } from '../../domain/access/principal.ts';
+import { type AuditType, auditTypes, partsOf } from '../../domain/audit/types.ts';
+import { auditEventTypes } from '../../domain/configuration/items.ts';
+import type { AuditRow, AuditScope, listAudit } from '../../projections/audit/queries.ts';
+import type { Filter, Listing } from '../../projections/listing.ts';
+import type { Access } from './access.ts';
+import { lists, shows, time } from './answer-forms.ts';
+import { operation } from './operation.ts';
+import type { ApiPorts, Query } from './ports.ts';
+
+export interface AuditPorts {
+  readonly listAudit: Query<typeof listAudit>;
+  /** What a setting of the deployment leaves out; what others leave out is not there. */
+  readonly auditTypesLeftOut: readonly string[];
+  /** Resolves when the audit log shows all that was recorded before. */
+  auditIsCurrent(): Promise<void>;
+}
+
+/** Harbor's `AuditLog`. */
+const entry = z.object({
+  id: z.int(),
+  username: z.string(),
+  resource: z.string(),
+  resource_type: z.string(),
+  operation: z.string(),
+  op_time: time,
+});
+const auditLog = entry.meta({ id: 'AuditLog' });
+/** Harbor's `AuditLogExt`. */
+const auditLogExt = entry
+  .extend({ operation_description: z.string(), operation_result: z.boolean() })
+  .meta({ id: 'AuditLogExt' });
+/** Harbor's `AuditLogEventType`. */
+const eventType = z.object({ event_type: z.string() }).meta({ id: 'AuditLogEventType' });
+
+/** What the older of Harbor's logs tells of. */
+const oldTypes = auditTypes.filter((type) =>
+  ['project', 'repository', 'artifact', 'tag', 'robot'].includes(partsOf(type).resourceType),
+);
+
+/** Harbor's `auditlog` operations, and those of `project` on its log. */
+export function auditLogRoutes(
+  api: FastifyInstance,
+  ports: Pick<ApiPorts, 'configuration' | 'queries'> & AuditPorts,
+  access: Access,
+): void {
+  const { queries } = ports;
+
+  async function page(listing: Listing, scope: AuditScope, of: 'all' | 'old') {
+    const { robot_name_prefix: prefix } = await ports.configuration();
+    const shownTypes: readonly AuditType[] = of === 'old' ? oldTypes : auditTypes;
+    await ports.auditIsCurrent();
+    const { rows, total } = await ports.listAudit({
+      ...listing,
+      filters: listing.filters.map((filter) => withoutPrefix(filter, prefix)),
+      scope,
+      types: shownTypes.filter((type) => !leftOut.has(type)),
+      withFailed: of === 'all',
+    });
+    return { rows: rows.map((row) => shown(row, prefix)), total };
+  }
+  const leftOut = new Set(ports.auditTypesLeftOut.includes('*') ? auditTypes : ports.auditTypesLeftOut);
+
+  const inOldForm = async (listing: Listing, scope: AuditScope) => {
+    const { rows, total } = await page(listing, scope, 'old');
+    return {
+      rows: rows.map(({ operation_description: _, operation_result: __, ...row }) => row),
+      total,
+    };
+  };
+
+  operation(
+    api,
+    {
+      id: 'listAuditLogs',
+      tag: 'auditlog',
+      method: 'GET',
+      path: '/audit-logs',
+      summary:
+        'What was done in the projects whose log the asker may read, in the form of older versions; counted to 10,000.',
+      answer: lists(auditLog),
+    },
+    async ({ request, listing }) => inOldForm(listing, await scopeOf(request)),
+  );
+
+  operation(
+    api,
+    {
+      id: 'listAuditLogExts',
+      tag: 'auditlog',
+      method: 'GET',
+      path: '/auditlog-exts',
+      summary:
+        'The audit log: all of it for who may read that of the system, else that of the projects whose log he may read; counted to 10,000, so that older rows are asked for by `op_time`.',
+      answer: lists(auditLogExt),
+    },
+    async ({ request, listing }) => page(listing, await scopeOf(request), 'all'),
+  );
+
+  operation(
+    api,
+    {
+      id: 'listAuditLogEventTypes',
+      tag: 'auditlog',
+      method: 'GET',
+      path: '/auditlog-exts/events',
+      summary: 'What the audit log tells of and can leave out.',
+      answer: shows(z.array(eventType)),
+    },
+    async ({ request }) => {
+      await access.inSystem(request, 'audit-log:list');
+      return auditEventTypes.map((name) => ({ event_type: name }));
+    },
+  );
+
+  operation(
+    api,
+    {
+      id: 'getLogs',
+      tag: 'project',
+      method: 'GET',
+      path: '/projects/:project_name/logs',
+      summary: 'What was done in a project, in the form of older versions; counted to 10,000.',
+      answer: lists(auditLog),
+    },
+    async ({ request, listing }) => inOldForm(listing, await scopeOfProject(request)),
+  );
+
+  operation(
+    api,
+    {
+      id: 'getLogExts',
+      tag: 'project',
+      method: 'GET',
+      path: '/projects/:project_name/auditlog-exts',
+      summary: 'What was done in a project, the newest first; counted to 10,000.',
+      answer: lists(auditLogExt),
+    },
+    async ({ request, listing }) => page(listing, await scopeOfProject(request), 'all'),
+  );
+
+  async function scopeOfProject(request: FastifyRequest): Promise<AuditScope> {
+    const { project } = await access.inProject(request, 'log:list');
+    return { kind: 'projects', projectIds: [project.projectId] };
+  }
+
+  async function scopeOf(request: FastifyRequest): Promise<AuditScope> {
+    const { principal } = await access.known(request);
+    if (authorize(principal, 'audit-log:list', { kind: 'system' })) return { kind: 'everything' };
+    return principal.kind === 'robot' ? scopeOfRobot(principal) : scopeOfUser(principal);
+  }
+
+  /** The projects that he is a member of, as far as his roles, and the token that he shows, go. */
+  async function scopeOfUser(principal: Principal): Promise<AuditScope> {
+    const user = userOf(principal);
+    const memberships = user === undefined ? [] : await queries.membershipsOf(user);
+    const roles = Map.groupBy(memberships, ({ projectId }) => projectId);
+    const projectIds = [...roles].flatMap(([projectId, held]) => {
+      // Whether a project is public says nothing about its log.
+      const project = { name: '', projectId, public: false };
+      const scope = { kind: 'project', project, roles: held.map(({ role }) => role) } as const;
+      return authorize(principal, 'log:list', scope) ? [projectId] : [];
+    });
+    return { kind: 'projects', projectIds };
+  }
+
+  async function scopeOfRobot({ permissions }: Extract<Principal, { kind: 'robot' }>): Promise<AuditScope> {
+    const names = permissions.flatMap(({ scope, access }) =>
+      scope.kind === 'project' && access.includes('log:list') ? [scope.project] : [],
+    );
+    if (names.includes('*')) return { kind: 'every project' };
+    if (names.length === 0) return { kind: 'projects', projectIds: [] };
+    const { rows } = await queries.listProjects(
+      { filters: [{ key: 'name', kind: 'any', values: names }], sort: [], offset: 0, limit: undefined },
+      { kind: 'all' },
+    );
+    return { kind: 'projects', projectIds: rows.map(({ projectId }) => projectId) };
+  }
+}
+
+/** Robots are kept without what their names begin with, which may change. */
+const withoutPrefix = (filter: Filter, prefix: string): Filter =>
+  filter.key.toLowerCase() === 'username' && filter.kind === 'is' && filter.value.startsWith(prefix)
+    ? { ...filter, value: filter.value.slice(prefix.length) }
+    : filter;
+
+function shown({ type, isRobot, username, ...row }: AuditRow, prefix: string) {
+  const { operation, resourceType } = partsOf(type);
+  return {
+    id: row.id,
+    username: isRobot ? prefix + username : username,
+    resource: row.resource,
+    resource_type: resourceType,
+    operation,
+    op_time: row.at,
+    operation_description: row.description,
+    operation_result: row.succeeded,
+  };
+}

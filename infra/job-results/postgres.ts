@@ -1,0 +1,130 @@
+import type { ClientBase, QueryResultRow } from 'pg';
+import type { Database } from '../database/connect.ts';
+import { isBeingBuilt } from '../database/projection.ts';
+import type { JobResults } from './port.ts';
+
+// One transaction. The lock is for processes that start at once: "if not exists" does not keep PostgreSQL from
+// creating twice.
+const schema = `
+  SELECT pg_advisory_xact_lock(hashtextextended('shiplog.job_results', 0));
+  CREATE SCHEMA IF NOT EXISTS job_results;
+  CREATE TABLE IF NOT EXISTS job_results.tasks (
+    task_id integer PRIMARY KEY,
+    rows integer NOT NULL,
+    kept_at timestamptz NOT NULL
+  );
+  CREATE INDEX IF NOT EXISTS tasks_by_time ON job_results.tasks (kept_at);
+  CREATE TABLE IF NOT EXISTS job_results.rows (
+    task_id integer NOT NULL,
+    place integer NOT NULL,
+    row text NOT NULL,
+    PRIMARY KEY (task_id, place)
+  )`;
+
+const rowsAtOnce = 500;
+
+/** The results in tables beside the views. */
+export function postgresResults({ pool }: Pick<Database, 'pool'>): JobResults {
+  /** They are made when they are first asked for; who drops the views' database drops them too, and the server goes on. */
+  async function withTables<Result>(work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isBeingBuilt(error)) throw error;
+      await pool.query(schema);
+      return work();
+    }
+  }
+
+  const ask = <Row extends QueryResultRow>(text: string, values: readonly unknown[]) =>
+    withTables(() => pool.query<Row>(text, [...values]));
+
+  async function inTransaction<Result>(work: (client: ClientBase) => Promise<Result>): Promise<Result> {
+    const client = await pool.connect();
+    let failed: Error | undefined;
+    try {
+      await client.query('BEGIN');
+      const result = await work(client);
+      await client.query('COMMIT');
+      return result;
+    } catch (error) {
+      failed = error as Error;
+      await client.query('ROLLBACK').catch(() => undefined);
+      throw error;
+    } finally {
+      // A connection that failed may be in the middle of something.
+      client.release(failed);
+    }
+  }
+
+  return {
+    async replace(taskId, rows) {
+      // Before it is known whether the rows can be read twice.
+      await pool.query(schema);
+      return inTransaction(async (client) => {
+        // Of two that do the same task the later one waits, and counts.
+        await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('shiplog.job_results', $1))`, [
+          taskId,
+        ]);
+        await client.query('DELETE FROM job_results.rows WHERE task_id = $1', [taskId]);
+        let kept = 0;
+        let some: string[] = [];
+        const keep = async (): Promise<void> => {
+          await client.query(
+            `INSERT INTO job_results.rows (task_id, place, row)
+             SELECT $1, $2 + n, row FROM unnest($3::text[]) WITH ORDINALITY AS t(row, n)`,
+            [taskId, kept, some],
+          );
+          kept += some.length;
+          some = [];
+        };
+        for await (const row of rows) if (some.push(JSON.stringify(row)) === rowsAtOnce) await keep();
+        if (some.length > 0) await keep();
+        await client.query(
+          `INSERT INTO job_results.tasks (task_id, rows, kept_at) VALUES ($1, $2, $3)
+           ON CONFLICT (task_id) DO UPDATE SET rows = excluded.rows, kept_at = excluded.kept_at`,
+          [taskId, kept, new Date()],
+        );
+        return kept;
+      });
+    },
+
+    async count(taskId) {
+      const { rows } = await ask<{ rows: number }>('SELECT rows FROM job_results.tasks WHERE task_id = $1', [
+        taskId,
+      ]);
+      return rows[0]?.rows;
+    },
+
+    async read(taskId, after, limit) {
+      const { rows } = await ask<{ place: number; row: string }>(
+        'SELECT place, row FROM job_results.rows WHERE task_id = $1 AND place > $2 ORDER BY place LIMIT $3',
+        [taskId, after, limit],
+      );
+      return rows.map(({ place, row }) => ({ place, row: JSON.parse(row) }));
+    },
+
+    async write(taskId, changed) {
+      await ask(
+        `UPDATE job_results.rows stored SET row = given.row
+         FROM unnest($2::integer[], $3::text[]) AS given(place, row)
+         WHERE stored.task_id = $1 AND stored.place = given.place`,
+        [taskId, changed.map(({ place }) => place), changed.map(({ row }) => JSON.stringify(row))],
+      );
+    },
+
+    async sweep(before, limit) {
+      const { rows } = await ask<{ swept: string }>(
+        `WITH old AS (
+           SELECT task_id FROM job_results.tasks WHERE kept_at < $1 ORDER BY kept_at LIMIT $2
+         ), gone AS (
+           DELETE FROM job_results.rows WHERE task_id IN (SELECT task_id FROM old)
+         ), swept AS (
+           DELETE FROM job_results.tasks WHERE task_id IN (SELECT task_id FROM old) RETURNING task_id
+         ) SELECT count(*) AS swept FROM swept`,
+        [before, limit],
+      );
+      return Number(rows[0]?.swept ?? 0);
+    },
+  };
+}

@@ -1,0 +1,235 @@
+import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
+import { refusableTypes } from '../../domain/audit/events.ts';
+import { type AuditType, partsOf } from '../../domain/audit/types.ts';
+import {
+  type Columns,
+  conditionsOf,
+  type Filter,
+  keyOf,
+  type Listing,
+  maxRows,
+  orderOf,
+  type Page,
+} from '../listing.ts';
+import type { AuditDatabase } from './projection.ts';
+
+export interface AuditRow {
+  /** The position of the event. */
+  readonly id: number;
+  readonly at: Date;
+  readonly type: AuditType;
+  /** Without the prefix of a robot. */
+  readonly username: string;
+  readonly isRobot: boolean;
+  readonly resource: string;
+  readonly description: string;
+  readonly succeeded: boolean;
+}
+
+/** Whose rows are listed: all, those of all projects, or those of projects with these numbers. */
+export type AuditScope =
+  | { readonly kind: 'everything' | 'every project' }
+  | { readonly kind: 'projects'; readonly projectIds: readonly number[] };
+
+export interface AuditListing extends Listing {
+  readonly scope: AuditScope;
+  /** Rows of these alone. */
+  readonly types: readonly AuditType[];
+  /** Whether those too that tell of what was tried in vain. */
+  readonly withFailed: boolean;
+}
+
+const columns: Columns = {
+  id: { column: 'id', type: 'long' },
+  username: { column: 'username', type: 'text' },
+  resource: { column: 'resource', type: 'text' },
+  projectid: { column: 'project_id', type: 'integer' },
+  optime: { column: 'at', type: 'time' },
+  operationresult: { column: 'succeeded', type: 'boolean' },
+  operationdescription: { column: 'description', type: 'text' },
+  // What rows are sorted by alone: what they are filtered by is told by their types.
+  operation: { column: 'type', type: 'text' },
+  resourcetype: { column: 'type', type: 'text' },
+};
+type Db = Kysely<AuditDatabase>;
+
+/** What no index helps with is looked for among so many of the newest rows that the rest is true of. */
+const maxSearched = 100_000;
+
+/**
+ * A part of the first 10,000 rows that are asked for, the newest first; whoever wants more of them says from or until when.
+ * However many rows there are, no more are read than what a page or a search needs: those of each type, in each project, are
+ * merged from an index that has them in their order.
+ */
+export async function listAudit(db: Db, listing: AuditListing): Promise<Page<AuditRow>> {
+  const asked = askedOf(listing);
+  const { offset, limit = maxRows } = listing;
+  if (asked.types.length === 0 || asked.projectIds?.length === 0) return { rows: [], total: 0 };
+  const size = Math.max(Math.min(limit, maxRows - offset), 0);
+  const isSearch = asked.searched.length > 0;
+  const sort = listing.sort.filter(({ key }) => Object.hasOwn(columns, keyOf(key)));
+  const [first] = sort;
+  const isByTime = first === undefined || (sort.length === 1 && keyOf(first.key) === 'optime');
+  const descending = first?.descending ?? true;
+  const source =
+    isByTime && !isSearch
+      ? newest(db, asked, offset + size, descending)
+      : newest(db, asked, isSearch ? maxSearched : maxRows);
+  const order = isByTime ? inTime(descending) : sql.join([...orderOf({ sort }, columns, []), inTime(true)]);
+  const [{ rows }, total] = await Promise.all([
+    size === 0
+      ? { rows: [] }
+      : sql<AuditDatabase['entries']>`
+          SELECT * FROM ${source} e WHERE ${allOf(asked.searched)}
+          ORDER BY ${order} OFFSET ${offset} LIMIT ${size}`.execute(db),
+    counted(db, asked),
+  ]);
+  return { rows: rows.map(rowOf), total };
+}
+
+interface Asked {
+  readonly types: readonly AuditType[];
+  /** Undefined for whatever project it is, or none. */
+  readonly projectIds: readonly number[] | undefined;
+  /** What an index helps with. */
+  readonly conditions: readonly RawBuilder<SqlBool>[];
+  /** What is looked for row by row. */
+  readonly searched: readonly RawBuilder<SqlBool>[];
+}
+
+function askedOf({ scope, filters, types: shown, withFailed }: AuditListing): Asked {
+  let types = scope.kind === 'everything' ? shown : shown.filter(isInProjects);
+  let projectIds = scope.kind === 'projects' ? scope.projectIds : undefined;
+  const conditions: RawBuilder<SqlBool>[] = [];
+  const searched: RawBuilder<SqlBool>[] = [];
+  if (scope.kind === 'every project') conditions.push(sql`e.project_id IS NOT NULL`);
+  if (!withFailed) conditions.push(sql`e.succeeded`);
+  for (const filter of filters) {
+    const key = keyOf(filter.key);
+    const is = filter.kind === 'is' ? filter.value.toLowerCase() : undefined;
+    if (key === 'operation' || key === 'resourcetype')
+      types = types.filter((type) =>
+        isMet(filter, key === 'operation' ? partsOf(type).operation : partsOf(type).resourceType),
+      );
+    else if (key === 'projectid' && is !== undefined) {
+      const projectId = /^\d{1,9}$/.test(is) ? Number(is) : 0;
+      projectIds = projectIds?.filter((other) => other === projectId) ?? [projectId];
+    } else if (key === 'operationresult' && is === 'false') {
+      types = types.filter(canFail);
+      conditions.push(sql`NOT e.succeeded`);
+    } else {
+      const isIndexed = (indexed[filter.kind] ?? []).includes(key);
+      (isIndexed ? conditions : searched).push(...conditionsOf([filter], columns));
+    }
+  }
+  return { types, projectIds, conditions, searched };
+}
+
+const indexed: Readonly<Partial<Record<Filter['kind'], readonly string[]>>> = {
+  is: ['username', 'resource', 'optime', 'operationresult'],
+  range: ['optime'],
+};
+
+const failing: ReadonlySet<AuditType> = new Set([...refusableTypes, 'login_user']);
+const canFail = (type: AuditType): boolean => failing.has(type);
+const isInProjects = (type: AuditType): boolean =>
+  !['user', 'configuration'].includes(partsOf(type).resourceType);
+
+/** Whether what is known has the value that is asked for, as the database would say of a column. */
+function isMet(filter: Filter, value: string): boolean {
+  switch (filter.kind) {
+    case 'is':
+      return value === filter.value;
+    case 'contains':
+      return value.includes(filter.value.toLowerCase());
+    case 'any':
+      return filter.values.includes(value);
+    case 'all':
+      return filter.values.every((each) => each === value);
+    case 'range':
+      return (
+        (filter.from === undefined || (filter.isOpen ? value > filter.from : value >= filter.from)) &&
+        (filter.to === undefined || (filter.isOpen ? value < filter.to : value <= filter.to))
+      );
+  }
+}
+
+const inTime = (descending: boolean) => (descending ? sql`at DESC, id DESC` : sql`at, id`);
+
+const allOf = (conditions: readonly RawBuilder<SqlBool>[]) =>
+  sql.join([sql`true`, ...conditions], sql` AND `);
+
+/** Up to `limit` rows, of which those of each type and project come in their order from an index. */
+function newest(db: Db, asked: Asked, limit: number, descending = true): RawBuilder<unknown> {
+  const order = inTime(descending);
+  return sql`(SELECT e.* ${branches(db, asked, sql`ORDER BY ${order} LIMIT ${limit}`)}
+    ORDER BY ${order} LIMIT ${limit})`;
+}
+
+/** How many there are, counted to the most that are listed. */
+async function counted(db: Db, asked: Asked): Promise<number> {
+  const source =
+    asked.searched.length > 0
+      ? sql`FROM ${newest(db, asked, maxSearched)} e WHERE ${allOf(asked.searched)}`
+      : // Without an order it would read all to find that there are none of a type.
+        branches(db, asked, sql`ORDER BY ${inTime(true)} LIMIT ${maxRows}`);
+  const { rows } = await sql<{ total: string }>`
+    SELECT count(*) AS total FROM (SELECT ${source} LIMIT ${maxRows}) e`.execute(db);
+  return Number(rows[0]?.total ?? 0);
+}
+
+/** A FROM of rows `e`; `part` ends the question for each type and project. */
+function branches(db: Db, { types, projectIds, conditions }: Asked, part: RawBuilder<unknown>) {
+  const isOfAny = projectIds === undefined;
+  return sql`
+    FROM unnest(${[...types]}::text[]) AS t(type)
+    ${isOfAny ? sql`` : sql`CROSS JOIN unnest(${[...projectIds]}::integer[]) AS p(project_id)`}, LATERAL (
+      SELECT * FROM ${db.selectFrom('entries').selectAll()} e
+      WHERE e.type = t.type COLLATE "C" ${isOfAny ? sql`` : sql`AND e.project_id = p.project_id`}
+        AND ${allOf(conditions)} ${part}
+    ) e`;
+}
+
+const rowOf = (row: AuditDatabase['entries']): AuditRow => ({
+  id: Number(row.id),
+  at: row.at,
+  type: row.type,
+  username: row.username,
+  isRobot: row.is_robot,
+  resource: row.resource,
+  description: row.description,
+  succeeded: row.succeeded,
+});
+
+/** What a purge takes next. */
+export interface PurgeSlice {
+  /** How many rows there are before `until`. */
+  readonly rows: number;
+  readonly until: Date;
+}
+
+/**
+ * The oldest rows of the type that are from `from` on and before `before`: about `limit`, and all of one moment; undefined
+ * where there are none.
+ */
+export async function purgeSlice(
+  db: Db,
+  type: string,
+  { from, before, limit }: { readonly from: Date | null; readonly before: Date; readonly limit: number },
+): Promise<PurgeSlice | undefined> {
+  const rowsBefore = (end: Date) => sql`
+    FROM ${db.selectFrom('entries').selectAll()} e
+    WHERE e.type = ${type} AND e.at >= coalesce(${from}::timestamptz, '-infinity') AND e.at < ${end}`;
+  const { rows: ends } = await sql<{ last: Date | null }>`
+    SELECT max(at) AS last FROM (SELECT at ${rowsBefore(before)} ORDER BY at, id LIMIT ${limit}) oldest`.execute(
+    db,
+  );
+  const last = ends[0]?.last;
+  if (!last) return undefined;
+  // Times have whole milliseconds here.
+  const until = new Date(last.getTime() + 1);
+  const { rows: counts } = await sql<{
+    rows: string;
+  }>`SELECT count(*) AS rows ${rowsBefore(until)}`.execute(db);
+  return { rows: Number(counts[0]?.rows ?? 0), until };
+}

@@ -1,0 +1,55 @@
+import type { Kysely } from 'kysely';
+import type { ImmutableRule } from '../../domain/immutability/decider.ts';
+import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import type { ImmutabilityDatabase } from './projection.ts';
+
+export interface ListedRule extends ImmutableRule {
+  readonly ruleId: number;
+  readonly projectId: number;
+}
+
+const ruleColumns = [
+  'rule_id as ruleId',
+  'project_id as projectId',
+  'disabled as isDisabled',
+  'rule',
+] as const;
+
+/**
+ * All rules of a project of the name; there are not many. One that was made while the project was deleted is of that
+ * project still, and not of the next one of the name.
+ */
+export async function rulesOf(
+  db: Kysely<ImmutabilityDatabase>,
+  project: string,
+): Promise<readonly ListedRule[]> {
+  const rows = await db.selectFrom('rules').select(ruleColumns).where('project', '=', project).execute();
+  return rows.map(({ rule, ...row }) => ({ ...rule, ...row }));
+}
+
+/** The keys that lists of rules are filtered and sorted by. */
+const columns: Columns = {
+  id: { column: 'rule_id', type: 'integer' },
+  disabled: { column: 'disabled', type: 'boolean' },
+};
+
+export async function listRules(
+  db: Kysely<ImmutabilityDatabase>,
+  projectId: number,
+  listing: Listing,
+): Promise<Page<ListedRule>> {
+  const all = conditionsOf(listing.filters, columns).reduce(
+    (query, condition) => query.where(condition),
+    db.selectFrom('rules').where('project_id', '=', projectId),
+  );
+  const page = all
+    .select(ruleColumns)
+    .orderBy(orderOf(listing, columns, ['rule_id']))
+    .offset(listing.offset);
+  const [rows, { total }] = await Promise.all([
+    page.limit(listing.limit ?? maxRows).execute(),
+    // The rules of one project, by an index.
+    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
+  ]);
+  return { rows: rows.map(({ rule, ...row }) => ({ ...rule, ...row })), total: Number(total) };
+}
