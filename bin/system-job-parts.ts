@@ -7,10 +7,12 @@ import { startExecution } from '../commands/start-execution.ts';
 import { stopExecution } from '../commands/stop-execution.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import type { GarbageWhatIfPorts } from '../gateway/api/garbage-what-if.ts';
+import { taskLog } from '../gateway/api/task-log.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
+import type { JobJournal } from '../infra/job-journal/port.ts';
 import { postgresJobRows } from '../infra/job-rows/postgres.ts';
 import type { Views } from '../infra/views/port.ts';
 import { firstTasks } from '../projections/executions/first-tasks.ts';
@@ -29,11 +31,12 @@ interface Engines {
   readonly allocateId: AllocateId;
   readonly database: Pick<Database, 'kysely' | 'pool'>;
   readonly views: Views;
+  readonly journal: JobJournal;
 }
 
 /** What the management API asks of the work that is done for the whole system. */
 export function systemJobParts(
-  { log, record, allocateId, database, views }: Engines,
+  { log, record, allocateId, database, views, journal }: Engines,
   current: Current,
 ): GarbageWhatIfPorts {
   const inExecutions = viewOf<ExecutionsDatabase>(database.kysely, executionsView);
@@ -49,7 +52,7 @@ export function systemJobParts(
     stopExecution: stopExecution({ record }),
     setSchedule: setSchedule({ record, allocateId, now }),
     removeSchedule: removeSchedule({ record }),
-    logOf: async () => '',
+    logOf: taskLog.bind(undefined, journal),
     rows: postgresJobRows(database),
     now,
     reached: (position) => views.reached(position, [executionsView, schedules]),

@@ -200,10 +200,6 @@ export const servedOperations = linesOf(`
   listAuditLogs GET /audit-logs
   listAuditLogExts GET /auditlog-exts
   listAuditLogEventTypes GET /auditlog-exts/events
-`);
-
-/** Those that are not served yet: what they work on comes with background jobs and the audit log. */
-export const laterOperations = linesOf(`
   getWorkerPools GET /jobservice/pools
   getWorkers GET /jobservice/pools/{pool_id}/workers
   stopRunningJob PUT /jobservice/jobs/{job_id}
@@ -212,6 +208,10 @@ export const laterOperations = linesOf(`
   actionPendingJobs PUT /jobservice/queues/{job_type}
   listSchedules GET /schedules
   getSchedulePaused GET /schedules/{job_type}/paused
+`);
+
+/** Those that are not served yet: what they work on comes with background jobs and the audit log. */
+export const laterOperations = linesOf(`
   triggerRetentionExecution POST /retentions/{id}/executions
   listRetentionExecutions GET /retentions/{id}/executions
   operateRetentionExecution PATCH /retentions/{id}/executions/{eid}
