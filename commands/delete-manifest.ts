@@ -54,7 +54,9 @@ export const deleteManifest = ({
     if ((await find()) === undefined) return false;
     // Most often it is known before anything is recorded.
     refuseBecauseOf(await parent());
-    requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), await locks());
+    const before = await locks();
+    if (!before.isEmpty('delete'))
+      requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), before);
 
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const [condemned] = await condemnManifests([{ ...at, condemnation: newCondemnation() }], metadata);
