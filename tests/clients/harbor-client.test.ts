@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { personOf } from '../http/api-client.ts';
+import { digestOf } from '../http/client.ts';
 import { startServer } from '../server.ts';
 import { startHarborClient } from './harbor-client.ts';
 
@@ -29,6 +30,32 @@ test("Harbor's generated client administers people, projects and robots", async 
     assert.equal(health, 'healthy');
     assert.ok(components.every((component: { status: string }) => component.status === 'healthy'));
     for (const { total, free } of (await get('GetVolumes')).storage) assert.ok(free > 0 && free <= total);
+  });
+
+  await t.test('a quota is given, found by its project, changed and used', async () => {
+    await createProject('bounded', { storage_limit: 1000 });
+    const { project_id } = await get('GetProject', named('bounded'));
+    const [quota] = await get('ListQuotas', { Reference: 'project', ReferenceID: String(project_id) });
+    assert.deepEqual(
+      [quota.ref.name, quota.hard, quota.used],
+      ['bounded', { storage: 1000 }, { storage: 0 }],
+    );
+    const { total } = await ask('ListQuotas', { Sort: '-used.storage', PageSize: 1 });
+    assert.ok((total ?? 0) >= 2);
+    await get('UpdateQuota', { ID: quota.id, Hard: { hard: { storage: 10 } } });
+    assert.deepEqual((await get('GetQuota', { ID: quota.id })).hard, { storage: 10 });
+    const { status: pushed } = await server.fetch(
+      `/v2/bounded/a/blobs/uploads/?digest=${digestOf('more than ten')}`,
+      { method: 'POST', body: 'more than ten' },
+    );
+    assert.equal(pushed, 403);
+    assert.deepEqual((await get('GetProjectSummary', named('bounded'))).quota, {
+      hard: { storage: 10 },
+      used: { storage: 0 },
+    });
+    assert.equal(await status('UpdateQuota', { ID: quota.id, Hard: { hard: { storage: 0 } } }), 400);
+    assert.equal(await status('GetQuota', { ID: 99_999 }), 404);
+    await get('DeleteProject', named('bounded'));
   });
 
   await t.test('a user is created, found, changed and removed', async () => {

@@ -183,13 +183,6 @@ export const servedOperations = linesOf(`
   listQuotas GET /quotas
   getQuota GET /quotas/{id}
   updateQuota PUT /quotas/{id}
-  listAuditLogs GET /audit-logs
-  listAuditLogExts GET /auditlog-exts
-  listAuditLogEventTypes GET /auditlog-exts/events
-`);
-
-/** Those that are not served yet: what they work on comes with background jobs and the audit log. */
-export const laterOperations = linesOf(`
   getGCHistory GET /system/gc
   getGC GET /system/gc/{gc_id}
   stopGC PUT /system/gc/{gc_id}
@@ -204,6 +197,13 @@ export const laterOperations = linesOf(`
   getPurgeSchedule GET /system/purgeaudit/schedule
   createPurgeSchedule POST /system/purgeaudit/schedule
   updatePurgeSchedule PUT /system/purgeaudit/schedule
+  listAuditLogs GET /audit-logs
+  listAuditLogExts GET /auditlog-exts
+  listAuditLogEventTypes GET /auditlog-exts/events
+`);
+
+/** Those that are not served yet: what they work on comes with background jobs and the audit log. */
+export const laterOperations = linesOf(`
   getWorkerPools GET /jobservice/pools
   getWorkers GET /jobservice/pools/{pool_id}/workers
   stopRunningJob PUT /jobservice/jobs/{job_id}
