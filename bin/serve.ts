@@ -33,6 +33,7 @@ import { configurationSettings } from './configuration-parts.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
 import { garbageCollector, garbageSettings } from './garbage.ts';
+import { jobConnections, openJobs } from './jobs.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
 import { quotaObserver, quotaReader } from './quota-parts.ts';
@@ -150,6 +151,12 @@ async function run(
     ...{ log, views, store, redis, isReady },
     database: foundation.views,
   });
+  const jobDatabase = await foundation.connectViews('shiplog jobs', jobConnections);
+  open.defer(() => jobDatabase.close());
+  const jobs = openJobs({
+    ...{ configuration, log, record, store, database: foundation.views, jobDatabase, views, logger },
+  });
+  open.defer(() => jobs.close());
   const app = createApp({
     ...appPorts({
       ...{ logger, log, record, store, secrets, personalData, views, cache },
@@ -209,6 +216,10 @@ async function run(
     logger,
   });
   open.defer(() => watchingQuotas.stop());
+  if (configuration.jobservice.enabled) {
+    const working = jobs.work();
+    open.defer(() => working.stop());
+  }
   const { garbage_collection } = configuration;
   if (garbage_collection.enabled) {
     const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');
