@@ -12,6 +12,8 @@ import type { RetentionWhatIfPorts } from '../gateway/api/retention-what-if.ts';
 import type { RetentionPorts } from '../gateway/api/retentions.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { type ViewDatabase, viewOf } from '../infra/database/projection.ts';
+import type { JobJournal, LogLine } from '../infra/job-journal/port.ts';
+import { openPostgresJournal } from '../infra/job-journal/postgres.ts';
 import { postgresResults } from '../infra/job-results/postgres.ts';
 import type { Views } from '../infra/views/port.ts';
 import {
@@ -39,7 +41,7 @@ export function retentionParts(
     database,
     views,
     current,
-  }: Omit<Shown, 'kysely'> & { readonly database: Pick<Database, 'kysely' | 'pool'> },
+  }: Omit<Shown, 'kysely'> & { readonly database: Pick<Database, 'kysely' | 'pool' | 'listen'> },
 ): RetentionPorts & RetentionWhatIfPorts {
   const { kysely } = database;
   const inRetention = viewOf<RetentionDatabase>(kysely, retention);
@@ -61,10 +63,26 @@ export function retentionParts(
     tasks: current(tasks.bind(undefined, inExecutions)),
     task: current(task.bind(undefined, inExecutions)),
     results: postgresResults(database),
-    logOf: async () => '',
+    logOf: logOf(openPostgresJournal(database)),
     executionsReached: (position) => views.reached(position, [executionsView]),
   };
 }
+
+const linesAtOnce = 1000;
+
+/** All of it: what a task can say is bounded. */
+const logOf =
+  (journal: Pick<JobJournal, 'read'>) =>
+  async (taskId: number): Promise<string> => {
+    const texts: string[] = [];
+    for (let after: bigint | undefined = 0n; after !== undefined; ) {
+      const lines: readonly LogLine[] = await journal.read(taskId, after, linesAtOnce);
+      for (const { at, level, text } of lines)
+        texts.push(`${at.toISOString()} [${level.toUpperCase()}] ${text}\n`);
+      after = lines.length < linesAtOnce ? undefined : lines.at(-1)?.line;
+    }
+    return texts.join('');
+  };
 
 /**
  * Deletes a project with its policy. Who is killed in between leaves a schedule, which goes when it is due next and finds
