@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
-import { addMember, ask, createdId, createProject, createUser, json } from './api-client.ts';
-import { pushImage } from './client.ts';
+import { addMember, ask, createdId, createProject, createUser, faultOf, json } from './api-client.ts';
+import { pushImage, send } from './client.ts';
 
 const server = await startServer({ after });
 
@@ -159,4 +160,170 @@ test('a what-if tells what the rules would have removed, as the run then does', 
     push_time,
   ];
   assert.deepEqual(rows.map(essence), removed.map(essence));
+});
+
+test('a run is asked for, seen and stopped by who may do that with the policy', async () => {
+  const runs = runsOf(team.policyId);
+  const id = createdId(await ask(server, 'POST', runs, { body: {} }));
+  const [task] = json(await ask(server, 'GET', `${runs}/${id}/tasks?page_size=1`));
+  const asked = [
+    ['POST', runs],
+    ['GET', runs],
+    ['PATCH', `${runs}/${id}`],
+    ['GET', `${runs}/${id}/tasks`],
+    ['GET', `${runs}/${id}/tasks/${task?.id ?? 1}`],
+    ['GET', `${runs}/${id}/tasks/${task?.id ?? 1}/artifacts`],
+  ] as const;
+  for (const [method, path] of asked)
+    for (const [as, status] of [
+      ['', 401],
+      ['guest', 403],
+    ] as const)
+      assert.equal(
+        (await ask(server, method, path, { as, body: {} })).status,
+        status,
+        `${method} ${path} ${as}`,
+      );
+  const stop = (action: unknown, path = `${runs}/${id}`) => ask(server, 'PATCH', path, { body: { action } });
+  assert.equal((await stop('stop')).status, 200);
+  assert.equal((await stop('stop')).status, 200, 'once more');
+  for (const action of ['resume', '', null]) assert.equal((await stop(action)).status, 400);
+  assert.equal((await stop(7)).status, 422);
+});
+
+test('what belongs to another policy, or to none, is not found', async () => {
+  const other = await projectWith('other', {}, 'v1');
+  const own = await run(other.policyId, true);
+  const path = `${runsOf(team.policyId)}/${own.id}`;
+  assert.equal((await ask(server, 'PATCH', path, { body: { action: 'stop' } })).status, 404);
+  for (const part of ['tasks', `tasks/${own.tasks[0].id}`, `tasks/${own.tasks[0].id}/artifacts`])
+    assert.equal((await ask(server, 'GET', `${path}/${part}`)).status, 404, part);
+  assert.equal((await ask(server, 'GET', `${own.path}/tasks/999999`)).status, 404);
+  const unknown = await ask(server, 'POST', '/retentions/999999/executions', { body: {} });
+  assert.deepEqual(
+    [unknown.status, faultOf(unknown).message],
+    [400, 'no such Retention policy with id 999999'],
+  );
+  for (const part of ['', '/1/tasks', '/1/tasks/1', '/1/tasks/1/artifacts'])
+    assert.equal((await ask(server, 'GET', `/retentions/999999/executions${part}`)).status, 400, part);
+});
+
+test('lists of runs and of decisions come in pages', async () => {
+  const { policyId } = await projectWith('pages', {}, 'v1', 'v2', 'v3');
+  const { path, tasks } = await run(policyId, true);
+  await run(policyId, true);
+  const page = await ask(server, 'GET', `${runsOf(policyId)}?page=2&page_size=1`);
+  assert.equal(page.headers['x-total-count'], '2');
+  assert.equal(json(page).length, 1);
+  assert.equal((await ask(server, 'GET', `${path}/tasks?page_size=1`)).headers['x-total-count'], '1');
+  const first = await ask(server, 'GET', `${path}/tasks/${tasks[0].id}/artifacts?limit=2`);
+  assert.equal(first.headers['x-total-count'], '3');
+  assert.deepEqual(json(first).length, 2);
+  const [, next = ''] = /^<([^>]+)>; rel="next"$/.exec(String(first.headers.link)) ?? [];
+  const rest = await ask(server, 'GET', next);
+  assert.deepEqual([json(rest).length, rest.headers.link], [1, undefined]);
+  for (const after of ['x', '-1', '9999999999'])
+    assert.equal(
+      (await ask(server, 'GET', `${path}/tasks/${tasks[0].id}/artifacts?after=${after}`)).status,
+      400,
+    );
+});
+
+test('a what-if is refused that says nothing, and is for who may run the policy', async () => {
+  const start = (body: object, as?: string) =>
+    ask(server, 'POST', '/retentions/what-if', { body, ...(as !== undefined && { as }) });
+  const bare = await createProject(server, 'bare');
+  const scope = { level: 'project', ref: bare };
+  assert.equal((await start({ scope })).status, 400, 'no rules');
+  for (const days of [0, 366, 1.5, '7'])
+    assert.equal((await start({ scope, days, rules: [ruleOf({})] })).status, 422);
+  assert.equal((await start({ scope: { level: 'project', ref: 999_999 }, rules: [ruleOf({})] })).status, 400);
+  const ofTeam = { scope: { level: 'project', ref: team.projectId } };
+  assert.equal((await start(ofTeam, 'guest')).status, 403);
+  assert.equal((await start(ofTeam, '')).status, 401);
+  const begun = await start(ofTeam);
+  assert.equal(begun.status, 202);
+  for (const part of ['', '/artifacts']) {
+    const path = `/retentions/what-if/${json(begun).id}${part}`;
+    assert.equal((await ask(server, 'GET', path, { as: 'guest' })).status, 403, part);
+    assert.equal((await ask(server, 'GET', path, { as: '' })).status, 401, part);
+    assert.equal((await ask(server, 'GET', `/retentions/what-if/999999${part}`)).status, 404, part);
+  }
+});
+
+/** The same numbers for the same seed. */
+function randomBy(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return Math.floor((state / 0x80000000) * below);
+  };
+}
+
+test('over random histories a dry run, a what-if and a run find the same', async (t) => {
+  const seed = Number(process.env.SHIPLOG_TEST_SEED ?? Date.now() % 2 ** 31);
+  t.diagnostic(`SHIPLOG_TEST_SEED=${seed}`);
+  const random = randomBy(seed);
+  const pick = <Item>(items: readonly Item[]): Item => items[random(items.length)] as Item;
+  for (let round = 1; round <= 4; round += 1) {
+    const rules = Array.from({ length: 1 + random(2) }, (_, place) => {
+      const template = pick([
+        'latestPushedK',
+        'latestPulledN',
+        'nDaysSinceLastPush',
+        'nDaysSinceLastPull',
+        'always',
+      ]);
+      return ruleOf({
+        template,
+        params: template === 'always' ? {} : { [template]: random(3) },
+        priority: place,
+        tag_selectors: [
+          {
+            decoration: pick(['matches', 'excludes']),
+            pattern: pick(['**', 'v*', 'v{1,2}', 'dev*']),
+            extras: pick(['', '{"untagged":true}', '{"untagged":false}']),
+          },
+        ],
+      });
+    });
+    const name = `random-${round}`;
+    const projectId = await createProject(server, name);
+    const scope = { level: 'project', ref: projectId };
+    const policyId = createdId(await ask(server, 'POST', '/retentions', { body: { scope, rules } }));
+    const path = `/projects/${name}/repositories/app/artifacts`;
+    for (let step = 0; step < 14; step += 1) {
+      const tag = `${pick(['v', 'dev'])}${random(4)}`;
+      const deed = random(6);
+      if (deed < 4) await pushImage(server, `${name}/app`, tag, String(random(8)));
+      else if (deed === 4) await send(server, 'GET', `/v2/${name}/app/manifests/${tag}`);
+      else await ask(server, 'DELETE', `${path}/${tag}/tags/${tag}`);
+    }
+    // The last pulls are recorded behind their answers.
+    await sleep(1000);
+    const dry = await run(policyId, true);
+    const begun = json(await ask(server, 'POST', '/retentions/what-if', { body: { scope, days: 1 } })).id;
+    const whatIf = `/retentions/what-if/${begun}`;
+    await until(
+      'it is through',
+      async () => json(await ask(server, 'GET', whatIf)).status === 'Success',
+      30_000,
+    );
+    const real = await run(policyId, false);
+    const artifactsOf = ({ path, tasks }: typeof dry) =>
+      tasks.length === 0 ? [] : rowsOf(`${path}/tasks/${tasks[0].id}`);
+    const [foreseen, done] = [await artifactsOf(dry), await artifactsOf(real)];
+    type Row = { readonly digest: string; readonly kept: boolean; readonly outcome?: string };
+    assert.deepEqual(
+      done.map(({ outcome, ...row }: Row) => row.digest + row.kept),
+      foreseen.map((row: Row) => row.digest + row.kept),
+      `seed ${seed}`,
+    );
+    const digestsOf = (rows: readonly Row[]) => rows.map(({ digest }) => digest).toSorted();
+    const removed = digestsOf(done.filter(({ outcome }: Row) => outcome === 'removed'));
+    assert.deepEqual(removed, digestsOf(foreseen.filter(({ kept }: Row) => !kept)), `seed ${seed}`);
+    assert.deepEqual(digestsOf(await rowsOf(whatIf)), removed, `seed ${seed}`);
+    const left = json(await ask(server, 'GET', `${path}?page_size=100`));
+    assert.deepEqual(digestsOf(left), digestsOf(foreseen.filter(({ kept }: Row) => kept)), `seed ${seed}`);
+  }
 });
