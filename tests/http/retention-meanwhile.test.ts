@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
 import { applyRetentionPorts } from '../../bin/retention-handlers.ts';
 import { idsAllocator } from '../../commands/allocate-id.ts';
+import { fireSchedule } from '../../commands/fire-schedule.ts';
 import { catalogue } from '../../domain/catalogue.ts';
 import type { RetentionRow } from '../../domain/retention/row.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
@@ -319,4 +320,37 @@ test('a run that is stopped says so by what it has not done', async () => {
   const result = await task.run();
   assert.deepEqual([result.total, result.removed], [3, 0]);
   assert.deepEqual(await tagsIn(repository), ['v1', 'v2', 'v3']);
+});
+
+test('the clock runs a policy that says when, until the policy is gone', async () => {
+  const cron = '0 0 0 1 1 *';
+  const { repository, name, projectId, policyId } = await projectWith('clock', {}, 'v1', 'v2');
+  const body = {
+    scope: { level: 'project', ref: projectId },
+    trigger: { settings: { cron } },
+    rules: [ruleOf()],
+  };
+  await ask(server, 'PUT', `/retentions/${policyId}`, { body });
+  const shown = json(await ask(server, 'GET', `/retentions/${policyId}`)).trigger;
+  assert.match(shown.settings.next_scheduled_time, /^\d{4}-01-01T00:00:00\.000Z$/);
+  const fire = fireSchedule({
+    record,
+    allocateIds: idsAllocator({ log, catalogue, newEventId }),
+    newJobId: randomUUID,
+  });
+  const due = { kind: 'RETENTION', vendorId: policyId, cron, dueAt: new Date(), running: undefined } as const;
+  const fired = { scheduleId: shown.references.job_id, ...due };
+  assert.equal(await fire(fired, { actor: 'system' }), 'fired');
+  const runs = async () => json(await ask(server, 'GET', `/retentions/${policyId}/executions`));
+  await until('the run is over', async () => (await runs())[0]?.status === 'Success');
+  assert.deepEqual(
+    (await runs()).map(({ trigger, dry_run }: Record<string, unknown>) => [trigger, dry_run]),
+    [['Schedule', false]],
+  );
+  assert.deepEqual(await tagsIn(repository), ['v2']);
+
+  await ask(server, 'DELETE', `/projects/${name}/repositories/app`);
+  assert.equal((await ask(server, 'DELETE', `/projects/${name}`)).status, 200);
+  const { events } = await log.readStream(`schedule/RETENTION/${policyId}`);
+  assert.equal(events.at(-1)?.type, 'ScheduleRemoved');
 });
