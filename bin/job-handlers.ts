@@ -12,6 +12,7 @@ import { sweepableExecutions, taskIdsOf } from '../projections/executions/querie
 import type { AnyJobHandler } from '../workers/job.ts';
 import { sweepExecutions } from '../workers/sweep-executions.ts';
 import { currentIn } from './contents.ts';
+import { retentionHandlers } from './retention-handlers.ts';
 
 /** What handlers are made with. */
 export interface HandlerEngines {
@@ -26,7 +27,8 @@ export interface HandlerEngines {
 }
 
 /** Who does the jobs, one line a kind. */
-export function jobHandlers({ ports, database, views, journal }: HandlerEngines): readonly AnyJobHandler[] {
+export function jobHandlers(engines: HandlerEngines): readonly AnyJobHandler[] {
+  const { ports, database, views, journal } = engines;
   const current = currentIn(views);
   const inExecutions = viewOf<ExecutionsDatabase>(database.kysely, executions);
   return [
@@ -37,5 +39,6 @@ export function jobHandlers({ ports, database, views, journal }: HandlerEngines)
       taskIdsOf: current(taskIdsOf.bind(undefined, inExecutions)),
       reached: (position) => views.reached(position, [executions]),
     }),
+    ...retentionHandlers(engines),
   ];
 }
