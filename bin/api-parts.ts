@@ -88,7 +88,7 @@ export interface ApiEngines {
   readonly secrets: SecretBox;
   readonly store: BlobStore;
   readonly personalData: PersonalData;
-  readonly database: Pick<Database, 'kysely' | 'pool'>;
+  readonly database: Pick<Database, 'kysely' | 'pool' | 'listen'>;
   readonly views: Views;
 }
 
