@@ -26,6 +26,8 @@ import { eventStoreOptions, jetStreamOptions, s3Settings } from './settings.ts';
 export interface Foundation {
   readonly log: EventLog;
   readonly views: Database;
+  /** More connections to the views' database, for what must not wait for requests. */
+  connectViews(applicationName: string, poolSize: number): Promise<Database>;
   /** Resolves when an engine that this process runs is lost for good. */
   readonly failed: Promise<Error>;
   /** Closes in reverse order what was opened. */
@@ -35,8 +37,11 @@ export interface Foundation {
 export interface OpenOptions {
   readonly configuration: Configuration;
   readonly logger: Logger;
-  /** A server owns its data directory; a tool shares the PostgreSQL of a server that runs. */
-  readonly as: 'server' | 'tool';
+  /**
+   * A server owns its data directory; a tool shares the PostgreSQL of a server that runs, or owns the directory while it
+   * is at work; a worker never does, since a server may come.
+   */
+  readonly as: 'server' | 'tool' | 'worker';
 }
 
 /** Opens the databases and the event log. @throws DataDirectoryHeld for a second server on one data directory. */
@@ -46,7 +51,7 @@ export async function openFoundation(options: OpenOptions): Promise<Foundation> 
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
   const builtIn = await openBuiltInPostgres(options, opening, fail);
 
-  const connect = async (purpose: 'views' | 'log'): Promise<Database> => {
+  const connect = async (purpose: 'views' | 'log', more: object = {}): Promise<Database> => {
     const options = await databaseOptions(configuration, purpose);
     const database = await connectDatabase({
       ...options,
@@ -54,16 +59,20 @@ export async function openFoundation(options: OpenOptions): Promise<Foundation> 
       applicationName: `shiplog ${purpose}`,
       createIfMissing: true,
       onWait: (message) => logger.warn(message),
+      ...more,
     });
-    opening.defer(() => database.close());
     return database;
   };
-  const views = await connect('views');
-  const log = await openLog(configuration, () => connect('log'));
+  const views = opening.adopt(await connect('views'), (database) => database.close());
+  const log = await openLog(configuration, async () =>
+    opening.adopt(await connect('log'), (database) => database.close()),
+  );
   opening.defer(() => log.close());
 
   const open = opening.move();
-  return { log, views, failed, close: () => open.disposeAsync() };
+  const connectViews: Foundation['connectViews'] = (applicationName, poolSize) =>
+    connect('views', { applicationName, poolSize });
+  return { log, views, connectViews, failed, close: () => open.disposeAsync() };
 }
 
 /** Where the data directory holds the databases: how to reach each by name; undefined where they are elsewhere. */
@@ -74,6 +83,7 @@ async function openBuiltInPostgres(
 ): Promise<((database: string) => PostgresConnection) | undefined> {
   const builtIn = isBuiltIn(await databaseOptions(configuration, 'views'));
   const directory = join(resolve(configuration.data), 'postgres');
+  if (as === 'worker') return builtIn ? runningPostgres(directory) : undefined;
   try {
     const description = as === 'server' ? `serving ${configuration.hostname}` : 'a tool of Shiplog';
     const hold = await holdDataDirectory(configuration.data, { description, onLost: fail });

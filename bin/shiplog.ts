@@ -9,6 +9,7 @@ import { serve } from './serve.ts';
 import { status } from './status.ts';
 import { rotateTokenKeys } from './token-keys.ts';
 import { version } from './version.ts';
+import { work } from './worker.ts';
 
 const shiplog = new Command('shiplog')
   .description('A container and artifact registry in which every change is an event.')
@@ -43,6 +44,11 @@ shiplog
   .command('serve')
   .description('run the registry')
   .action(() => serve(file()));
+
+shiplog
+  .command('worker')
+  .description('do background jobs beside the servers of an installation, until it is stopped')
+  .action(() => work(file()));
 
 shiplog
   .command('status')

@@ -65,6 +65,7 @@ export const deleteArtifact = ({ accessoriesOf, childrenOf, ...ports }: DeleteAr
       const isRemoved = await deleting({ repository, digest }, metadata, isUnchanged);
       if (isUnchanged !== undefined) await removeAccessories(digest);
       await removeUnneeded(children);
+      if (isUnchanged !== undefined && !isRemoved) await removeWhatIsLeftOf(children);
       return isRemoved;
     }
 
@@ -84,6 +85,12 @@ export const deleteArtifact = ({ accessoriesOf, childrenOf, ...ports }: DeleteAr
         // An index that is no part of this keeps it, or a tag of its own that is immutable.
         if (!(error instanceof Refusal && keeping.has(error.reason.kind))) throw error;
       }
+    }
+
+    /** Of children that went with an index before a call was cut short: what refers to them. */
+    async function removeWhatIsLeftOf(children: readonly Digest[]): Promise<void> {
+      const there = await contents.manifests(repository, children);
+      for (const digest of children) if (!there.has(digest)) await removeAccessories(digest);
     }
 
     /** In the two phases of a removal, which keep what has a tag or is named by another index. */

@@ -50,6 +50,8 @@ export interface JobHandler<Parameters = unknown> {
   readonly parameters: z.ZodType<Parameters>;
   /** How often a job is begun at most, before its failure is final; 4 where it is left out. */
   readonly attempts?: number;
+  /** The pause before it is tried again, in seconds; each next one is twice as long. 10 where it is left out. */
+  readonly retrySeconds?: number;
   /** Whether of the jobs for one vendor only one runs at a time. */
   readonly exclusive?: boolean;
   /**

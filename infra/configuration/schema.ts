@@ -7,6 +7,7 @@ import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
 import { garbageCollection } from './sections/garbage-collection.ts';
 import { harborOnly } from './sections/harbor-only.ts';
+import { jobs } from './sections/jobs.ts';
 import { observability } from './sections/observability.ts';
 import { redis } from './sections/redis.ts';
 import { server } from './sections/server.ts';
@@ -24,6 +25,7 @@ const keys = z.strictObject(
     ...uploads,
     ...redis,
     ...garbageCollection,
+    ...jobs,
     ...observability,
     ...harborOnly,
   },

@@ -269,3 +269,41 @@ const taskIn = (row: ExecutionsDatabase['tasks']): Task => ({
   startedAt: row.started_at ?? undefined,
   endedAt: row.ended_at ?? undefined,
 });
+
+/** Executions that have ended and are not among the last `keep` of their kind and vendor, at most `limit`. */
+export async function sweepableExecutions(
+  db: Kysely<ExecutionsDatabase>,
+  keep: number,
+  limit: number,
+): Promise<readonly number[]> {
+  const numbered = db
+    .selectFrom('executions')
+    .select([
+      'execution_id',
+      sql<number>`pending + scheduled + running`.as('open'),
+      sql<bigint>`row_number() OVER (PARTITION BY kind, vendor_id ORDER BY execution_id DESC)`.as('place'),
+    ])
+    .as('numbered');
+  const rows = await db
+    .selectFrom(numbered)
+    .select('execution_id')
+    .where('open', '=', 0)
+    .where('place', '>', BigInt(keep))
+    .orderBy('execution_id')
+    .limit(limit)
+    .execute();
+  return rows.map(({ execution_id }) => execution_id);
+}
+
+export async function taskIdsOf(
+  db: Kysely<ExecutionsDatabase>,
+  executionIds: readonly number[],
+): Promise<readonly number[]> {
+  if (executionIds.length === 0) return [];
+  const rows = await db
+    .selectFrom('tasks')
+    .select('task_id')
+    .where('execution_id', 'in', executionIds)
+    .execute();
+  return rows.map(({ task_id }) => task_id);
+}

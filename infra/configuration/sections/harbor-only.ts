@@ -41,12 +41,6 @@ export const harborOnly = {
     'github_token',
   ]),
   clair: notUsedSection(noScanner, ['updaters_interval', 'http_proxy', 'https_proxy', 'no_proxy']),
-  jobservice: notUsedSection('There are no background jobs yet.', [
-    'max_job_workers',
-    'max_job_duration_hours',
-    'job_loggers',
-    'logger_sweeper_duration',
-  ]),
   notification: notUsedSection('There are no webhooks yet.', [
     'webhook_job_max_retry',
     'webhook_job_http_client_timeout',

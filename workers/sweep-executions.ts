@@ -1,0 +1,56 @@
+import { z } from 'zod';
+import type { Recorder } from '../commands/record.ts';
+import { executionSweepStream } from '../domain/execution-sweep/events.ts';
+import type { JobJournal } from '../infra/job-journal/port.ts';
+import type { JobHandler } from './job.ts';
+import { metadataOfTask } from './run-task.ts';
+
+/** How many executions of one kind for one policy or the like are listed, beside those that have not ended. */
+export const keptExecutions = 50;
+/** So many go with one event. */
+const atOnce = 200;
+
+export interface SweepExecutionsPorts {
+  readonly record: Recorder;
+  readonly journal: Pick<JobJournal, 'forget'>;
+  /** Executions that have ended and are not among the last `keep` of their kind and vendor. */
+  sweepable(keep: number, limit: number): Promise<readonly number[]>;
+  taskIdsOf(executionIds: readonly number[]): Promise<readonly number[]>;
+  /** Resolves when the view of executions shows the position. */
+  reached(position: bigint): Promise<void>;
+}
+
+/** Takes old executions and the logs of their tasks out of the lists; what they did stays recorded. */
+export const sweepExecutions = ({
+  record,
+  journal,
+  sweepable,
+  taskIdsOf,
+  reached,
+}: SweepExecutionsPorts): JobHandler<{ readonly keep: number }> => ({
+  kind: 'EXECUTION_SWEEP',
+  parameters: z.object({ keep: z.int().min(1).max(10_000).default(keptExecutions) }),
+  exclusive: true,
+
+  async run({ taskId, executionId, parameters: { keep } }, { stopping, log, progress }) {
+    let swept = 0;
+    while (!stopping.aborted) {
+      const executionIds = await sweepable(keep, atOnce);
+      if (executionIds.length === 0) break;
+      // First what no event takes away, so that nothing of it is left when this is interrupted.
+      await journal.forget(await taskIdsOf(executionIds));
+      const event = { type: 'ExecutionsSwept', data: { taskId, executionIds } } as const;
+      const stream = executionSweepStream(taskId);
+      const happened = {
+        stream,
+        needs: 'last',
+        decide: () => ({ events: [event], state: undefined }),
+      } as const;
+      await reached((await record(metadataOfTask({ executionId }), happened)).position);
+      swept += executionIds.length;
+      progress({ stage: 'sweeping', done: swept });
+    }
+    log(`${swept} executions were taken out of the lists`);
+    return { swept };
+  },
+});
