@@ -2,6 +2,8 @@ import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { schemaOf, type ViewDatabase } from '../../infra/database/projection.ts';
 import { artifacts } from '../artifacts/projection.ts';
 import { blobs } from '../blobs/projection.ts';
+import { lastPullOf } from '../pulls/queries.ts';
+import { repositories } from '../repositories/projection.ts';
 import { type Kind, storage } from './projection.ts';
 
 /** A place in the order in which all that is held is gone through. */
@@ -39,6 +41,8 @@ export interface StorageUsage {
   readonly unique: number;
   /** Of that, what nothing needs. */
   readonly reclaimable: number;
+  /** Of an artifact; null where it was never pulled, and for what is more than one. */
+  readonly lastPull: Date | null;
 }
 
 /** Of what is looked at for one part, however much a repository holds. */
@@ -177,7 +181,7 @@ export async function usageBy(
         : [
             {
               ...{ name, objects: Number(objects), logical: Number(logical) },
-              ...{ unique: Number(unique), reclaimable: Number(reclaimable) },
+              ...{ unique: Number(unique), reclaimable: Number(reclaimable), lastPull: null },
             },
           ],
     ),
@@ -208,15 +212,19 @@ export async function usageByArtifact(
     logical: bigint;
     unique: bigint;
     reclaimable: bigint;
+    last_pull: Date | null;
   }>`
     WITH part AS MATERIALIZED (
-      SELECT a.repository, a.digest, a.size, EXISTS (
+      SELECT a.repository, a.digest, a.size, ${lastPullOf('artifacts', 'listed')} AS last_pull, EXISTS (
         SELECT FROM ${table(artifacts, 'condemned')} c WHERE c.repository = a.repository AND c.digest = a.digest
       ) AS condemned
       FROM ${table(artifacts, 'artifacts')} a
+      -- Its id is the position of the push, since which pulls are its own.
+      LEFT JOIN ${sql.table(`${schemaOf(repositories)}.listed_artifacts`)} listed
+        ON listed.repository = a.repository AND listed.digest = a.digest
       WHERE a.repository = ${repository} AND a.digest > ${after} ORDER BY a.digest LIMIT ${limit}
     ), needed AS (
-      SELECT part.digest, part.condemned, h.size,
+      SELECT part.digest, part.condemned, part.last_pull, h.size,
         NOT EXISTS (
           SELECT FROM ${table(blobs, 'needs')} o
           WHERE o.repository = n.repository AND o.digest = n.digest AND o.manifest <> n.manifest
@@ -229,14 +237,15 @@ export async function usageByArtifact(
       JOIN ${table(storage, 'holdings')} h ON h.project = split_part(n.repository, '/', 1)
         AND h.repository = n.repository AND h.kind = 'blob' AND h.digest = n.digest
       UNION ALL
-      SELECT digest, condemned, size, true FROM part
+      SELECT digest, condemned, last_pull, size, true FROM part
     )
     SELECT digest AS name, count(*) AS objects, sum(size)::bigint AS logical,
       coalesce(sum(size) FILTER (WHERE alone), 0)::bigint AS "unique",
-      coalesce(sum(size) FILTER (WHERE alone AND condemned), 0)::bigint AS reclaimable
+      coalesce(sum(size) FILTER (WHERE alone AND condemned), 0)::bigint AS reclaimable,
+      min(last_pull) AS last_pull
     FROM needed GROUP BY digest ORDER BY digest COLLATE "C"`.execute(db);
-  return rows.map(({ name, objects, logical, unique, reclaimable }) => ({
+  return rows.map(({ name, objects, logical, unique, reclaimable, last_pull }) => ({
     ...{ name, objects: Number(objects), logical: Number(logical) },
-    ...{ unique: Number(unique), reclaimable: Number(reclaimable) },
+    ...{ unique: Number(unique), reclaimable: Number(reclaimable), lastPull: last_pull },
   }));
 }
