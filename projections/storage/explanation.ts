@@ -45,7 +45,7 @@ export interface StorageUsage {
   readonly lastPull: Date | null;
 }
 
-/** Of what is looked at for one part, however much a repository holds. */
+/** How much is looked at for one part, however much a repository holds. */
 const partObjects = 20_000;
 
 const table = (view: typeof storage | typeof blobs | typeof artifacts, name: string) =>
@@ -55,7 +55,11 @@ const table = (view: typeof storage | typeof blobs | typeof artifacts, name: str
  * The next things that are held after `after`, with what else there is to say of each: whether another repository of the
  * project holds it and comes before, whether another project does, and whether it goes or nothing needs it.
  */
-const judged = (of: { readonly project: string | undefined }, after: HeldPlace | undefined) => {
+const judged = (
+  of: { readonly project: string | undefined },
+  after: HeldPlace | undefined,
+  limit: number,
+) => {
   const conditions: RawBuilder<SqlBool>[] = [
     ...(of.project === undefined ? [] : [sql<SqlBool>`h.project = ${of.project}`]),
     ...(after === undefined
@@ -69,7 +73,7 @@ const judged = (of: { readonly project: string | undefined }, after: HeldPlace |
   return sql`
     WITH part AS MATERIALIZED (
       SELECT * FROM ${table(storage, 'holdings')} h WHERE ${where}
-      ORDER BY h.project, h.repository, h.kind, h.digest LIMIT ${partObjects}
+      ORDER BY h.project, h.repository, h.kind, h.digest LIMIT ${limit}
     ), judged AS MATERIALIZED (
       SELECT h.*, s.holders,
         s.holders = 1 OR h.repository = (
@@ -115,11 +119,12 @@ export async function explainUsage(
   db: ViewDatabase,
   project: string,
   after: HeldPlace | undefined,
+  limit = partObjects,
 ): Promise<Part<ExplainedBytes>> {
   const { rows } = await sql<
     LastRow & { repository: string | null; reason: ReasonToCount; objects: bigint; bytes: bigint }
   >`
-    ${judged({ project }, after)}
+    ${judged({ project }, after, limit)}
     SELECT explained.*, ${lastColumns} FROM last LEFT JOIN (
       SELECT repository, reason, count(*) AS objects, sum(size)::bigint AS bytes
       FROM (
@@ -137,7 +142,7 @@ export async function explainUsage(
     rows: rows.flatMap(({ repository, reason, objects, bytes }) =>
       repository === null ? [] : [{ repository, reason, objects: Number(objects), bytes: Number(bytes) }],
     ),
-    next: nextOf(rows[0]),
+    next: nextOf(rows[0], limit),
   };
 }
 
@@ -151,6 +156,7 @@ export async function usageBy(
     | { readonly by: 'project' }
     | { readonly by: 'repository'; readonly project: string; readonly isEverywhere: boolean },
   after: HeldPlace | undefined,
+  limit = partObjects,
 ): Promise<Part<StorageUsage>> {
   const [project, name, counts, alone] =
     of.by === 'project'
@@ -165,7 +171,7 @@ export async function usageBy(
   const { rows } = await sql<
     LastRow & { name: string | null; objects: bigint; logical: bigint; unique: bigint; reclaimable: bigint }
   >`
-    ${judged({ project }, after)}
+    ${judged({ project }, after, limit)}
     SELECT used.*, ${lastColumns} FROM last LEFT JOIN (
       SELECT ${name} AS name, count(*) AS objects, sum(size)::bigint AS logical,
         coalesce(sum(size) FILTER (WHERE ${alone}), 0)::bigint AS "unique",
@@ -185,12 +191,12 @@ export async function usageBy(
             },
           ],
     ),
-    next: nextOf(rows[0]),
+    next: nextOf(rows[0], limit),
   };
 }
 
-function nextOf(row: LastRow | undefined): HeldPlace | undefined {
-  if (row === undefined || row.last_project === null || Number(row.looked_at) < partObjects) return undefined;
+function nextOf(row: LastRow | undefined, limit: number): HeldPlace | undefined {
+  if (row === undefined || row.last_project === null || Number(row.looked_at) < limit) return undefined;
   return {
     project: row.last_project,
     repository: row.last_repository,
