@@ -1,5 +1,5 @@
 import { auditPurgeStream } from '../domain/audit/events.ts';
-import { isAuditType } from '../domain/audit/types.ts';
+import { type AuditType, isAuditType } from '../domain/audit/types.ts';
 import type { Decider } from '../domain/decider.ts';
 import type { DomainEvent, Metadata } from '../domain/event.ts';
 import { decision, type Recorder } from './record.ts';
@@ -20,9 +20,9 @@ export interface PurgeRun {
 
 export interface PurgeAuditLogPorts {
   readonly record: Recorder;
-  /** About `limit` of the oldest rows from `from` on and before `before`; undefined where there are none. */
+  /** About `limit` of the oldest rows of the type, from `from` on and before `before`; undefined where there are none. */
   purgeSlice(
-    types: readonly string[],
+    type: string,
     part: { readonly from: Date | null; readonly before: Date; readonly limit: number },
   ): Promise<{ readonly rows: number; readonly until: Date } | undefined>;
   /** Resolves when the rows that events up to the position take are gone. */
@@ -59,25 +59,29 @@ export const purgeAuditLog =
     const stream = auditPurgeStream(newRun());
     run.log('Purge audit job start');
     let rows = 0;
-    for (let from: Date | null = null; ; ) {
-      run.stopping.throwIfAborted();
-      const slice = await purgeSlice(types, { from, before, limit: rowsAtOnce });
-      if (slice === undefined) break;
-      const until = slice.until < before ? slice.until : before;
-      if (!dryRun) {
-        const data = { types, from: from?.toISOString() ?? null, until: until.toISOString() };
-        const event = { type: 'AuditLogPurged', data };
-        const { position } = await record(metadata, decision(stream, recording, event, 'last'));
-        // No further ahead of the view than this: what it has to take would grow without bound.
-        await auditReached(position);
-      }
-      rows += slice.rows;
-      from = until;
-    }
+    for (const type of types) rows += await purge(type);
     run.log(
       dryRun
         ? `${rows} rows of audit logs before ${before.toISOString()} would be purged; nothing was, in a dry run`
         : `${rows} rows of audit logs before ${before.toISOString()} were purged`,
     );
     return { rows };
+
+    async function purge(type: AuditType): Promise<number> {
+      let gone = 0;
+      for (let from: Date | null = null; ; ) {
+        run.stopping.throwIfAborted();
+        const slice = await purgeSlice(type, { from, before, limit: rowsAtOnce });
+        if (slice === undefined) return gone;
+        const until = slice.until < before ? slice.until : before;
+        if (!dryRun) {
+          const data = { type, from: from?.toISOString() ?? null, until: until.toISOString() };
+          const purged = decision(stream, recording, { type: 'AuditLogPurged', data }, 'last');
+          // No further ahead of the view than this: what it has to take would grow without bound.
+          await auditReached((await record(metadata, purged)).position);
+        }
+        gone += slice.rows;
+        from = until;
+      }
+    }
   };

@@ -48,7 +48,7 @@ export const auditPurgeEvent = z.discriminatedUnion('type', [
     'AuditLogPurged',
     'Rows have gone from the audit log; the events that they told of stay where they are.',
     {
-      types: z.array(z.enum(auditTypes)).describe('Rows of these types'),
+      type: z.enum(auditTypes).describe('Rows of this type'),
       from: z.iso.datetime().nullable().describe('Rows from this time on, null for the beginning'),
       until: z.iso.datetime().describe('Rows before this time'),
     },

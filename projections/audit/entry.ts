@@ -55,8 +55,12 @@ const partOf: Readonly<Record<string, readonly ToldEvent['type'][]>> = {
 
 /** Undefined for what nobody did: what the registry does by itself, and parts of something greater. */
 export function entryOf(event: RecordedEvent<ToldEvent>): Entry | undefined {
-  const { actor, operation } = event.metadata;
-  if (actor === 'system' || (operation !== undefined && partOf[operation]?.includes(event.type)))
+  const { actor, operation, reason } = event.metadata;
+  // What it does for a policy that somebody has made says so.
+  if (
+    (actor === 'system' && reason === undefined) ||
+    (operation !== undefined && partOf[operation]?.includes(event.type))
+  )
     return undefined;
   switch (event.type) {
     case 'ManifestPushed':

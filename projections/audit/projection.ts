@@ -83,20 +83,21 @@ export const audit: Projection<Event> = {
       .addColumn('description', 'text', (column) => column.notNull())
       .addColumn('succeeded', 'boolean', (column) => column.notNull())
       .addColumn('replaceable', text)
-      .addPrimaryKeyConstraint('entries_key', ['at', 'id'])
+      // Nearly all rows are pulls, so that every question goes by types.
+      .addPrimaryKeyConstraint('entries_key', ['type', 'at', 'id'])
       .execute();
-    // Nearly all rows are pulls, so that what looks for others goes by the type.
-    for (const [name, columns] of [
-      ['type', ['type']],
-      ['project', ['project_id', 'type']],
-      ['username', ['username', 'type']],
-      ['resource', ['resource']],
-    ] as const)
+    for (const column of ['project_id', 'username', 'resource'])
       await db.schema
-        .createIndex(`entries_${name}`)
+        .createIndex(`entries_${column}`)
         .on('entries')
-        .columns([...columns, 'at', 'id'])
+        .columns([column, 'type', 'at', 'id'])
         .execute();
+    await db.schema
+      .createIndex('entries_failed')
+      .on('entries')
+      .columns(['type', 'at', 'id'])
+      .where(sql<boolean>`NOT succeeded`)
+      .execute();
     await db.schema
       .createIndex('entries_replaceable')
       .on('entries')
@@ -219,9 +220,11 @@ function changesBy(events: readonly RecordedEvent<ToldEvent>[]) {
 }
 
 const whoIn = (actor: string) => ({
-  username: actor.replace(/^(?:user|robot):/, ''),
+  username: actor === 'system' ? jobService : actor.replace(/^(?:user|robot):/, ''),
   is_robot: actor.startsWith('robot:'),
 });
+/** Harbor's name for who does what policies say. */
+const jobService = 'harbor-jobservice';
 
 interface Link {
   readonly replaces?: string;
@@ -288,9 +291,9 @@ async function applyPurges(
   tables: ViewTables,
   events: readonly RecordedEvent<AuditPurgeEvent>[],
 ): Promise<void> {
-  const ranges = events.flatMap(({ data: { types, from, until } }) =>
-    types.map((type) => ({ type, low: from ?? '-infinity', high: until })),
-  );
+  const ranges = events.map(({ data: { type, from, until } }) => ({
+    ...{ type, low: from ?? '-infinity', high: until },
+  }));
   await tables.run(
     (own) => sql`
       DELETE FROM ${own.table('entries')} e

@@ -1,6 +1,6 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import { refusableTypes } from '../../domain/audit/events.ts';
-import { type AuditType, auditTypes, partsOf } from '../../domain/audit/types.ts';
+import { type AuditType, partsOf } from '../../domain/audit/types.ts';
 import {
   type Columns,
   conditionsOf,
@@ -58,8 +58,8 @@ const maxSearched = 100_000;
 
 /**
  * A part of the first 10,000 rows that are asked for, the newest first; whoever wants more of them says from or until when.
- * However many rows there are, no more are read than what a page or a search needs: those of each type and each project
- * are merged from an index that has them in their order.
+ * However many rows there are, no more are read than what a page or a search needs: those of each type, in each project, are
+ * merged from an index that has them in their order.
  */
 export async function listAudit(db: Db, listing: AuditListing): Promise<Page<AuditRow>> {
   const asked = askedOf(listing);
@@ -91,46 +91,40 @@ interface Asked {
   readonly types: readonly AuditType[];
   /** Undefined for whatever project it is, or none. */
   readonly projectIds: readonly number[] | undefined;
-  /** Whether the rows of each type are read on their own. */
-  readonly byType: boolean;
+  /** What an index helps with. */
   readonly conditions: readonly RawBuilder<SqlBool>[];
   /** What is looked for row by row. */
   readonly searched: readonly RawBuilder<SqlBool>[];
 }
 
 function askedOf({ scope, filters, types: shown, withFailed }: AuditListing): Asked {
-  let types = shown;
+  let types = scope.kind === 'everything' ? shown : shown.filter(isInProjects);
   let projectIds = scope.kind === 'projects' ? scope.projectIds : undefined;
   const conditions: RawBuilder<SqlBool>[] = [];
   const searched: RawBuilder<SqlBool>[] = [];
   if (scope.kind === 'every project') conditions.push(sql`e.project_id IS NOT NULL`);
   if (!withFailed) conditions.push(sql`e.succeeded`);
-  let byType = types.length < auditTypes.length;
   for (const filter of filters) {
     const key = keyOf(filter.key);
-    if (key === 'operation' || key === 'resourcetype') {
+    const is = filter.kind === 'is' ? filter.value.toLowerCase() : undefined;
+    if (key === 'operation' || key === 'resourcetype')
       types = types.filter((type) =>
         isMet(filter, key === 'operation' ? partsOf(type).operation : partsOf(type).resourceType),
       );
-      byType = true;
-    } else if (key === 'projectid' && filter.kind === 'is') {
-      const projectId = /^\d{1,9}$/.test(filter.value) ? Number(filter.value) : 0;
+    else if (key === 'projectid' && is !== undefined) {
+      const projectId = /^\d{1,9}$/.test(is) ? Number(is) : 0;
       projectIds = projectIds?.filter((other) => other === projectId) ?? [projectId];
+    } else if (key === 'operationresult' && is === 'false') {
+      types = types.filter(canFail);
+      conditions.push(sql`NOT e.succeeded`);
     } else {
       const isIndexed = (indexed[filter.kind] ?? []).includes(key);
       (isIndexed ? conditions : searched).push(...conditionsOf([filter], columns));
-      // The index has the types of a user's rows between.
-      if (key === 'username' && isIndexed) byType = true;
-      if (key !== 'operationresult' || filter.kind !== 'is') continue;
-      // The rest is known without a look.
-      if (filter.value.toLowerCase() === 'false') types = types.filter(canFail);
-      byType = true;
     }
   }
-  return { types, projectIds, byType: byType || projectIds !== undefined, conditions, searched };
+  return { types, projectIds, conditions, searched };
 }
 
-/** What an index or the types help with, by the kind of the filter. */
 const indexed: Readonly<Partial<Record<Filter['kind'], readonly string[]>>> = {
   is: ['username', 'resource', 'optime', 'operationresult'],
   range: ['optime'],
@@ -138,6 +132,8 @@ const indexed: Readonly<Partial<Record<Filter['kind'], readonly string[]>>> = {
 
 const failing: ReadonlySet<AuditType> = new Set([...refusableTypes, 'login_user']);
 const canFail = (type: AuditType): boolean => failing.has(type);
+const isInProjects = (type: AuditType): boolean =>
+  !['user', 'configuration'].includes(partsOf(type).resourceType);
 
 /** Whether what is known has the value that is asked for, as the database would say of a column. */
 function isMet(filter: Filter, value: string): boolean {
@@ -175,22 +171,22 @@ async function counted(db: Db, asked: Asked): Promise<number> {
   const source =
     asked.searched.length > 0
       ? sql`FROM ${newest(db, asked, maxSearched)} e WHERE ${allOf(asked.searched)}`
-      : branches(db, asked, sql`LIMIT ${maxRows}`);
+      : // Without an order it would read all to find that there are none of a type.
+        branches(db, asked, sql`ORDER BY ${inTime(true)} LIMIT ${maxRows}`);
   const { rows } = await sql<{ total: string }>`
     SELECT count(*) AS total FROM (SELECT ${source} LIMIT ${maxRows}) e`.execute(db);
   return Number(rows[0]?.total ?? 0);
 }
 
 /** A FROM of rows `e`; `part` ends the question for each type and project. */
-function branches(db: Db, { types, projectIds, byType, conditions }: Asked, part: RawBuilder<unknown>) {
-  const entries = db.selectFrom('entries').selectAll();
-  if (!byType) return sql`FROM (SELECT * FROM ${entries} e WHERE ${allOf(conditions)} ${part}) e`;
-  const ofProject = projectIds === undefined ? sql`` : sql`e.project_id = p.project_id AND`;
+function branches(db: Db, { types, projectIds, conditions }: Asked, part: RawBuilder<unknown>) {
+  const isOfAny = projectIds === undefined;
   return sql`
     FROM unnest(${[...types]}::text[]) AS t(type)
-    ${projectIds === undefined ? sql`` : sql`CROSS JOIN unnest(${[...projectIds]}::integer[]) AS p(project_id)`},
-    LATERAL (
-      SELECT * FROM ${entries} e WHERE ${ofProject} e.type = t.type COLLATE "C" AND ${allOf(conditions)} ${part}
+    ${isOfAny ? sql`` : sql`CROSS JOIN unnest(${[...projectIds]}::integer[]) AS p(project_id)`}, LATERAL (
+      SELECT * FROM ${db.selectFrom('entries').selectAll()} e
+      WHERE e.type = t.type COLLATE "C" ${isOfAny ? sql`` : sql`AND e.project_id = p.project_id`}
+        AND ${allOf(conditions)} ${part}
     ) e`;
 }
 
@@ -213,28 +209,27 @@ export interface PurgeSlice {
 }
 
 /**
- * The oldest rows of these types that are from `from` on and before `before`: about `limit`, and all of one moment;
- * undefined where there are none.
+ * The oldest rows of the type that are from `from` on and before `before`: about `limit`, and all of one moment; undefined
+ * where there are none.
  */
 export async function purgeSlice(
   db: Db,
-  types: readonly string[],
+  type: string,
   { from, before, limit }: { readonly from: Date | null; readonly before: Date; readonly limit: number },
 ): Promise<PurgeSlice | undefined> {
-  const rowsBefore = (end: Date, part = sql``) => sql`
-    FROM unnest(${[...types]}::text[]) AS t(type), LATERAL (
-      SELECT at FROM ${db.selectFrom('entries').selectAll()} e
-      WHERE e.type = t.type COLLATE "C" AND e.at >= coalesce(${from}::timestamptz, '-infinity') AND e.at < ${end} ${part}
-    ) e`;
-  const page = sql`ORDER BY at LIMIT ${limit}`;
+  const rowsBefore = (end: Date) => sql`
+    FROM ${db.selectFrom('entries').selectAll()} e
+    WHERE e.type = ${type} AND e.at >= coalesce(${from}::timestamptz, '-infinity') AND e.at < ${end}`;
   const { rows: ends } = await sql<{ last: Date | null }>`
-    SELECT max(at) AS last FROM (SELECT e.at ${rowsBefore(before, page)} ${page}) oldest`.execute(db);
+    SELECT max(at) AS last FROM (SELECT at ${rowsBefore(before)} ORDER BY at, id LIMIT ${limit}) oldest`.execute(
+    db,
+  );
   const last = ends[0]?.last;
   if (!last) return undefined;
   // Times have whole milliseconds here.
   const until = new Date(last.getTime() + 1);
-  const { rows: counts } = await sql<{ rows: string }>`SELECT count(*) AS rows ${rowsBefore(until)}`.execute(
-    db,
-  );
+  const { rows: counts } = await sql<{
+    rows: string;
+  }>`SELECT count(*) AS rows ${rowsBefore(until)}`.execute(db);
   return { rows: Number(counts[0]?.rows ?? 0), until };
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createProject, createUser } from '../http/api-client.ts';
-import { digestOf, imageOf, mediaTypes, pushBlob, putManifest } from '../http/client.ts';
+import { digestOf, imageOf, mediaTypes, pushBlob, putManifest, send } from '../http/client.ts';
 import { startServer, type TestServer } from '../server.ts';
+import { until } from '../until.ts';
 import { startHarborClient } from './harbor-client.ts';
 
 const never = '0001-01-01T00:00:00.000Z';
@@ -266,6 +267,29 @@ test("Harbor's generated client administers repositories, artifacts, tags and la
       total_repo_count: 3,
     });
     assert.ok(total_storage_consumption > 0);
+  });
+
+  await t.test('the audit log tells who did what, and pulls are counted', async () => {
+    assert.equal((await send(server, 'GET', '/v2/team/app/manifests/1.0')).status, 200);
+    await until('the pull is counted', async () => (await get('GetRepository', app)).pull_count === 1);
+    assert.notEqual((await get('GetArtifact', { ...app, Reference: '1.0' })).pull_time, never);
+    const asked = { Q: 'resource%3Dteam%2Fapp%3A1.0', Sort: '-op_time', Page: 1, PageSize: 10 };
+    const { payload, total } = await ask('ListAuditLogExts', asked);
+    assert.equal(total, 2);
+    assert.deepEqual(
+      payload.map(({ id: _, op_time: __, ...row }: Record<string, unknown>) => row),
+      ['pull', 'create'].map((operation) => ({
+        ...{ username: 'admin', operation, resource: 'team/app:1.0', resource_type: 'artifact' },
+        operation_description: `${operation === 'pull' ? 'pull' : 'push'} artifact: team/app@${image.digest}`,
+        operation_result: true,
+      })),
+    );
+    assert.equal((await get('ListAuditLogs', asked)).length, 2);
+    assert.equal((await get('GetLogExts', { ...asked, ProjectName: 'team' })).length, 2);
+    assert.equal((await get('GetLogs', { ...asked, ProjectName: 'team' })).length, 2);
+    assert.deepEqual(await get('ListAuditLogExts', {}, 'stranger'), []);
+    const types = await get('ListAuditLogEventTypes');
+    assert.ok(types.some(({ event_type }: Record<string, string>) => event_type === 'pull_artifact'));
   });
 
   await t.test(

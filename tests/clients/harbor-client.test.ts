@@ -283,6 +283,59 @@ test("Harbor's generated client administers people, projects and robots", async 
     assert.equal(await status('GetConfigurations', {}, ''), 401);
   });
 
+  await t.test('a rule for immutable tags is created, found, changed and removed', async () => {
+    const rule = {
+      action: 'immutable',
+      template: 'immutable_template',
+      tag_selectors: [{ kind: 'doublestar', decoration: 'matches', pattern: 'v*' }],
+      scope_selectors: {
+        repository: [{ kind: 'doublestar', decoration: 'repoMatches', pattern: '**' }],
+      },
+    };
+    const id = await create('CreateImmuRule', { ...named('team'), ImmutableRule: rule });
+    await assert.rejects(create('CreateImmuRule', { ...named('team'), ImmutableRule: rule }), /status 409/);
+    const [shown, ...more] = await get('ListImmuRules', named('team'));
+    assert.deepEqual([{ ...shown, id: 0 }, shown.id, more], [{ ...shown, ...rule, id: 0 }, id, []]);
+    const at = { ...named('team'), ImmutableRuleID: id };
+    await get('UpdateImmuRule', { ...at, ImmutableRule: { ...shown, disabled: true } });
+    assert.equal((await get('ListImmuRules', named('team')))[0].disabled, true);
+    await get('DeleteImmuRule', at);
+    assert.deepEqual(await get('ListImmuRules', named('team')), []);
+  });
+
+  await t.test('a webhook policy is created, found, changed and removed', async () => {
+    const policy = {
+      name: 'chat',
+      enabled: true,
+      event_types: ['PUSH_ARTIFACT', 'QUOTA_WARNING'],
+      targets: [{ type: 'http', address: 'https://example.com/hook', auth_header: 'Bearer x' }],
+    };
+    const id = await create('CreateWebhookPolicyOfProject', { ...named('team'), Policy: policy });
+    const again = create('CreateWebhookPolicyOfProject', { ...named('team'), Policy: policy });
+    await assert.rejects(again, /status 409/);
+    const at = { ...named('team'), WebhookPolicyID: id };
+    const shown = await get('GetWebhookPolicyOfProject', at);
+    assert.deepEqual(
+      [shown.name, shown.creator, shown.enabled, shown.targets],
+      ['chat', 'admin', true, [{ ...policy.targets[0], payload_format: 'Default' }]],
+    );
+    await get('UpdateWebhookPolicyOfProject', { ...at, Policy: { ...shown, name: 'talk' } });
+    assert.deepEqual(
+      (await get('ListWebhookPoliciesOfProject', named('team'))).map(({ name }: { name: string }) => name),
+      ['talk'],
+    );
+    const triggers = await get('LastTrigger', named('team'));
+    assert.deepEqual(
+      triggers.map(({ event_type }: Record<string, string>) => event_type),
+      policy.event_types,
+    );
+    assert.deepEqual((await get('GetSupportedEventTypes', named('team'))).notify_type, ['http', 'slack']);
+    assert.deepEqual(await get('ListExecutionsOfWebhookPolicy', at), []);
+    assert.deepEqual(await get('ListWebhookJobs', { ...named('team'), PolicyID: id }), []);
+    await get('DeleteWebhookPolicyOfProject', at);
+    assert.equal(await status('GetWebhookPolicyOfProject', at), 404);
+  });
+
   await t.test('the lists of what is not there are empty', async () => {
     for (const list of [
       ...[

@@ -4,7 +4,7 @@ import { purgeAuditLog } from '../../commands/purge-audit-log.ts';
 import { recorder } from '../../commands/record.ts';
 import { auditTypes } from '../../domain/audit/types.ts';
 import { catalogue } from '../../domain/catalogue.ts';
-import type { DomainEvent } from '../../domain/event.ts';
+import type { DomainEvent, Metadata } from '../../domain/event.ts';
 import { viewOf } from '../../infra/database/projection.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { verifyViews } from '../../infra/views/rebuild.ts';
@@ -68,6 +68,25 @@ test('audit: a row is of the project that had the name then, and a pull of the o
   ]);
 });
 
+test('audit: what a policy does is told, and what the registry does by itself is not', async (t) => {
+  const setting = await startSetting(t);
+  const views = await run(setting, { projections: [audit], catalogue });
+  const removed = (tag: string, metadata: Metadata) => ({
+    ...{ id: newEventId(), version: 1, metadata },
+    ...untagged(tag),
+  });
+  const position = await setting.log.append('tag/all', 'any', [
+    removed('v1', { actor: 'system', correlationId: 'execution/1', reason: 'retention policy 7' }),
+    removed('v2', { actor: 'system', correlationId: 'gc' }),
+  ]);
+  await views.reached(position, [audit]);
+  const { entries } = await rowsOf(views.database, audit);
+  assert.deepEqual(
+    entries?.map(({ username, resource }) => [username, resource]),
+    [['harbor-jobservice', 'a/one:v1']],
+  );
+});
+
 test('audit: each setting leaves out what it says, from its change on and until it says otherwise', async (t) => {
   const rows = await rowsAfter(await startSetting(t), audit, [
     projectIs('ProjectCreated', 1),
@@ -100,9 +119,9 @@ test('audit: each setting leaves out what it says, from its change on and until 
 });
 
 test('audit: a purge takes the rows of before, of its types and its time', async (t) => {
-  const purged = (types: readonly string[], from: number | null, until: number): DomainEvent => ({
+  const purged = (type: string, from: number | null, until: number): DomainEvent => ({
     type: 'AuditLogPurged',
-    data: { types, from: from === null ? null : day(from), until: day(until) },
+    data: { type, from: from === null ? null : day(from), until: day(until) },
   });
   const rows = await rowsAfter(await startSetting(t), audit, [
     pulled('a/one', 1, 1),
@@ -110,9 +129,9 @@ test('audit: a purge takes the rows of before, of its types and its time', async
     pulled('a/three', 1, 3),
     pulled('a/four', 1, 4),
     untagged('v1'),
-    purged(['delete_tag'], null, 4),
-    purged(['pull_artifact', 'create_tag'], null, 2),
-    purged(['pull_artifact'], 3, 4),
+    purged('delete_tag', null, 4),
+    purged('pull_artifact', null, 2),
+    purged('pull_artifact', 3, 4),
     pulled('a/one-late', 1, 1),
   ]);
   assert.deepEqual(
@@ -146,10 +165,10 @@ test('the purge of the audit log goes in bounded steps, only counts in a dry run
   const stopping = new AbortController();
   const purge = purgeAuditLog({
     record,
-    async purgeSlice(types, part) {
+    async purgeSlice(type, part) {
       steps.push(part.from);
       if (steps.length === 9) stopping.abort();
-      return purgeSlice(db, types, part);
+      return purgeSlice(db, type, part);
     },
     auditReached: (position) => views.reached(position, [audit]),
     newRun: () => '0198c9a2-6a0e-4f1e-9a43-7d5a3d9c5a11',
