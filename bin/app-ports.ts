@@ -113,8 +113,9 @@ export function appPorts({
     { log, store, background: auth.background, database, views, logger, atEnd },
     {
       async limitOf(project) {
-        const { quota_per_project_enable: counts } = await configuration.configuration();
-        return counts ? reads.findLimit(project) : undefined;
+        const limit = await reads.findLimit(project);
+        if (limit === undefined) return undefined;
+        return (await configuration.configuration()).quota_per_project_enable ? limit : undefined;
       },
       findBlob: reads.findBlob,
     },
