@@ -76,8 +76,11 @@ import { repositoryParts } from './repository-parts.ts';
 import { deletingWithRetention, retentionParts } from './retention-parts.ts';
 import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
+import { storageParts } from './storage-parts.ts';
+import { systemJobParts } from './system-job-parts.ts';
 import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
+import { webhookParts } from './webhook-parts.ts';
 
 export interface ApiEngines {
   readonly log: EventLog;
@@ -85,7 +88,7 @@ export interface ApiEngines {
   readonly secrets: SecretBox;
   readonly store: BlobStore;
   readonly personalData: PersonalData;
-  readonly database: Pick<Database, 'kysely'>;
+  readonly database: Pick<Database, 'kysely' | 'pool'>;
   readonly views: Views;
 }
 
@@ -96,12 +99,13 @@ export type Current = <Args extends unknown[], Result>(
 
 /** What the management API asks for. */
 export function apiParts(
-  { log, record, secrets, store, personalData, database: { kysely }, views }: ApiEngines,
+  { log, record, secrets, store, personalData, database, views }: ApiEngines,
   contents: Contents,
   current: Current,
   system: SystemPorts & ConfigurationPorts & AuditPorts & RefusedChangesPorts,
   keeper: Pick<QuotaKeeper, 'mountBlob' | 'pushManifest'>,
 ): ApiParts {
+  const { kysely } = database;
   const inArtifacts = viewOf<ArtifactsDatabase>(kysely, artifacts);
   const inMembers = viewOf<MembersDatabase>(kysely, members);
   const inProjects = viewOf<ProjectsDatabase>(kysely, projects);
@@ -124,10 +128,13 @@ export function apiParts(
 
   return {
     ...cveAllowlistParts(record, kysely, current),
+    systemJobs: systemJobParts({ log, record, allocateId, database, views }, current),
     labels: labelParts(ports, { kysely, views, current }),
     immutability: immutabilityParts(ports, { kysely, views, current }),
+    webhooks: webhookParts(ports, { kysely, views, current }),
     retentions: retentionParts(ports, { kysely, views, current }),
     quotas: quotaApiParts({ log, record, views }, kysely, current),
+    storage: storageParts({ log, views }, kysely, current),
     additions: additionParts(store, kysely, current),
     ...repositoryParts({ record, store, contents, keeper }, { kysely, current }),
     ...searchParts(kysely, current),

@@ -31,6 +31,9 @@ export interface QuotaEngines {
   atEnd(work: () => Promise<void>): void;
 }
 
+/** Between two warnings of the same; milliseconds. */
+const warningsMs = 10_000;
+
 export interface QuotaReads {
   /** What the project may hold, where that is bounded. */
   limitOf(project: string): Promise<Limit | undefined>;
@@ -40,6 +43,7 @@ export interface QuotaReads {
 /** What lets a push pass only where its project has room. */
 export function quotaParts(engines: QuotaEngines, { limitOf, findBlob }: QuotaReads): QuotaKeeper {
   const { log, store, background, database, views, logger, atEnd } = engines;
+  let warnedAt = Number.NEGATIVE_INFINITY;
   const table = (name: string) => `${schemaOf(storage)}.${name}`;
   const ledger = quotaLedger({
     claims: postgresClaims(database, {
@@ -52,7 +56,12 @@ export function quotaParts(engines: QuotaEngines, { limitOf, findBlob }: QuotaRe
       views.requireCurrent();
       await views.reached(position ?? (await log.head()), [storage]);
     },
-    onError: (error) => logger.warn({ err: error }, 'what is claimed of a quota cannot be told now'),
+    onError(error) {
+      // It tries again every second, for each project.
+      if (performance.now() - warnedAt < warningsMs) return;
+      warnedAt = performance.now();
+      logger.warn({ err: error }, 'what is claimed of quotas cannot be told now');
+    },
   });
   atEnd(() => ledger.close());
   return quotaKeeper({ ledger, store, background, limitOf, findBlob, now: () => performance.now() });
@@ -72,6 +81,12 @@ export function quotaApiParts(
     reached: async (position) => views.reached(position ?? (await log.head()), [quotas, storage]),
   };
 }
+
+/** The quotas of all projects, for who measures them. */
+export const quotaReader = (kysely: ViewDatabase, current: Current) => {
+  const list = current(listQuotas.bind(undefined, kysely));
+  return async () => (await list({ filters: [], sort: [], offset: 0, limit: undefined })).rows;
+};
 
 /** Says what there is to say of quotas; see `observeQuotas`. */
 export const quotaObserver = (record: Recorder, kysely: ViewDatabase, current: Current) =>

@@ -17,6 +17,7 @@ import { openReadCache } from '../infra/read-cache/read-cache.ts';
 import { openRedis } from '../infra/redis/connect.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
+import { exposeQuotas } from '../infra/telemetry/quota-metrics.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
@@ -34,7 +35,7 @@ import { edgePorts } from './edge-ports.ts';
 import { garbageCollector, garbageSettings } from './garbage.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
-import { quotaObserver } from './quota-parts.ts';
+import { quotaObserver, quotaReader } from './quota-parts.ts';
 import { serverMetrics } from './server-metrics.ts';
 import { openSessionStore } from './session-store.ts';
 import { startFailure } from './start-failure.ts';
@@ -133,6 +134,7 @@ async function run(
     : noReadCache;
   open.defer(() => cache.close());
   metrics.expose(log, views, cache);
+  exposeQuotas(metrics.instruments, quotaReader(foundation.views.kysely, currentIn(views)));
 
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;

@@ -2,6 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { checkConfiguration, printConfigurationSchema } from './configuration.ts';
 import { type GcOptions, gc } from './gc.ts';
+import { explainQuota } from './quota.ts';
 import { replay, verify } from './rebuild.ts';
 import { type ScrubOptions, scrubStore } from './scrub.ts';
 import { serve } from './serve.ts';
@@ -87,6 +88,15 @@ shiplog
   .option('--after <place>', 'go on where an earlier scrub says that it was')
   .option('--json', 'for programs')
   .action((options: ScrubOptions) => scrubStore(file(), options));
+
+shiplog
+  .command('quota')
+  .description('what projects may hold')
+  .command('explain')
+  .argument('<project>')
+  .description('every byte of a project by repository and reason; exit 1 when the log says otherwise')
+  .option('--json', 'for programs')
+  .action((project: string, options: { json?: boolean }) => explainQuota(file(), project, options));
 
 const configuration = shiplog.command('config').description('check and describe the configuration');
 configuration

@@ -28,7 +28,8 @@ const accessoriesAtOnce = 100;
 /**
  * Deletes an artifact as the management API does: with its tags, its accessories, and those of its children that
  * nothing else needs. The accessories go first, so that a call that was cut short is made again on an artifact that
- * is still there. Resolves to whether it was there. @throws Refusal `manifest-referenced` where an index names it, `tag-immutable`.
+ * is still there. Resolves to whether it was there. @throws Refusal `manifest-referenced` where an index names it,
+ * `tag-immutable`.
  *
  * With `isUnchanged` the accessories go last, so that what stays, because it has changed, keeps them: then
  * `artifact-changed` is thrown. A call that was cut short is made again although the artifact is gone.

@@ -54,7 +54,9 @@ export const deleteManifest = ({
     if ((await find()) === undefined) return false;
     // Most often it is known before anything is recorded.
     refuseBecauseOf(await parent());
-    requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), await locks());
+    const known = await locks();
+    if (!known.isEmpty('delete'))
+      requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), known);
 
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const [condemned] = await condemnManifests([{ ...at, condemnation: newCondemnation() }], metadata);
@@ -70,11 +72,9 @@ export const deleteManifest = ({
       const by = await parent();
       if (by !== undefined) await keepManifest(ports, at, metadata);
       refuseBecauseOf(by);
-      if (isUnchanged !== undefined && !(await isUnchanged())) {
-        await keepManifest(ports, at, metadata);
-        throw new Refusal({ kind: 'artifact-changed', repository, digest });
-      }
       try {
+        if (isUnchanged !== undefined && !(await isUnchanged()))
+          throw new Refusal({ kind: 'artifact-changed', repository, digest });
         return await removeWithTags(condemned, await locks());
       } catch (error) {
         // A tag, or the rule for it, has come since.

@@ -32,6 +32,7 @@ import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userCreatedUpcasters, userEvent } from './user/events.ts';
 import { userGroupEvent } from './user-group/events.ts';
 import { userGroupKeyEvent } from './user-group-key/events.ts';
+import { webhookEvent } from './webhook/events.ts';
 
 /** Brings the data of one version of an event to the next version. */
 export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
@@ -77,6 +78,7 @@ const aggregates = [
   { stream: 'robot/<name>', events: robotEvent.options },
   { stream: 'labels/<project id or system>', events: labelEvent.options },
   { stream: 'immutability/<project id>', events: immutabilityEvent.options },
+  { stream: 'webhooks/<project id>', events: webhookEvent.options },
   { stream: 'retention/<policy id>', events: retentionEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
   { stream: 'credential-uses/<day>', events: credentialUseEvent.options },

@@ -134,6 +134,21 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'BAD_REQUEST',
     message: `a project has at most ${max} immutable tag rules`,
   }),
+  'webhook-policy-exists': ({ project, name }) => ({
+    status: 409,
+    code: 'CONFLICT',
+    message: `the project ${project} has a webhook policy named ${name} already`,
+  }),
+  'webhook-policy-unknown': ({ policyId }) => ({
+    status: 404,
+    code: 'NOT_FOUND',
+    message: `webhook policy ${policyId} not found`,
+  }),
+  'too-many-webhook-policies': ({ max }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `a project has at most ${max} webhook policies`,
+  }),
   // Harbor's status, code and words; it leaves the project out of the repository's name.
   'tag-immutable': ({ repository, tag }) => ({
     status: 412,

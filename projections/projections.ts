@@ -26,6 +26,7 @@ import { tags } from './tags/projection.ts';
 import { tokenKeys } from './token-keys/projection.ts';
 import { userGroups } from './user-groups/projection.ts';
 import { users } from './users/projection.ts';
+import { webhooks } from './webhooks/projection.ts';
 
 /** Every read model that this version of Shiplog serves. */
 export const projections: readonly AnyProjection[] = [
@@ -56,4 +57,5 @@ export const projections: readonly AnyProjection[] = [
   tokenKeys,
   userGroups,
   users,
+  webhooks,
 ];

@@ -23,6 +23,8 @@ export interface AnswerForm<Result> {
   readonly schema?: z.ZodType;
   /** Of a body in something else, or in one of several things. */
   readonly contentType?: string | readonly string[];
+  /** Whether there may be no body, where there is nothing to show. */
+  readonly mayBeEmpty?: boolean;
   /** What it carries beside, with what that means. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Which part of a list the request can ask for: `filtered` adds `q` and `sort`. */
@@ -44,6 +46,17 @@ export const shows = <Schema extends z.ZodType>(
   status: 200,
   description,
   schema,
+  send: (result, { reply }) => reply.send(result),
+});
+
+/** 200 with a body, or without one where there is nothing: clients of Harbor tell from it whether to create or change. */
+export const showsIfAny = <Schema extends z.ZodType>(
+  schema: Schema,
+): AnswerForm<Shown<z.output<Schema>> | undefined> => ({
+  status: 200,
+  description: 'What was asked for; no body, if there is none',
+  schema,
+  mayBeEmpty: true,
   send: (result, { reply }) => reply.send(result),
 });
 

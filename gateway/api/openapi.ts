@@ -68,6 +68,7 @@ function describe(
     responses: {
       [answer.status]: {
         description: answer.description,
+        ...(answer.mayBeEmpty && { 'x-may-be-empty': true }),
         ...(answer.headers !== undefined && {
           headers: Object.fromEntries(
             Object.entries(answer.headers).map(([name, description]) => [

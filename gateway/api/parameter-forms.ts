@@ -56,6 +56,7 @@ export const pathForms = {
   digest: text,
   eid: id,
   execution_id: id,
+  gc_id: id,
   group_id: id,
   id,
   immutable_rule_id: id,
@@ -74,6 +75,7 @@ export const pathForms = {
   }),
   registration_id: text,
   report_id: text,
+  purge_id: id,
   reference: text.meta({ parameter: { type: 'string', description: 'A tag or a digest' } }),
   repository_name: repositoryName,
   robot_id: id,
@@ -82,6 +84,7 @@ export const pathForms = {
   tid: id,
   token_id: id,
   task_id: id,
+  webhook_policy_id: id,
   user_id: id,
   user_id_or_current: z
     .union([z.literal('current'), id])

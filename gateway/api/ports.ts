@@ -45,6 +45,7 @@ import type { AdditionPorts } from './additions/additions.ts';
 import type { AuditPorts } from './audit-logs.ts';
 import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
+import type { GarbageWhatIfPorts } from './garbage-what-if.ts';
 import type { ImmutabilityPorts } from './immutability.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
@@ -55,8 +56,11 @@ import type { RetentionPorts } from './retentions.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
 import type { StatisticsPorts } from './statistics.ts';
+import type { StoragePorts } from './storage.ts';
 import type { SystemPorts } from './system.ts';
 import type { UserGroupPorts } from './user-groups.ts';
+import type { WebhookExecutionPorts } from './webhook-executions.ts';
+import type { WebhookPorts } from './webhooks.ts';
 
 /** A query without the database that it asks. */
 export type Query<Asked> = Asked extends (db: never, ...args: infer Args) => infer Result
@@ -120,9 +124,12 @@ export interface ApiParts
     SystemPorts,
     StatisticsPorts {
   readonly labels: LabelPorts;
+  readonly systemJobs: GarbageWhatIfPorts;
   readonly immutability: ImmutabilityPorts;
+  readonly webhooks: WebhookPorts & WebhookExecutionPorts;
   readonly retentions: RetentionPorts;
   readonly quotas: QuotaPorts;
+  readonly storage: StoragePorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;

@@ -10,10 +10,13 @@ import { additionRoutes } from './additions/routes.ts';
 import { artifactLabelRoutes } from './artifact-labels.ts';
 import { artifactRoutes } from './artifacts.ts';
 import { auditLogRoutes } from './audit-logs.ts';
+import { auditPurgeRoutes } from './audit-purge.ts';
 import { configurationRoutes } from './configurations.ts';
 import { cveAllowlistRoutes } from './cve-allowlist.ts';
 import { documentRoutes } from './document.ts';
 import { needed, notFound, preconditionFailed } from './faults.ts';
+import { garbageCollectionRoutes } from './garbage-collection.ts';
+import { garbageWhatIfRoutes } from './garbage-what-if.ts';
 import { iconRoutes } from './icons.ts';
 import { immutabilityRoutes } from './immutability.ts';
 import { labelRoutes } from './labels.ts';
@@ -37,16 +40,20 @@ import { rememberAsker, tellOfRefusedChanges } from './refused-changes.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { retentionRoutes } from './retentions.ts';
 import { robotRoutes } from './robots.ts';
+import { scrubRoutes } from './scrub.ts';
 import { searchRoutes } from './search.ts';
 import { searchNamesRoutes } from './search-names.ts';
 import { type SessionPorts, sessionRoutes } from './sessions.ts';
 import { statisticRoutes } from './statistics.ts';
+import { storageRoutes } from './storage.ts';
 import { systemRoutes } from './system.ts';
 import { tagRowRoutes } from './tag-rows.ts';
 import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
+import { webhookExecutionRoutes } from './webhook-executions.ts';
+import { webhookRoutes } from './webhooks.ts';
 
 export interface ManagementPorts
   extends Omit<IdentifyPorts, 'sessions'>,
@@ -114,10 +121,15 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       accessTokenRoutes(api, parts, access);
       preferenceRoutes(api, parts, access);
       permissionRoutes(api, parts, access);
+      for (const routes of [garbageCollectionRoutes, garbageWhatIfRoutes, scrubRoutes, auditPurgeRoutes])
+        routes(api, parts.systemJobs, access);
       labelRoutes(api, parts.labels, access);
       immutabilityRoutes(api, parts.immutability, access);
+      webhookRoutes(api, parts.webhooks, access);
+      webhookExecutionRoutes(api, parts.webhooks, access);
       retentionRoutes(api, parts.retentions, access);
       quotaRoutes(api, parts.quotas, access);
+      storageRoutes(api, parts, access);
       artifactLabelRoutes(api, parts, access);
       additionRoutes(api, parts, access);
       iconRoutes(api, access);

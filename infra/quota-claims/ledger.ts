@@ -16,6 +16,8 @@ export interface LedgerPorts {
 const patienceMs = 5000;
 /** How often it looks whether they do not; and how often what is claimed is compared with what is used. */
 const [retryMs, tickMs] = [100, 500];
+/** How often it is asked whether others wait for what is claimed and not used; milliseconds. */
+const spareMs = 1000;
 /** An idle project's claim is given back after this; milliseconds. */
 const idleMs = 1500;
 /** The log may still take what an append has failed for, as far as we know; milliseconds. */
@@ -240,7 +242,9 @@ export function quotaLedger({ claims, limitOf, shown, onError }: LedgerPorts): Q
       return;
     }
     if (line.othersWait) line.claimed = line.inFlight;
-    if (line.claimed === line.told && now - line.toldAt < claims.lifeMs / 3) return;
+    // Who has something to spare asks more often whether somebody waits for it.
+    const everyMs = line.claimed > line.inFlight ? spareMs : claims.lifeMs / 3;
+    if (line.claimed === line.told && now - line.toldAt < everyMs) return;
     await inTurn(line, async () => {
       // A line that was given up meanwhile has no claim any more.
       if (lines.get(line.projectId) !== line) return;

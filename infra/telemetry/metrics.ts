@@ -177,7 +177,7 @@ export function exposeProgress({ registry }: Metrics, progress: Progress): void 
 const scrapeWaitMs = 1000;
 
 /** Asks once for all who want to know at the same time, also by another scrape; undefined as for `within`. */
-function sharedInTime<T>(read: () => Promise<T>): () => Promise<T | undefined> {
+export function sharedInTime<T>(read: () => Promise<T>): () => Promise<T | undefined> {
   let running: Promise<T | undefined> | undefined;
   return () => {
     running ??= within(scrapeWaitMs, read()).finally(() => {

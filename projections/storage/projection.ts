@@ -55,7 +55,13 @@ export const storage: Projection<StorageEvent> = {
       .addColumn('digest', text, (column) => column.notNull())
       .addColumn('project', text, (column) => column.notNull())
       .addColumn('size', 'bigint', (column) => column.notNull())
-      .addPrimaryKeyConstraint('holdings_key', ['repository', 'kind', 'digest'])
+      .addPrimaryKeyConstraint('holdings_key', ['project', 'repository', 'kind', 'digest'])
+      .execute();
+    // For who else holds the same in the project.
+    await db.schema
+      .createIndex('holdings_of_digest')
+      .on('holdings')
+      .columns(['project', 'kind', 'digest', 'repository'])
       .execute();
     await db.schema
       .createTable('shares')
@@ -160,7 +166,8 @@ async function changeHeld(tables: ViewTables, held: readonly object[]): Promise<
       WITH given AS MATERIALIZED (SELECT * FROM ${rows(held, heldColumns)}),
       gone AS (
         DELETE FROM ${table('holdings')} h USING given g
-        WHERE NOT g.there AND h.repository = g.repository AND h.kind = g.kind AND h.digest = g.digest
+        WHERE NOT g.there AND h.project = g.project AND h.repository = g.repository
+          AND h.kind = g.kind AND h.digest = g.digest
         RETURNING h.repository, h.project, h.kind, h.digest, h.size
       ),
       come AS (
@@ -168,7 +175,7 @@ async function changeHeld(tables: ViewTables, held: readonly object[]): Promise<
         SELECT repository, kind, digest, project,
           coalesce(size, (SELECT s.size FROM ${table('stored')} s WHERE s.digest = given.digest), 0)
         FROM given WHERE there
-        ON CONFLICT (repository, kind, digest) DO NOTHING
+        ON CONFLICT (project, repository, kind, digest) DO NOTHING
         RETURNING h.repository, h.project, h.kind, h.digest, h.size
       ),
       change AS MATERIALIZED (SELECT 1 AS n, come.* FROM come UNION ALL SELECT -1, gone.* FROM gone),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { personOf } from '../http/api-client.ts';
+import { digestOf } from '../http/client.ts';
 import { startServer } from '../server.ts';
 import { startHarborClient } from './harbor-client.ts';
 
@@ -29,6 +30,32 @@ test("Harbor's generated client administers people, projects and robots", async 
     assert.equal(health, 'healthy');
     assert.ok(components.every((component: { status: string }) => component.status === 'healthy'));
     for (const { total, free } of (await get('GetVolumes')).storage) assert.ok(free > 0 && free <= total);
+  });
+
+  await t.test('a quota is given, found by its project, changed and used', async () => {
+    await createProject('bounded', { storage_limit: 1000 });
+    const { project_id } = await get('GetProject', named('bounded'));
+    const [quota] = await get('ListQuotas', { Reference: 'project', ReferenceID: String(project_id) });
+    assert.deepEqual(
+      [quota.ref.name, quota.hard, quota.used],
+      ['bounded', { storage: 1000 }, { storage: 0 }],
+    );
+    const { total } = await ask('ListQuotas', { Sort: '-used.storage', PageSize: 1 });
+    assert.ok((total ?? 0) >= 2);
+    await get('UpdateQuota', { ID: quota.id, Hard: { hard: { storage: 10 } } });
+    assert.deepEqual((await get('GetQuota', { ID: quota.id })).hard, { storage: 10 });
+    const { status: pushed } = await server.fetch(
+      `/v2/bounded/a/blobs/uploads/?digest=${digestOf('more than ten')}`,
+      { method: 'POST', body: 'more than ten' },
+    );
+    assert.equal(pushed, 403);
+    assert.deepEqual((await get('GetProjectSummary', named('bounded'))).quota, {
+      hard: { storage: 10 },
+      used: { storage: 0 },
+    });
+    assert.equal(await status('UpdateQuota', { ID: quota.id, Hard: { hard: { storage: 0 } } }), 400);
+    assert.equal(await status('GetQuota', { ID: 99_999 }), 404);
+    await get('DeleteProject', named('bounded'));
   });
 
   await t.test('a user is created, found, changed and removed', async () => {
@@ -254,6 +281,59 @@ test("Harbor's generated client administers people, projects and robots", async 
     await assert.rejects(create('CreateProject', { Project: { project_name: 'own' } }, 'anna'), /status 403/);
     assert.equal(await status('GetConfigurations', {}, 'anna'), 403);
     assert.equal(await status('GetConfigurations', {}, ''), 401);
+  });
+
+  await t.test('a rule for immutable tags is created, found, changed and removed', async () => {
+    const rule = {
+      action: 'immutable',
+      template: 'immutable_template',
+      tag_selectors: [{ kind: 'doublestar', decoration: 'matches', pattern: 'v*' }],
+      scope_selectors: {
+        repository: [{ kind: 'doublestar', decoration: 'repoMatches', pattern: '**' }],
+      },
+    };
+    const id = await create('CreateImmuRule', { ...named('team'), ImmutableRule: rule });
+    await assert.rejects(create('CreateImmuRule', { ...named('team'), ImmutableRule: rule }), /status 409/);
+    const [shown, ...more] = await get('ListImmuRules', named('team'));
+    assert.deepEqual([{ ...shown, id: 0 }, shown.id, more], [{ ...shown, ...rule, id: 0 }, id, []]);
+    const at = { ...named('team'), ImmutableRuleID: id };
+    await get('UpdateImmuRule', { ...at, ImmutableRule: { ...shown, disabled: true } });
+    assert.equal((await get('ListImmuRules', named('team')))[0].disabled, true);
+    await get('DeleteImmuRule', at);
+    assert.deepEqual(await get('ListImmuRules', named('team')), []);
+  });
+
+  await t.test('a webhook policy is created, found, changed and removed', async () => {
+    const policy = {
+      name: 'chat',
+      enabled: true,
+      event_types: ['PUSH_ARTIFACT', 'QUOTA_WARNING'],
+      targets: [{ type: 'http', address: 'https://example.com/hook', auth_header: 'Bearer x' }],
+    };
+    const id = await create('CreateWebhookPolicyOfProject', { ...named('team'), Policy: policy });
+    const again = create('CreateWebhookPolicyOfProject', { ...named('team'), Policy: policy });
+    await assert.rejects(again, /status 409/);
+    const at = { ...named('team'), WebhookPolicyID: id };
+    const shown = await get('GetWebhookPolicyOfProject', at);
+    assert.deepEqual(
+      [shown.name, shown.creator, shown.enabled, shown.targets],
+      ['chat', 'admin', true, [{ ...policy.targets[0], payload_format: 'Default' }]],
+    );
+    await get('UpdateWebhookPolicyOfProject', { ...at, Policy: { ...shown, name: 'talk' } });
+    assert.deepEqual(
+      (await get('ListWebhookPoliciesOfProject', named('team'))).map(({ name }: { name: string }) => name),
+      ['talk'],
+    );
+    const triggers = await get('LastTrigger', named('team'));
+    assert.deepEqual(
+      triggers.map(({ event_type }: Record<string, string>) => event_type),
+      policy.event_types,
+    );
+    assert.deepEqual((await get('GetSupportedEventTypes', named('team'))).notify_type, ['http', 'slack']);
+    assert.deepEqual(await get('ListExecutionsOfWebhookPolicy', at), []);
+    assert.deepEqual(await get('ListWebhookJobs', { ...named('team'), PolicyID: id }), []);
+    await get('DeleteWebhookPolicyOfProject', at);
+    assert.equal(await status('GetWebhookPolicyOfProject', at), 404);
   });
 
   await t.test('the lists of what is not there are empty', async () => {

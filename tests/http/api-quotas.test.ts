@@ -240,3 +240,15 @@ test('what is set, refused and nearly full is in the log, once each time', async
   await pushBlob(registry, 'told/b', blob);
   await until('the next crossing is told', async () => (await of('QuotaWarned')).length === 2);
 });
+
+test('the metrics have what each project may hold, and what it does', async () => {
+  await limited('measured', 3000);
+  await pushBlob(registry, 'measured/a', bytes('m', 12));
+  await until('the view shows it', async () => {
+    const text = (await send(registry, 'GET', '/metrics')).body.toString();
+    return (
+      text.includes('harbor_project_quota_byte{project_name="measured"} 3000') &&
+      text.includes('harbor_project_quota_usage_byte{project_name="measured"} 12')
+    );
+  });
+});

@@ -36,6 +36,17 @@ const [innerRobot, outerRobot] = [await robotIn('inner'), await robotIn('outer')
 const createdOf = async (path: string, body: object): Promise<number> =>
   createdId(await ask(server, 'POST', path, { body }));
 const labelId = await createdOf('/labels', { name: 'innerlabel', scope: 'p', project_id: innerId });
+const rule = {
+  tag_selectors: [{ decoration: 'matches', pattern: 'innerlocked' }],
+  scope_selectors: { repository: [{ decoration: 'repoMatches', pattern: '**' }] },
+};
+const ruleId = await createdOf('/projects/inner/immutabletagrules', rule);
+const policy = {
+  name: 'innerpolicy',
+  targets: [{ type: 'http', address: 'https://inner.example.com', auth_header: 'innersecret' }],
+  event_types: ['PUSH_ARTIFACT'],
+};
+const policyId = await createdOf('/projects/inner/webhook/policies', policy);
 const groupId = await createdOf('/usergroups', { group_name: 'innergroup', group_type: 3 });
 
 /** The least of them first. */
@@ -71,6 +82,8 @@ const inner: Values = {
   mid: memberId,
   user_id: leadId,
   group_id: groupId,
+  immutable_rule_id: ruleId,
+  webhook_policy_id: policyId,
   meta_name: 'public',
   addition: 'build_history',
 };
@@ -98,6 +111,10 @@ const bodies: Readonly<Record<string, object>> = {
   createTag: { name: 'taken' },
   addLabel: { id: labelId },
   UpdateLabel: { name: 'taken', color: '#000000' },
+  CreateImmuRule: { ...rule, tag_selectors: [{ decoration: 'matches', pattern: 'taken' }] },
+  UpdateImmuRule: { ...rule, id: ruleId, disabled: true },
+  CreateWebhookPolicyOfProject: { ...policy, name: 'taken' },
+  UpdateWebhookPolicyOfProject: { ...policy, name: 'taken' },
   CreateLabel: { name: 'taken', scope: 'p', project_id: innerId },
   RefreshSec: { secret: 'Taken-by-a-stranger-1' },
   CreateRobot: {
@@ -119,6 +136,7 @@ const queries: Readonly<Record<string, string>> = {
   ListLabels: `?scope=p&project_id=${innerId}`,
   ListRobot: `?q=Level=project,ProjectID=${innerId}`,
   CopyArtifact: '?from=inner/innerapp:innertag',
+  ListWebhookJobs: `?policy_id=${policyId}`,
   headProject: '?project_name=nowhere',
   search: '?q=inner',
   searchAll: '?q=inner',
@@ -146,6 +164,8 @@ async function stateOfInner(): Promise<string> {
     '/projects/inner/metadatas',
     '/projects/inner/repositories',
     '/projects/inner/repositories/innerapp/artifacts?with_label=true',
+    '/projects/inner/immutabletagrules',
+    '/projects/inner/webhook/policies',
     '/usergroups',
     '/users',
     `/labels?scope=p&project_id=${innerId}`,
@@ -188,6 +208,11 @@ const leastRoles: Readonly<Record<string, (typeof roles)[number] | 'nobody'>> = 
   ...ofAll('maintainer', 'getProjectMetadata deleteRepository deleteArtifact deleteTag'),
   ...ofAll('maintainer', 'scanArtifact stopScanArtifact'),
   ...ofAll('maintainer', 'ListImmuRules CreateImmuRule UpdateImmuRule DeleteImmuRule'),
+  ...ofAll('maintainer', 'ListWebhookPoliciesOfProject GetWebhookPolicyOfProject LastTrigger'),
+  ...ofAll('maintainer', 'ListExecutionsOfWebhookPolicy ListTasksOfWebhookExecution GetLogsOfWebhookTask'),
+  ...ofAll('maintainer', 'ListWebhookJobs GetSupportedEventTypes'),
+  ...ofAll('projectAdmin', 'CreateWebhookPolicyOfProject UpdateWebhookPolicyOfProject'),
+  ...ofAll('projectAdmin', 'DeleteWebhookPolicyOfProject'),
   ...ofAll('projectAdmin', 'updateProject deleteProject getProjectDeletable'),
   ...ofAll('projectAdmin', 'createProjectMember updateProjectMember deleteProjectMember'),
   ...ofAll('projectAdmin', 'addProjectMetadatas updateProjectMetadata deleteProjectMetadata'),
@@ -198,6 +223,10 @@ const leastRoles: Readonly<Record<string, (typeof roles)[number] | 'nobody'>> = 
   ...ofAll('nobody', 'listProjectMetadatas'),
 };
 
+const neededQueries: Readonly<Record<string, string>> = {
+  CopyArtifact: '?from=inner/nothing:none',
+  ListWebhookJobs: '?policy_id=987654',
+};
 /** Things in the project that there are not, so that who may does nothing either. */
 const nothingIn: Values = {
   ...nowhere,
@@ -217,7 +246,7 @@ for (const operation of operations.filter(({ path }) => isOfProject(path)))
       const answer = await ask(
         server,
         method,
-        pathOf(path, nothingIn) + (operation.id === 'CopyArtifact' ? '?from=inner/nothing:none' : ''),
+        pathOf(path, nothingIn) + (neededQueries[operation.id] ?? ''),
         {
           as: memberOf[role] ?? '',
           ...(hasBody && { body: {} }),

@@ -162,23 +162,6 @@ export const servedOperations = linesOf(`
   CreateImmuRule POST /projects/{project_name_or_id}/immutabletagrules
   UpdateImmuRule PUT /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
   DeleteImmuRule DELETE /projects/{project_name_or_id}/immutabletagrules/{immutable_rule_id}
-  getRentenitionMetadata GET /retentions/metadatas
-  createRetention POST /retentions
-  getRetention GET /retentions/{id}
-  updateRetention PUT /retentions/{id}
-  deleteRetention DELETE /retentions/{id}
-  getLogs GET /projects/{project_name}/logs
-  getLogExts GET /projects/{project_name}/auditlog-exts
-  listQuotas GET /quotas
-  getQuota GET /quotas/{id}
-  updateQuota PUT /quotas/{id}
-  listAuditLogs GET /audit-logs
-  listAuditLogExts GET /auditlog-exts
-  listAuditLogEventTypes GET /auditlog-exts/events
-`);
-
-/** Those that are not served yet: what they work on comes with background jobs and the audit log. */
-export const laterOperations = linesOf(`
   ListWebhookPoliciesOfProject GET /projects/{project_name_or_id}/webhook/policies
   CreateWebhookPolicyOfProject POST /projects/{project_name_or_id}/webhook/policies
   GetWebhookPolicyOfProject GET /projects/{project_name_or_id}/webhook/policies/{webhook_policy_id}
@@ -190,6 +173,16 @@ export const laterOperations = linesOf(`
   LastTrigger GET /projects/{project_name_or_id}/webhook/lasttrigger
   ListWebhookJobs GET /projects/{project_name_or_id}/webhook/jobs
   GetSupportedEventTypes GET /projects/{project_name_or_id}/webhook/events
+  getRentenitionMetadata GET /retentions/metadatas
+  createRetention POST /retentions
+  getRetention GET /retentions/{id}
+  updateRetention PUT /retentions/{id}
+  deleteRetention DELETE /retentions/{id}
+  getLogs GET /projects/{project_name}/logs
+  getLogExts GET /projects/{project_name}/auditlog-exts
+  listQuotas GET /quotas
+  getQuota GET /quotas/{id}
+  updateQuota PUT /quotas/{id}
   getGCHistory GET /system/gc
   getGC GET /system/gc/{gc_id}
   stopGC PUT /system/gc/{gc_id}
@@ -204,6 +197,13 @@ export const laterOperations = linesOf(`
   getPurgeSchedule GET /system/purgeaudit/schedule
   createPurgeSchedule POST /system/purgeaudit/schedule
   updatePurgeSchedule PUT /system/purgeaudit/schedule
+  listAuditLogs GET /audit-logs
+  listAuditLogExts GET /auditlog-exts
+  listAuditLogEventTypes GET /auditlog-exts/events
+`);
+
+/** Those that are not served yet: what they work on comes with background jobs and the audit log. */
+export const laterOperations = linesOf(`
   getWorkerPools GET /jobservice/pools
   getWorkers GET /jobservice/pools/{pool_id}/workers
   stopRunningJob PUT /jobservice/jobs/{job_id}

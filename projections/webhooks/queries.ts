@@ -1,0 +1,118 @@
+import type { Kysely } from 'kysely';
+import type { SealedTarget, WebhookEventType } from '../../domain/webhook/events.ts';
+import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import type { WebhooksDatabase } from './projection.ts';
+
+export interface WebhookPolicy {
+  readonly policyId: number;
+  readonly projectId: number;
+  readonly name: string;
+  readonly description: string;
+  readonly targets: readonly SealedTarget[];
+  readonly eventTypes: readonly WebhookEventType[];
+  readonly isEnabled: boolean;
+  /** The name of who has made it. */
+  readonly creator: string;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+const policyColumns = [
+  'policy_id as policyId',
+  'project_id as projectId',
+  'name',
+  'description',
+  'targets',
+  'event_types as eventTypes',
+  'enabled as isEnabled',
+  'creator',
+  'created_at as createdAt',
+  'updated_at as updatedAt',
+] as const;
+
+/** The policy, if it is one of the project. */
+export const findWebhookPolicy = (
+  db: Kysely<WebhooksDatabase>,
+  projectId: number,
+  policyId: number,
+): Promise<WebhookPolicy | undefined> =>
+  db
+    .selectFrom('policies')
+    .select(policyColumns)
+    .where('policy_id', '=', policyId)
+    .where('project_id', '=', projectId)
+    .executeTakeFirst();
+
+/** The keys that lists of policies are filtered and sorted by. */
+const columns: Columns = {
+  id: { column: 'policy_id', type: 'integer' },
+  name: { column: 'name', type: 'text' },
+  description: { column: 'description', type: 'text' },
+  creator: { column: 'creator', type: 'text' },
+  enabled: { column: 'enabled', type: 'boolean' },
+  creationtime: { column: 'created_at', type: 'time' },
+  updatetime: { column: 'updated_at', type: 'time' },
+};
+
+/** The policies of a project, the newest first. */
+export async function listWebhookPolicies(
+  db: Kysely<WebhooksDatabase>,
+  projectId: number,
+  listing: Listing,
+): Promise<Page<WebhookPolicy>> {
+  const all = conditionsOf(listing.filters, columns).reduce(
+    (query, condition) => query.where(condition),
+    db.selectFrom('policies').where('project_id', '=', projectId),
+  );
+  const page = all
+    .select(policyColumns)
+    .orderBy(orderOf(listing, columns, []))
+    .orderBy('policy_id', 'desc')
+    .offset(listing.offset);
+  const [rows, { total }] = await Promise.all([
+    page.limit(listing.limit ?? maxRows).execute(),
+    // The policies of one project, by an index.
+    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
+  ]);
+  return { rows, total: Number(total) };
+}
+
+export interface LastTrigger {
+  readonly name: string;
+  readonly eventType: WebhookEventType;
+  readonly isEnabled: boolean;
+  readonly createdAt: Date;
+  /** Undefined before the first time. */
+  readonly triggeredAt: Date | undefined;
+}
+
+/** When each policy of a project last told of each type that it tells of, the newest policy first. */
+export async function lastTriggersOf(
+  db: Kysely<WebhooksDatabase>,
+  projectId: number,
+): Promise<readonly LastTrigger[]> {
+  const [policies, triggers] = await Promise.all([
+    db
+      .selectFrom('policies')
+      .select(['policy_id', 'name', 'event_types', 'enabled', 'created_at'])
+      .where('project_id', '=', projectId)
+      .orderBy('policy_id', 'desc')
+      .execute(),
+    db
+      .selectFrom('triggers')
+      .innerJoin('policies', 'policies.policy_id', 'triggers.policy_id')
+      .select(['triggers.policy_id', 'event_type', 'triggered_at'])
+      .where('project_id', '=', projectId)
+      .execute(),
+  ]);
+  const last = new Map(triggers.map((row) => [`${row.policy_id}/${row.event_type}`, row.triggered_at]));
+  return policies.flatMap(({ policy_id, name, event_types, enabled, created_at }) =>
+    event_types.map((eventType) => ({
+      name,
+      eventType,
+      isEnabled: enabled,
+      createdAt: created_at,
+      triggeredAt: last.get(`${policy_id}/${eventType}`),
+    })),
+  );
+}

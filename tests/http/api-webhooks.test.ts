@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { after, test } from 'node:test';
+import { idsAllocator } from '../../commands/allocate-id.ts';
+import { startExecution } from '../../commands/start-execution.ts';
+import { catalogue } from '../../domain/catalogue.ts';
+import type { JobKind } from '../../domain/execution/kinds.ts';
+import { webhooksStream } from '../../domain/webhook/events.ts';
+import { newEventId } from '../../infra/event-log/ids.ts';
+import { startServer } from '../server.ts';
+import { until } from '../until.ts';
+import { addMember, api, ask, createdId, createProject, createUser, faultOf, json } from './api-client.ts';
+import { header } from './client.ts';
+import { peopleOf } from './people.ts';
+import { eventsOf } from './server-log.ts';
+
+const server = await startServer({ after });
+const projectId = await createProject(server, 'team');
+await createProject(server, 'other');
+for (const name of ['jane', 'mike']) await createUser(server, name);
+await addMember(server, 'team', 'jane', 'projectAdmin');
+await addMember(server, 'team', 'mike', 'maintainer');
+const people = await peopleOf({ after }, server);
+const { record, log, metadata } = people;
+const allocateIds = idsAllocator({ log, catalogue, newEventId });
+const starting = startExecution({ record, allocateIds, newJobId: randomUUID });
+const webhook = '/projects/team/webhook';
+const policies = `${webhook}/policies`;
+
+const secret = 'Bearer a-secret-that-no-log-has';
+const address = 'https://hooks.example.com/services/T0/B0/another-secret?x=1';
+const target = { type: 'http', address, auth_header: secret, skip_cert_verify: true };
+const formOf = (name: string, more: object = {}) => ({
+  ...{ name, description: 'Tells the team', enabled: true },
+  targets: [target],
+  event_types: ['PUSH_ARTIFACT', 'DELETE_ARTIFACT'],
+  ...more,
+});
+const create = async (name: string, more: object = {}): Promise<number> =>
+  createdId(await ask(server, 'POST', policies, { body: formOf(name, more), as: 'jane' }));
+const policy = async (id: number) => json(await ask(server, 'GET', `${policies}/${id}`, { as: 'mike' }));
+
+test('a policy is created, read, replaced and deleted as clients of Harbor do it', async () => {
+  const created = await ask(server, 'POST', policies, { body: formOf('whole'), as: 'jane' });
+  const id = createdId(created);
+  assert.equal(header(created, 'location'), `${api}${policies}/${id}`);
+  const { creation_time, update_time, ...shown } = await policy(id);
+  assert.deepEqual(shown, {
+    ...formOf('whole'),
+    id,
+    project_id: projectId,
+    targets: [{ ...target, payload_format: 'Default' }],
+    creator: 'jane',
+  });
+  assert.equal(creation_time, update_time);
+
+  const body = {
+    name: 'replaced',
+    targets: [{ type: 'slack', address: 'hooks.example.com/x' }],
+    event_types: ['QUOTA_EXCEED', 'QUOTA_EXCEED'],
+  };
+  assert.equal((await ask(server, 'PUT', `${policies}/${id}`, { body })).status, 200);
+  const replaced = await policy(id);
+  assert.deepEqual(
+    [replaced.name, replaced.description, replaced.enabled, replaced.event_types, replaced.creator],
+    ['replaced', '', false, ['QUOTA_EXCEED'], 'jane'],
+  );
+  assert.deepEqual(replaced.targets, [
+    { type: 'slack', address: 'hooks.example.com/x', skip_cert_verify: false },
+  ]);
+  assert.equal((await ask(server, 'DELETE', `${policies}/${id}`, { as: 'jane' })).status, 200);
+  for (const method of ['GET', 'PUT', 'DELETE'])
+    assert.equal((await ask(server, method, `${policies}/${id}`, { body })).status, 404, method);
+});
+
+test('the address and the header of a target are in the event log only encrypted', async () => {
+  await create('secretive');
+  const events = JSON.stringify(await eventsOf(log, webhooksStream(projectId)), (_, value) =>
+    typeof value === 'bigint' ? String(value) : value,
+  );
+  assert.match(events, /secretive/);
+  assert.doesNotMatch(events, /no-log-has|another-secret|hooks\.example/);
+});
+
+test('a name is given once in each project', async () => {
+  await create('taken');
+  const again = await ask(server, 'POST', policies, { body: formOf('taken') });
+  assert.deepEqual([again.status, faultOf(again).code], [409, 'CONFLICT']);
+  const id = await create('free');
+  assert.equal((await ask(server, 'PUT', `${policies}/${id}`, { body: formOf('taken') })).status, 409);
+  const other = '/projects/other/webhook/policies';
+  assert.equal((await ask(server, 'POST', other, { body: formOf('taken') })).status, 201);
+  for (const method of ['GET', 'PUT', 'DELETE'])
+    assert.equal((await ask(server, method, `${other}/${id}`, { body: formOf('x') })).status, 404, method);
+});
+
+test('of many who create one policy at once, one succeeds', async () => {
+  const answers = await Promise.all(
+    Array.from({ length: 6 }, () => ask(server, 'POST', policies, { body: formOf('raced') })),
+  );
+  assert.deepEqual(answers.map(({ status }) => status).toSorted(), [201, 409, 409, 409, 409, 409]);
+});
+
+test('policies are listed in pages, the newest first, and filtered by name', async () => {
+  const ids = [await create('page-1'), await create('page-2'), await create('page-3')];
+  const listed = async (query: string): Promise<number[]> =>
+    json(await ask(server, 'GET', `${policies}?${query}`)).map(({ id }: { id: number }) => id);
+  assert.deepEqual(await listed('q=name%3D~page-'), ids.toReversed());
+  assert.deepEqual(await listed('q=name%3D~page-&page=2&page_size=2'), ids.slice(0, 1));
+  assert.deepEqual(await listed('q=name%3Dpage-2'), ids.slice(1, 2));
+  assert.deepEqual(
+    await listed('q=targets%3Dx&sort=name&page_size=1'),
+    await listed('sort=name&page_size=1'),
+  );
+});
+
+test('what can be told, and how, is said as Harbor says it', async () => {
+  const { event_type, ...how } = json(await ask(server, 'GET', `${webhook}/events`, { as: 'mike' }));
+  assert.equal(event_type.length, 10);
+  assert.deepEqual(how, {
+    notify_type: ['http', 'slack'],
+    payload_formats: [{ notify_type: 'http', formats: ['Default', 'CloudEvents'] }],
+  });
+});
+
+const start = (kind: JobKind, vendorId: number, parameters: object = {}) =>
+  starting(
+    {
+      ...{ kind, vendorId, trigger: 'EVENT' },
+      parameters: { ...parameters },
+      tasks: [{ parameters: {} }],
+    },
+    metadata,
+  );
+
+test('what a policy has told is listed with its deliveries, and of nothing else', async () => {
+  const id = await create('telling', { enabled: false });
+  const executions = `${policies}/${id}/executions`;
+  for (const path of [executions, `${webhook}/jobs?policy_id=${id}`]) {
+    const answer = await ask(server, 'GET', path);
+    assert.deepEqual([json(answer), header(answer, 'x-total-count')], [[], '0'], path);
+  }
+  const triggers = async () =>
+    json(await ask(server, 'GET', `${webhook}/lasttrigger`)).filter(
+      ({ policy_name }: Record<string, string>) => policy_name === 'telling',
+    );
+  const never = '0001-01-01T00:00:00.000Z';
+  assert.deepEqual(
+    (await triggers()).map((row: Record<string, unknown>) => [
+      row.event_type,
+      row.enabled,
+      row.last_trigger_time,
+    ]),
+    [
+      ['PUSH_ARTIFACT', false, never],
+      ['DELETE_ARTIFACT', false, never],
+    ],
+  );
+
+  const payload = '{"type":"PUSH_ARTIFACT"}';
+  const told = await start('WEBHOOK', id, { event_type: 'PUSH_ARTIFACT', payload });
+  const again = await start('SLACK', id, { event_type: 'PUSH_ARTIFACT', payload });
+  const elsewhere = await start('WEBHOOK', 987_654, { event_type: 'PUSH_ARTIFACT', payload });
+  const retention = await start('RETENTION', id);
+  await until('all are shown', async () => json(await ask(server, 'GET', executions)).length === 2);
+  await until('the last trigger is shown', async () => (await triggers())[0].last_trigger_time !== never);
+  assert.equal((await triggers())[1].last_trigger_time, never);
+
+  const [latest, first] = json(await ask(server, 'GET', executions, { as: 'mike' }));
+  assert.deepEqual([latest.id, latest.vendor_type], [again.executionId, 'SLACK']);
+  assert.deepEqual(
+    [first.id, first.vendor_type, first.vendor_id, first.trigger, first.extra_attrs],
+    [told.executionId, 'WEBHOOK', id, 'EVENT', { event_type: 'PUSH_ARTIFACT', payload }],
+  );
+  assert.match(first.start_time, /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  assert.equal(first.metrics.task_count, 1);
+
+  const tasks = json(await ask(server, 'GET', `${executions}/${told.executionId}/tasks`));
+  assert.deepEqual([tasks.length, tasks[0].execution_id, tasks[0].extra_attrs], [1, told.executionId, {}]);
+  const log = await ask(server, 'GET', `${executions}/${told.executionId}/tasks/${tasks[0].id}/log`);
+  assert.deepEqual([log.status, log.headers['content-type']], [200, 'text/plain; charset=utf-8']);
+
+  for (const path of [
+    `${elsewhere.executionId}/tasks`,
+    `${retention.executionId}/tasks`,
+    '987654/tasks',
+    `${again.executionId}/tasks/${tasks[0].id}/log`,
+    `${told.executionId}/tasks/987654/log`,
+  ])
+    assert.equal((await ask(server, 'GET', `${executions}/${path}`)).status, 404, path);
+  assert.equal((await ask(server, 'GET', `/projects/other/webhook/policies/${id}/executions`)).status, 404);
+
+  const jobs = json(await ask(server, 'GET', `${webhook}/jobs?policy_id=${id}`, { as: 'mike' }));
+  assert.deepEqual(
+    jobs.map((job: Record<string, unknown>) => [job.id, job.policy_id, job.notify_type, job.job_detail]),
+    [
+      [again.executionId, id, 'slack', payload],
+      [told.executionId, id, 'http', payload],
+    ],
+  );
+  assert.deepEqual(
+    json(await ask(server, 'GET', `${webhook}/jobs?policy_id=${id}&status=Success,Stopped`)),
+    [],
+  );
+  assert.equal((await ask(server, 'GET', `${webhook}/jobs`)).status, 422);
+});
+
+test('policies go with their project, and the next of the name begins without', async () => {
+  await createProject(server, 'passing');
+  const passing = '/projects/passing/webhook/policies';
+  const id = createdId(await ask(server, 'POST', passing, { body: formOf('gone') }));
+  assert.equal((await ask(server, 'DELETE', '/projects/passing')).status, 200);
+  await createProject(server, 'passing');
+  assert.deepEqual(json(await ask(server, 'GET', passing)), []);
+  assert.equal((await ask(server, 'GET', `${passing}/${id}`)).status, 404);
+});
+
+const to = (more: object) => formOf('x', { targets: [{ ...target, ...more }] });
+const refused: readonly (readonly [string, object, number])[] = [
+  ['no name', formOf(''), 400],
+  ['a long name', formOf('x'.repeat(256)), 400],
+  ['a name with a NUL', formOf('a\0b'), 400],
+  ['a name with half a character', formOf('a\ud800b'), 400],
+  ['a name that is a number', formOf('x', { name: 1 }), 422],
+  ['a description with a NUL', formOf('x', { description: '\0' }), 400],
+  ['no targets', formOf('x', { targets: [] }), 400],
+  ['targets that are null', formOf('x', { targets: null }), 400],
+  ['too many targets', formOf('x', { targets: Array.from({ length: 21 }, () => target) }), 400],
+  ['no event types', formOf('x', { event_types: [] }), 400],
+  ['an unknown event type', formOf('x', { event_types: ['PUSH_ARTIFACT', 'pushed'] }), 400],
+  ['no address', to({ address: '' }), 400],
+  ['an address of another scheme', to({ address: 'ftp://example.com' }), 400],
+  ['an address that is a file', to({ address: 'file:///etc/passwd' }), 400],
+  ['an address that is none', to({ address: 'http://' }), 400],
+  ['an address with a space', to({ address: 'http://exa mple.com' }), 400],
+  ['an address with a line', to({ address: 'http://example.com/\r\nx' }), 400],
+  ['a long address', to({ address: `http://example.com/${'x'.repeat(2048)}` }), 400],
+  ['a header of several lines', to({ auth_header: 'x\r\nHost: other' }), 400],
+  ['a header with a NUL', to({ auth_header: '\0' }), 400],
+  ['a long header', to({ auth_header: 'x'.repeat(4097) }), 400],
+  ['an unknown type', to({ type: 'teams' }), 400],
+  ['no type', to({ type: null }), 400],
+  ['an unknown format', to({ payload_format: 'XML' }), 400],
+  ['a format for slack', to({ type: 'slack', payload_format: 'Default' }), 400],
+  ['a flag that is a text', to({ skip_cert_verify: 'true' }), 422],
+];
+for (const [what, body, status] of refused)
+  test(`a policy with ${what} is refused, and its secrets are not repeated`, async () => {
+    const answer = await ask(server, 'POST', policies, { body });
+    assert.equal(answer.status, status, answer.body.toString());
+    assert.doesNotMatch(answer.body.toString(), /no-log-has|another-secret/);
+  });
