@@ -2,7 +2,7 @@ import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
 import { requireDeletable } from '../domain/immutability/locks.ts';
-import { Refusal } from '../domain/refusal.ts';
+import { type Reason, Refusal } from '../domain/refusal.ts';
 import { deleteManifest, type IsUnchanged } from './delete-manifest.ts';
 import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
@@ -22,6 +22,7 @@ export interface DeleteArtifactPorts extends RemovalPorts, ArtifactParts {
 /** How much of what goes is looked at before the first of it goes. */
 const maxTags = 10_000;
 const maxAccessories = 1000;
+const keeping: ReadonlySet<Reason['kind']> = new Set(['manifest-referenced', 'tag-immutable']);
 /** How many accessories of one artifact go together. */
 const accessoriesAtOnce = 100;
 
@@ -81,8 +82,8 @@ export const deleteArtifact = ({ accessoriesOf, childrenOf, ...ports }: DeleteAr
       try {
         await remove(digest);
       } catch (error) {
-        // An index that is no part of this keeps it.
-        if (!(error instanceof Refusal && error.reason.kind === 'manifest-referenced')) throw error;
+        // An index that is no part of this keeps it, or a tag of its own that is immutable.
+        if (!(error instanceof Refusal && keeping.has(error.reason.kind))) throw error;
       }
     }
 
