@@ -299,6 +299,24 @@ test('immutable tags stay, also where the rule for them has come since', async (
   assert.deepEqual(await tagsIn(repository), ['v1', 'v2', 'v3']);
 });
 
+test('an artifact whose signature has an immutable tag stays', async () => {
+  const { repository, name, policyId, images } = await projectWith('sealed', {}, 'v1', 'v2');
+  const [{ manifest, digest, blob } = await pushImage(server, repository, 'x')] = images;
+  const subject = { mediaType: mediaTypes.image, digest, size: manifest.length };
+  await push(server, repository, 'seal', imageOf(blob, [blob], { subject }));
+  const body = {
+    tag_selectors: [{ kind: 'doublestar', decoration: 'matches', pattern: 'seal' }],
+    scope_selectors: { repository: [{ kind: 'doublestar', decoration: 'repoMatches', pattern: '**' }] },
+  };
+  assert.equal((await ask(server, 'POST', `/projects/${name}/immutabletagrules`, { body })).status, 201);
+  const task = taskOf(policyId, repository);
+  assert.equal((await task.run()).retained, 2);
+  assert.deepEqual(
+    (await task.rows()).map(({ cause }) => cause),
+    ['immutable', 'rule'],
+  );
+});
+
 test('a run whose project is deleted meanwhile ends, and touches nothing of the next one of its name', async () => {
   const { repository, name, policyId, images } = await projectWith('passing', {}, 'v1', 'v2');
   const task = taskOf(policyId, repository);
