@@ -1,7 +1,12 @@
-import type { CollectionProgress, Finding } from '../commands/garbage.ts';
+import { idsAllocator } from '../commands/allocate-id.ts';
+import type { CollectGarbage, CollectionProgress, Finding } from '../commands/garbage.ts';
+import { recordWorkDone } from '../commands/record-work-done.ts';
+import { catalogue } from '../domain/catalogue.ts';
+import { newEventId } from '../infra/event-log/ids.ts';
 import type { GarbageRun } from '../workers/collect-garbage.ts';
+import { resultOf } from '../workers/collect-garbage-job.ts';
 import { garbageCollector, garbageSettings } from './garbage.ts';
-import { asTool } from './tool.ts';
+import { asTool, type Tool } from './tool.ts';
 
 export interface GcOptions {
   readonly dryRun?: boolean;
@@ -30,11 +35,15 @@ export async function gc(file: string | undefined, options: GcOptions): Promise<
     };
     const progress = dryRun ? undefined : showFindings();
     const run = garbageCollector(engines);
+    let failure: unknown;
     const finished = await run(settings, stopping, {
       workers: options.workers,
       onFinding: progress?.count ?? ((finding) => console.log(wouldBe(finding))),
       onProgress: progress?.update,
-      onFailure: (error) => console.error(error),
+      onFailure(error) {
+        failure = error;
+        console.error(error);
+      },
     });
     progress?.stop();
     if (finished === undefined) {
@@ -43,6 +52,7 @@ export async function gc(file: string | undefined, options: GcOptions): Promise<
       return;
     }
     console.log(summary(finished, dryRun));
+    if (!dryRun) await recordRun(engines, settings, finished, failure);
     if (finished.status !== 'completed') process.exitCode = 1;
   });
 }
@@ -83,4 +93,31 @@ function showFindings(output: NodeJS.WriteStream = process.stderr) {
     },
     stop: () => clearInterval(timer),
   };
+}
+
+const outcomes = { completed: 'Success', stopped: 'Stopped', failed: 'Error' } as const;
+
+/** In the history of the management API a run by hand stands beside those of the schedule. */
+async function recordRun(
+  { log, record }: Pick<Tool, 'log' | 'record'>,
+  settings: CollectGarbage,
+  run: GarbageRun,
+  failure: unknown,
+): Promise<void> {
+  const allocateIds = idsAllocator({ log, catalogue, newEventId });
+  await recordWorkDone({ record, allocateIds, newJobId: () => run.run })(
+    {
+      kind: 'GARBAGE_COLLECTION',
+      parameters: {
+        delete_untagged: settings.untagged,
+        grace_hours: settings.graceHours,
+        untagged_grace_hours: settings.untaggedGraceHours,
+        delay_hours: settings.delayHours,
+      },
+      status: outcomes[run.status],
+      result: resultOf(run),
+      message: failure instanceof Error ? failure.message : '',
+    },
+    { actor: 'system', correlationId: run.run },
+  );
 }

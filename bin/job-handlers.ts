@@ -9,9 +9,12 @@ import type { JobJournal } from '../infra/job-journal/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ExecutionsDatabase, executions } from '../projections/executions/projection.ts';
 import { sweepableExecutions, taskIdsOf } from '../projections/executions/queries.ts';
+import type { GarbageRun } from '../workers/collect-garbage.ts';
 import type { AnyJobHandler } from '../workers/job.ts';
 import { sweepExecutions } from '../workers/sweep-executions.ts';
 import { currentIn } from './contents.ts';
+import { maintenanceJobs } from './maintenance-jobs.ts';
+import { retentionHandlers } from './retention-handlers.ts';
 
 /** What handlers are made with. */
 export interface HandlerEngines {
@@ -25,11 +28,16 @@ export interface HandlerEngines {
   readonly journal: JobJournal;
 }
 
-/** Who does the jobs, one line a kind. */
-export function jobHandlers({ ports, database, views, journal }: HandlerEngines): readonly AnyJobHandler[] {
+/** Who does the jobs, one line a kind. @param onGarbageRun is told of every collection of this process. */
+export function jobHandlers(
+  engines: HandlerEngines,
+  onGarbageRun?: (run: GarbageRun) => void,
+): readonly AnyJobHandler[] {
+  const { ports, database, views, journal } = engines;
   const current = currentIn(views);
   const inExecutions = viewOf<ExecutionsDatabase>(database.kysely, executions);
   return [
+    ...maintenanceJobs(engines, onGarbageRun),
     sweepExecutions({
       record: ports.record,
       journal,
@@ -37,5 +45,6 @@ export function jobHandlers({ ports, database, views, journal }: HandlerEngines)
       taskIdsOf: current(taskIdsOf.bind(undefined, inExecutions)),
       reached: (position) => views.reached(position, [executions]),
     }),
+    ...retentionHandlers(engines),
   ];
 }

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
+import { idAllocator } from '../commands/allocate-id.ts';
 import { firstStart } from '../commands/first-start.ts';
 import { recorder } from '../commands/record.ts';
 import { backgroundRecorder } from '../commands/record-in-background.ts';
@@ -21,7 +22,6 @@ import { exposeQuotas } from '../infra/telemetry/quota-metrics.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
-import { keepCollectingGarbage } from '../workers/collect-garbage.ts';
 import { keepSweepingSessions } from '../workers/sweep-sessions.ts';
 import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { keepWatchingQuotas } from '../workers/watch-quotas.ts';
@@ -30,9 +30,10 @@ import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import { configurationSettings } from './configuration-parts.ts';
+import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
-import { garbageCollector, garbageSettings } from './garbage.ts';
+import { jobHandlers } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
@@ -102,9 +103,6 @@ async function run(
     logger.error({ err: error }, 'events cannot be recorded and are dropped');
   const background = backgroundRecorder({ log, catalogue, newEventId, onDropped, onError });
   open.defer(() => background.close());
-  // Apart from logins, which need not wait behind thousands of them.
-  const pulls = backgroundRecorder({ log, catalogue, newEventId, gatherMs: 250, onDropped, onError });
-  open.defer(() => pulls.close());
   const views = await runViews({
     log,
     database: foundation.views,
@@ -155,6 +153,11 @@ async function run(
   open.defer(() => jobDatabase.close());
   const jobs = openJobs({
     ...{ configuration, log, record, store, database: foundation.views, jobDatabase, views, logger },
+    handlers: (engines) =>
+      jobHandlers(engines, (run) => {
+        metrics.garbageCollected(run);
+        logger.info(run, 'garbage was collected');
+      }),
   });
   open.defer(() => jobs.close());
   const app = createApp({
@@ -168,7 +171,11 @@ async function run(
       settings: configurationSettings(configuration),
       system,
       auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
-      pulls: { background: pulls, onDropped },
+      // Logins need not wait behind thousands of pulls.
+      pulls: {
+        background: backgroundRecorder({ log, catalogue, newEventId, onDropped, onError }),
+        onDropped,
+      },
       isReady,
       atEnd: (work) => open.defer(work),
     }),
@@ -216,27 +223,11 @@ async function run(
     logger,
   });
   open.defer(() => watchingQuotas.stop());
+  await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);
   if (configuration.jobservice.enabled) {
     const working = jobs.work();
     open.defer(() => working.stop());
   }
-  const { garbage_collection } = configuration;
-  if (garbage_collection.enabled) {
-    const onFailure = (error: unknown) => logger.error({ err: error }, 'the collection of garbage failed');
-    const collecting = keepCollectingGarbage({
-      schedule: garbage_collection.schedule,
-      settings: garbageSettings(configuration),
-      run: garbageCollector({ log, record, store, database: foundation.views, views }),
-      onRun: (run) => {
-        if (run === undefined) return logger.debug('another process collects garbage');
-        metrics.garbageCollected(run);
-        logger.info(run, 'garbage was collected');
-      },
-      onFailure,
-    });
-    open.defer(() => collecting.stop());
-  }
-
   const failure = await Promise.race([foundation.failed, aborted(stopping)]);
   ready = false;
   if (failure !== undefined) throw failure;

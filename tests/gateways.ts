@@ -18,6 +18,8 @@ export interface Gateways {
   readonly other: TestServer;
   /** The folder that holds the blobs of both. */
   readonly blobs: string;
+  /** Takes their database away, until the function that it resolves to is called. */
+  cut(): Promise<() => Promise<void>>;
   /** Their log, as a third process opens it. */
   openLog(): Promise<EventLog>;
   /** Appends an event as a third process; resolves when the views show it, which is when its client is answered. */
@@ -60,6 +62,7 @@ export async function startGateways(t: TestContext, more: NodeJS.ProcessEnv = {}
     one,
     other,
     blobs,
+    cut: way.cut,
     openLog: async () => (await inThird()).log,
     async record(stream, { type, data }) {
       const { log, database } = await inThird();

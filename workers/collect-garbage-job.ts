@@ -36,8 +36,8 @@ export const garbageJob = ({ collect, settings, onRun }: Ports): JobHandler<Garb
     if (finished === undefined) throw new Error('another collector of garbage is at work');
     findings.end();
     run.log(summaryOf(finished, asked));
-    if (finished.status === 'failed') throw failure;
     if (!asked.dryRun) onRun?.(finished);
+    if (finished.status === 'failed') throw failure;
     if (finished.status === 'completed') run.log('success to run gc in job.');
     return resultOf(finished);
   },

@@ -1,4 +1,3 @@
-import { Cron } from 'croner';
 import type { CollectGarbage, CollectionProgress, Finding } from '../commands/garbage.ts';
 import type { Recorder } from '../commands/record.ts';
 import type { DomainEvent, Metadata } from '../domain/event.ts';
@@ -107,35 +106,3 @@ const happened = (stream: string, event: DomainEvent) => ({
   stream,
   decide: () => ({ events: [event], state: undefined }),
 });
-
-export interface ScheduledCollection {
-  /** Stops a run that is under way, and resolves when it has ended. */
-  stop(): Promise<void>;
-}
-
-/**
- * Collects garbage at the times that `schedule`, a cron expression, names in the time zone of the server. Every gateway
- * may do so: who comes second finds the first at work.
- */
-export function keepCollectingGarbage(options: {
-  readonly schedule: string;
-  readonly settings: CollectGarbage;
-  readonly run: RunGarbageCollection;
-  onRun(finished: GarbageRun | undefined): void;
-  onFailure(error: unknown): void;
-}): ScheduledCollection {
-  const { schedule, settings, run, onRun, onFailure } = options;
-  const stopping = new AbortController();
-  let running: Promise<void> = Promise.resolve();
-  const job = new Cron(schedule, { protect: true }, () => {
-    running = run(settings, stopping.signal, { onFailure }).then(onRun, onFailure);
-    return running;
-  });
-  return {
-    async stop() {
-      job.stop();
-      stopping.abort();
-      await running;
-    },
-  };
-}

@@ -93,6 +93,10 @@ function within(cron: Cron, day: number, from: number, direction: 1 | -1): numbe
   return undefined;
 }
 
+/** A cron as most write it begins with the minute, and is due in its first second; one of six fields stays. */
+export const inSixFields = (cron: string): string =>
+  cron.trim().split(/\s+/).length === 5 ? `0 ${cron.trim()}` : cron.trim();
+
 const isAny = (field: string | undefined): boolean => field === '*' || field === '?';
 
 /** Undefined for what is malformed or has a value outside of `min` to `max`. */

@@ -144,6 +144,17 @@ export const createsAndShows = <Schema extends z.ZodType>(
   send: (created, at) => locate(created, at).send(created.body),
 });
 
+/** 202 with a body: something has begun, and the Location says where it can be followed. */
+export const begins = <Schema extends z.ZodType>(
+  schema: Schema,
+): AnswerForm<Created & { readonly body: Shown<z.output<Schema>> }> => ({
+  status: 202,
+  description: 'A job has begun',
+  schema,
+  headers: createdHeaders,
+  send: (begun, at) => locate(begun, at).code(202).send(begun.body),
+});
+
 /** 200 with a text. */
 export const says = (contentType = 'text/plain; charset=utf-8'): AnswerForm<string | Buffer> => ({
   status: 200,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { whatIfParameters } from '../../domain/garbage-collection/parameters.ts';
 import type { JobRows } from '../../infra/job-rows/port.ts';
 import type { Access } from './access.ts';
-import { createsAndShows, listsAfter, shows, time, withStatus } from './answer-forms.ts';
+import { begins, listsAfter, shows, time } from './answer-forms.ts';
 import { operation } from './operation.ts';
 import { id, limit, limitOr } from './parameter-forms.ts';
 import { readParameters, type SystemJobPorts, startedJob, startManually, systemJob } from './system-job.ts';
@@ -71,7 +71,7 @@ export function garbageWhatIfRoutes(api: FastifyInstance, ports: GarbageWhatIfPo
       summary: 'Begins to find out what would be gone in the end under these settings; changes nothing.',
       body: z.record(z.string(), z.unknown()),
       bodyIsOptional: true,
-      answer: withStatus(202, createsAndShows(startedJob), 'A job has begun'),
+      answer: begins(startedJob),
     },
     async ({ request, body }) => {
       const { metadata } = await access.inSystem(request, 'garbage-collection:create');

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { scrubParameters } from '../../domain/garbage-collection/parameters.ts';
 import type { Access } from './access.ts';
-import { createsAndShows, withStatus } from './answer-forms.ts';
+import { begins } from './answer-forms.ts';
 import { operation } from './operation.ts';
 import { readParameters, type SystemJobPorts, startedJob, startManually } from './system-job.ts';
 
@@ -18,7 +18,7 @@ export function scrubRoutes(api: FastifyInstance, ports: SystemJobPorts, access:
       summary: 'Begins to read all that is stored, at a bounded rate, and compares it with its digests.',
       body: z.record(z.string(), z.unknown()),
       bodyIsOptional: true,
-      answer: withStatus(202, createsAndShows(startedJob), 'A job has begun'),
+      answer: begins(startedJob),
     },
     async ({ request, body }) => {
       const { metadata } = await access.inSystem(request, 'garbage-collection:create');

@@ -188,3 +188,12 @@ export async function listChildren(
 /** Whether a repository of the project holds a manifest; one that was emptied is nothing to keep the project for. */
 export const holdsManifests = async (db: Kysely<ArtifactsDatabase>, project: string): Promise<boolean> =>
   (await listManifestsOf(db, project, { repository: '', digest: '' }, 1)).length > 0;
+
+/** How many manifests are stored, and their bytes; counted, which takes its time. */
+export async function measureStoredManifests(db: Kysely<ArtifactsDatabase>) {
+  const row = await db
+    .selectFrom('artifacts')
+    .select(({ fn }) => [fn.countAll<string>().as('items'), fn.sum<string | null>('size').as('bytes')])
+    .executeTakeFirstOrThrow();
+  return { items: Number(row.items), bytes: Number(row.bytes ?? 0) };
+}

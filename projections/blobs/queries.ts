@@ -74,6 +74,15 @@ export async function listStoredBlobs(db: Kysely<BlobsDatabase>, digest: string,
   return rows.map((row) => ({ ...row, digest: row.digest as Digest, size: Number(row.size) }));
 }
 
+/** How many blobs are stored, and their bytes; counted, which takes its time. */
+export async function measureStoredBlobs(db: Kysely<BlobsDatabase>) {
+  const row = await db
+    .selectFrom('blobs')
+    .select(({ fn }) => [fn.countAll<string>().as('items'), fn.sum<string | null>('size').as('bytes')])
+    .executeTakeFirstOrThrow();
+  return { items: Number(row.items), bytes: Number(row.bytes ?? 0) };
+}
+
 /** Up to `limit` repositories that hold the blob, with sound bytes and not about to let it go. */
 export async function findHolders(
   db: Kysely<BlobsDatabase>,

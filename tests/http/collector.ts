@@ -145,6 +145,8 @@ export async function openCollector(t: Scope, server: TestServer) {
     garbage,
     contents,
     database,
+    views,
+    record,
 
     /** Resolves to whether there was something to mount. */
     async mount(repository: string, digest: string, from: string): Promise<boolean> {
@@ -228,6 +230,14 @@ export async function openCollector(t: Scope, server: TestServer) {
       const scrubbed = await run({ bytesPerSecond: 2 ** 40, after }, metadata, stopping);
       if (scrubbed.status === 'failed') throw scrubbed.failure;
       return scrubbed;
+    },
+
+    /** What collectors have recorded after the position, by anybody; a pull may be recorded whenever. */
+    async deedsAfter(position: bigint): Promise<string[]> {
+      const deeds = /Condemned|Reprieved|Unlinked|(?:Blob|Manifest)Deleted|GarbageCollection/;
+      const types: string[] = [];
+      for await (const events of log.readAll(position)) types.push(...events.map(({ type }) => type));
+      return types.filter((type) => deeds.test(type));
     },
 
     /** The keys of all stored bytes. */

@@ -178,6 +178,11 @@ export const servedOperations = linesOf(`
   getRetention GET /retentions/{id}
   updateRetention PUT /retentions/{id}
   deleteRetention DELETE /retentions/{id}
+  triggerRetentionExecution POST /retentions/{id}/executions
+  listRetentionExecutions GET /retentions/{id}/executions
+  operateRetentionExecution PATCH /retentions/{id}/executions/{eid}
+  listRetentionTasks GET /retentions/{id}/executions/{eid}/tasks
+  getRetentionTaskLog GET /retentions/{id}/executions/{eid}/tasks/{tid}
   getLogs GET /projects/{project_name}/logs
   getLogExts GET /projects/{project_name}/auditlog-exts
   listQuotas GET /quotas
@@ -208,13 +213,4 @@ export const servedOperations = linesOf(`
   actionPendingJobs PUT /jobservice/queues/{job_type}
   listSchedules GET /schedules
   getSchedulePaused GET /schedules/{job_type}/paused
-`);
-
-/** Those that are not served yet: what they work on comes with background jobs and the audit log. */
-export const laterOperations = linesOf(`
-  triggerRetentionExecution POST /retentions/{id}/executions
-  listRetentionExecutions GET /retentions/{id}/executions
-  operateRetentionExecution PATCH /retentions/{id}/executions/{eid}
-  listRetentionTasks GET /retentions/{id}/executions/{eid}/tasks
-  getRetentionTaskLog GET /retentions/{id}/executions/{eid}/tasks/{tid}
 `);

@@ -1,20 +1,24 @@
-import { Cron } from 'croner';
 import type { z } from 'zod';
+import { inSixFields, parseCron } from '../../../domain/schedule/cron.ts';
 import { decimal, flag, section, text } from '../fields.ts';
 
 const tenYears = 87_600;
 const hours = (meaning: string) => decimal(meaning, 0, tenYears);
 const cronExpected = 'a cron expression of five or six fields, such as 30 3 * * *';
+const isCron = (expression: string): boolean => parseCron(inSixFields(expression)) !== undefined;
 const orphanExpected = `0, or a number from 1 to ${tenYears}`;
 
 export const garbageCollection = {
   garbage_collection: section(
     'The removal of what nothing needs any more, while the registry works. All ages are in hours; fractions are allowed.',
     {
-      enabled: flag('Whether the server collects garbage by itself; `shiplog gc` does in any case.').default(
-        true,
-      ),
-      schedule: text('When, as a cron expression in the time zone of the server.', cronExpected)
+      enabled: flag(
+        'Whether garbage is collected by a schedule, until an administrator sets one or ends it; `shiplog gc` works in any case.',
+      ).default(true),
+      schedule: text(
+        'When, as a cron expression in UTC, until an administrator sets another schedule or ends it.',
+        cronExpected,
+      )
         .refine(isCron, { error: cronExpected })
         .default('30 3 * * *'),
       grace_hours: hours(
@@ -37,12 +41,3 @@ export const garbageCollection = {
     },
   ).prefault({}),
 } satisfies z.core.$ZodShape;
-
-function isCron(expression: string): boolean {
-  try {
-    new Cron(expression, { paused: true }).stop();
-    return true;
-  } catch {
-    return false;
-  }
-}
