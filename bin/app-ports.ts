@@ -78,6 +78,7 @@ export function appPorts({
   personalData,
   database,
   views,
+  jobs,
   cache,
   sharedManifests,
   maxOpenUploads,
@@ -170,7 +171,7 @@ export function appPorts({
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     api: apiParts(
-      { log, record, secrets, store, personalData, database, views },
+      { log, record, secrets, store, personalData, database, views, jobs },
       contents,
       current,
       {

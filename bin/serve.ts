@@ -162,7 +162,7 @@ async function run(
   open.defer(() => jobs.close());
   const app = createApp({
     ...appPorts({
-      ...{ logger, log, record, store, secrets, personalData, views, cache },
+      ...{ logger, log, record, store, secrets, personalData, views, cache, jobs },
       sharedManifests:
         enabled && redis !== undefined ? redisManifestCache(redis, expire_hours * 3600) : undefined,
       database: foundation.views,
