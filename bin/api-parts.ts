@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { addMember } from '../commands/add-member.ts';
 import { addProjectMetadata } from '../commands/add-project-metadata.ts';
-import { type AllocateId, idAllocator } from '../commands/allocate-id.ts';
+import { type AllocateId, idAllocator, idsAllocator } from '../commands/allocate-id.ts';
 import { changeAdministrator } from '../commands/change-administrator.ts';
 import { changeMember } from '../commands/change-member.ts';
 import { changePassword } from '../commands/change-password.ts';
@@ -131,8 +131,11 @@ export function apiParts(
     systemJobs: systemJobParts({ log, record, allocateId, database, views }, current),
     labels: labelParts(ports, { kysely, views, current }),
     immutability: immutabilityParts(ports, { kysely, views, current }),
-    webhooks: webhookParts(ports, { kysely, views, current }),
-    retentions: retentionParts(ports, { kysely, views, current }),
+    webhooks: webhookParts(ports, { database, views, current }),
+    retentions: retentionParts(
+      { ...ports, allocateIds: idsAllocator({ log, catalogue, newEventId }), newJobId: randomUUID },
+      { database, views, current },
+    ),
     quotas: quotaApiParts({ log, record, views }, kysely, current),
     storage: storageParts({ log, views }, kysely, current),
     additions: additionParts(store, kysely, current),

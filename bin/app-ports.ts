@@ -62,7 +62,7 @@ export interface Engines extends ApiEngines {
   atEnd(work: () => Promise<void>): void;
 }
 
-/** Where pulls are recorded, and who is told of those that are lost. */
+/** Where pulls are recorded, which is closed in the end, and who is told of those that are lost. */
 export interface PullRecording {
   readonly background: BackgroundRecorder;
   onDropped(events: number): void;
@@ -108,13 +108,20 @@ export function appPorts({
     },
     settings,
   );
+  const pulling = pullRecorder({
+    ...pulls,
+    settings: configuration.configuration,
+    standard: standardConfiguration,
+  });
+  atEnd(() => pulling.close());
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const keeper = quotaParts(
     { log, store, background: auth.background, database, views, logger, atEnd },
     {
       async limitOf(project) {
-        const { quota_per_project_enable: counts } = await configuration.configuration();
-        return counts ? reads.findLimit(project) : undefined;
+        const limit = await reads.findLimit(project);
+        if (limit === undefined) return undefined;
+        return (await configuration.configuration()).quota_per_project_enable ? limit : undefined;
       },
       findBlob: reads.findBlob,
     },
@@ -188,11 +195,7 @@ export function appPorts({
     deleteBlob: (at, metadata) => inSpan('delete-blob', {}, () => deletingBlob(at, metadata)),
     deleteManifest: (at, metadata) => inSpan('delete-manifest', {}, () => deletingManifest(at, metadata)),
     deleteTag: (tag, metadata) => inSpan('delete-tag', {}, () => deletingTag(tag, metadata)),
-    recordPull: pullRecorder({
-      ...pulls,
-      settings: configuration.configuration,
-      standard: standardConfiguration,
-    }),
+    recordPull: pulling.record,
 
     blobsReached: (position) => views.reached(position, [blobs]),
     manifestsReached: contents.reached,

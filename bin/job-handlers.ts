@@ -14,6 +14,7 @@ import type { AnyJobHandler } from '../workers/job.ts';
 import { sweepExecutions } from '../workers/sweep-executions.ts';
 import { currentIn } from './contents.ts';
 import { maintenanceJobs } from './maintenance-jobs.ts';
+import { retentionHandlers } from './retention-handlers.ts';
 
 /** What handlers are made with. */
 export interface HandlerEngines {
@@ -44,5 +45,6 @@ export function jobHandlers(
       taskIdsOf: current(taskIdsOf.bind(undefined, inExecutions)),
       reached: (position) => views.reached(position, [executions]),
     }),
+    ...retentionHandlers(engines),
   ];
 }

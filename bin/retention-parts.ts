@@ -4,11 +4,23 @@ import { createRetentionPolicy } from '../commands/create-retention-policy.ts';
 import type { DeleteProject } from '../commands/delete-project.ts';
 import { deleteRetentionPolicy } from '../commands/delete-retention-policy.ts';
 import type { Recorder } from '../commands/record.ts';
+import { type ExecutionPorts, startExecution } from '../commands/start-execution.ts';
+import { stopExecution } from '../commands/stop-execution.ts';
 import type { Metadata } from '../domain/event.ts';
 import { Refusal } from '../domain/refusal.ts';
+import type { RetentionWhatIfPorts } from '../gateway/api/retention-what-if.ts';
 import type { RetentionPorts } from '../gateway/api/retentions.ts';
+import type { Database } from '../infra/database/connect.ts';
 import { type ViewDatabase, viewOf } from '../infra/database/projection.ts';
+import type { JobJournal, LogLine } from '../infra/job-journal/port.ts';
+import { openPostgresJournal } from '../infra/job-journal/postgres.ts';
+import { postgresResults } from '../infra/job-results/postgres.ts';
 import type { Views } from '../infra/views/port.ts';
+import {
+  type ExecutionsDatabase,
+  executions as executionsView,
+} from '../projections/executions/projection.ts';
+import { execution, executions, task, tasks } from '../projections/executions/queries.ts';
 import { projects } from '../projections/projects/projection.ts';
 import { type RetentionDatabase, retention } from '../projections/retention/projection.ts';
 import { findRetentionPolicy, findRetentionPolicyOf } from '../projections/retention/queries.ts';
@@ -24,21 +36,53 @@ interface Shown {
 
 /** What the management API asks of retention. */
 export function retentionParts(
-  ports: { readonly record: Recorder; readonly allocateId: AllocateId },
-  { kysely, views, current }: Shown,
-): RetentionPorts {
+  ports: ExecutionPorts & { readonly allocateId: AllocateId },
+  {
+    database,
+    views,
+    current,
+  }: Omit<Shown, 'kysely'> & { readonly database: Pick<Database, 'kysely' | 'pool' | 'listen'> },
+): RetentionPorts & RetentionWhatIfPorts {
+  const { kysely } = database;
   const inRetention = viewOf<RetentionDatabase>(kysely, retention);
+  const inExecutions = viewOf<ExecutionsDatabase>(kysely, executionsView);
   const inSchedules = viewOf<SchedulesDatabase>(kysely, schedules);
   const changing = { ...ports, now: () => new Date() };
   return {
     findRetentionPolicy: current(findRetentionPolicy.bind(undefined, inRetention)),
+    findRetentionPolicyOf: current(findRetentionPolicyOf.bind(undefined, inRetention)),
     scheduleOf: current(scheduleOf.bind(undefined, inSchedules)),
     createRetentionPolicy: createRetentionPolicy(changing),
     changeRetentionPolicy: changeRetentionPolicy(changing),
     deleteRetentionPolicy: deleteRetentionPolicy(ports),
     reached: (position) => views.reached(position, [retention, schedules, projects]),
+    startExecution: startExecution(ports),
+    stopExecution: stopExecution(ports),
+    executions: current(executions.bind(undefined, inExecutions)),
+    execution: current(execution.bind(undefined, inExecutions)),
+    tasks: current(tasks.bind(undefined, inExecutions)),
+    task: current(task.bind(undefined, inExecutions)),
+    results: postgresResults(database),
+    logOf: logOf(openPostgresJournal(database)),
+    executionsReached: (position) => views.reached(position, [executionsView]),
   };
 }
+
+const linesAtOnce = 1000;
+
+/** All of it: what a task can say is bounded. */
+const logOf =
+  (journal: Pick<JobJournal, 'read'>) =>
+  async (taskId: number): Promise<string> => {
+    const texts: string[] = [];
+    for (let after: bigint | undefined = 0n; after !== undefined; ) {
+      const lines: readonly LogLine[] = await journal.read(taskId, after, linesAtOnce);
+      for (const { at, level, text } of lines)
+        texts.push(`${at.toISOString()} [${level.toUpperCase()}] ${text}\n`);
+      after = lines.length < linesAtOnce ? undefined : lines.at(-1)?.line;
+    }
+    return texts.join('');
+  };
 
 /**
  * Deletes a project with its policy. Who is killed in between leaves a schedule, which goes when it is due next and finds

@@ -103,9 +103,6 @@ async function run(
     logger.error({ err: error }, 'events cannot be recorded and are dropped');
   const background = backgroundRecorder({ log, catalogue, newEventId, onDropped, onError });
   open.defer(() => background.close());
-  // Apart from logins, which need not wait behind thousands of them.
-  const pulls = backgroundRecorder({ log, catalogue, newEventId, gatherMs: 250, onDropped, onError });
-  open.defer(() => pulls.close());
   const views = await runViews({
     log,
     database: foundation.views,
@@ -174,7 +171,11 @@ async function run(
       settings: configurationSettings(configuration),
       system,
       auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
-      pulls: { background: pulls, onDropped },
+      // Logins need not wait behind thousands of pulls.
+      pulls: {
+        background: backgroundRecorder({ log, catalogue, newEventId, onDropped, onError }),
+        onDropped,
+      },
       isReady,
       atEnd: (work) => open.defer(work),
     }),

@@ -2,7 +2,7 @@ import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
 import { requireDeletable } from '../domain/immutability/locks.ts';
-import { Refusal } from '../domain/refusal.ts';
+import { type Reason, Refusal } from '../domain/refusal.ts';
 import { deleteManifest, type IsUnchanged } from './delete-manifest.ts';
 import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
@@ -22,6 +22,7 @@ export interface DeleteArtifactPorts extends RemovalPorts, ArtifactParts {
 /** How much of what goes is looked at before the first of it goes. */
 const maxTags = 10_000;
 const maxAccessories = 1000;
+const keeping: ReadonlySet<Reason['kind']> = new Set(['manifest-referenced', 'tag-immutable']);
 /** How many accessories of one artifact go together. */
 const accessoriesAtOnce = 100;
 
@@ -64,6 +65,7 @@ export const deleteArtifact = ({ accessoriesOf, childrenOf, ...ports }: DeleteAr
       const isRemoved = await deleting({ repository, digest }, metadata, isUnchanged);
       if (isUnchanged !== undefined) await removeAccessories(digest);
       await removeUnneeded(children);
+      if (isUnchanged !== undefined && !isRemoved) await removeWhatIsLeftOf(children);
       return isRemoved;
     }
 
@@ -80,9 +82,15 @@ export const deleteArtifact = ({ accessoriesOf, childrenOf, ...ports }: DeleteAr
       try {
         await remove(digest);
       } catch (error) {
-        // An index that is no part of this keeps it.
-        if (!(error instanceof Refusal && error.reason.kind === 'manifest-referenced')) throw error;
+        // An index that is no part of this keeps it, or a tag of its own that is immutable.
+        if (!(error instanceof Refusal && keeping.has(error.reason.kind))) throw error;
       }
+    }
+
+    /** Of children that went with an index before a call was cut short: what refers to them. */
+    async function removeWhatIsLeftOf(children: readonly Digest[]): Promise<void> {
+      const there = await contents.manifests(repository, children);
+      for (const digest of children) if (!there.has(digest)) await removeAccessories(digest);
     }
 
     /** In the two phases of a removal, which keep what has a tag or is named by another index. */

@@ -3,6 +3,7 @@ import { artifactStream } from '../domain/artifact/events.ts';
 import type { ParsedManifest } from '../domain/artifact/manifest.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
+import { noLocks } from '../domain/immutability/locks.ts';
 import type { TagCondition } from '../domain/tag/decider.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import { RevisionConflict } from '../infra/event-log/port.ts';
@@ -49,7 +50,7 @@ export const pushManifest = (ports: {
   return async (push: PushManifest, metadata: Metadata): Promise<bigint> => {
     const { repository, digest, bytes, manifest, tags, condition } = push;
     const at = { repository, digest };
-    let locks = await contents.tagLocks(repository);
+    let locks = tags.length === 0 ? noLocks : await contents.tagLocks(repository);
     await requireMovable(contents, at, tags, locks);
     const assigned = assignTags({ ...at, tags, condition, locks: () => locks });
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {

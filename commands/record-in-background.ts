@@ -20,11 +20,6 @@ export interface BackgroundPorts {
   readonly newEventId: () => string;
   /** How many events may wait. */
   readonly capacity?: number;
-  /**
-   * How long the first of a batch waits for others, in milliseconds: an append costs as much for one as for many, and
-   * so does what the views do with it.
-   */
-  readonly gatherMs?: number;
   /** That many events are lost. */
   onDropped(events: number): void;
   /** An append failed for another reason than that the log is away. */
@@ -46,17 +41,15 @@ interface Waiting {
 }
 
 export function backgroundRecorder(ports: BackgroundPorts): BackgroundRecorder {
-  const { log, catalogue, newEventId, capacity = usualCapacity, gatherMs = 0 } = ports;
+  const { log, catalogue, newEventId, capacity = usualCapacity } = ports;
   const waiting: Waiting[] = [];
-  /** Ends the gathering, for who wants all to be recorded now. */
-  let gathered: () => void = () => undefined;
   const closing = new AbortController();
   let closed = false;
   let working: Promise<void> | undefined;
 
   async function work(): Promise<void> {
-    // Those of the same turn of the event loop go into one batch at least.
-    await (gatherMs === 0 ? undefined : gather());
+    // Those of the same turn of the event loop go into one batch.
+    await Promise.resolve();
     while (waiting.length > 0) {
       const batch = nextBatch();
       const [{ stream } = { stream: '' }] = batch;
@@ -64,16 +57,6 @@ export function backgroundRecorder(ports: BackgroundPorts): BackgroundRecorder {
       waiting.splice(0, batch.length);
     }
     working = undefined;
-  }
-
-  function gather(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, gatherMs);
-    gathered = () => {
-      clearTimeout(timer);
-      resolve();
-    };
-    return promise;
   }
 
   /** The first events that wait, as far as they are of one stream. */
@@ -104,10 +87,7 @@ export function backgroundRecorder(ports: BackgroundPorts): BackgroundRecorder {
   }
 
   const flushed = async (): Promise<void> => {
-    while (working !== undefined) {
-      gathered();
-      await working;
-    }
+    while (working !== undefined) await working;
   };
 
   return {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { backgroundRecorder } from '../commands/record-in-background.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
@@ -16,7 +15,7 @@ const login = (username: string) => ({ type: 'LoginFailed', data: { kind: 'user'
 /** A recorder on a log of its own; `before` is done before each append, and may fail in its place. */
 async function start(
   t: TestContext,
-  options: { capacity?: number; gatherMs?: number; before?: () => Promise<void> | void } = {},
+  options: { capacity?: number; before?: () => Promise<void> | void } = {},
 ) {
   const { connection } = await startPostgres(t);
   const log = await openLog(JSON.stringify(connection()));
@@ -34,7 +33,6 @@ async function start(
     catalogue,
     newEventId,
     ...(options.capacity !== undefined && { capacity: options.capacity }),
-    ...(options.gatherMs !== undefined && { gatherMs: options.gatherMs }),
     onDropped: (events) => {
       lost.events += events;
     },
@@ -134,21 +132,6 @@ test('what the log refuses is dropped, counted and told, and what comes after it
   await recorder.flushed();
   assert.deepEqual(await recorded(), ['next']);
   assert.deepEqual([lost.events, lost.errors.length], [1, 1]);
-});
-
-test('what comes while events are gathered goes with them, and who flushes does not wait for more', async (t) => {
-  const { recorder, recorded, appends } = await start(t, { gatherMs: 200 });
-  recorder.record(stream, login('first'), metadata);
-  await sleep(20);
-  recorder.record(stream, login('second'), metadata);
-  await until('both are recorded', async () => (await recorded()).length === 2);
-  assert.deepEqual(appends, [2]);
-  const patient = await start(t, { gatherMs: 60_000 });
-  patient.recorder.record(stream, login('only'), metadata);
-  await patient.recorder.flushed();
-  patient.recorder.record(stream, login('last'), metadata);
-  await patient.recorder.close();
-  assert.deepEqual(await patient.recorded(), ['only', 'last']);
 });
 
 test('a close records what is left, and takes nothing more', async (t) => {

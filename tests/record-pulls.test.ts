@@ -1,21 +1,31 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
 import { type Pull, pullRecorder } from '../commands/record-pulls.ts';
 import { type Configuration, standardConfiguration } from '../domain/configuration/items.ts';
 import type { Digest } from '../domain/digest.ts';
+import type { Metadata } from '../domain/event.ts';
 import type { Pulled } from '../domain/pull/events.ts';
+import { until } from './until.ts';
 
 const pull: Pull = { repository: 'library/app', projectId: 1, digest: `sha256:${'0'.repeat(64)}` as Digest };
-const byRobot = (name: string) => ({ actor: `robot:${name}` });
+const by = (actor: string): Metadata => ({
+  actor,
+  clientIp: '10.0.0.1',
+  userAgent: 'docker',
+  requestId: '1',
+});
 
 /** A recorder, and what it has recorded and dropped; `settings` can be changed, or be out of reach. */
-function start() {
-  const recorded: (Pulled & { readonly stream: string; readonly actor: string })[] = [];
-  const state = { settings: standardConfiguration, isAway: false, asked: 0, dropped: 0 };
-  const record = pullRecorder({
+function start(gatherMs = 5) {
+  const recorded: (Pulled & { readonly stream: string; readonly metadata: Metadata })[] = [];
+  const state = { settings: standardConfiguration, isAway: false, asked: 0, dropped: 0, closed: false };
+  const { record, close } = pullRecorder({
     background: {
-      record: (stream, { data }, { actor }) => recorded.push({ ...(data as Pulled), stream, actor }),
+      record: (stream, { data }, metadata) => recorded.push({ ...(data as Pulled), stream, metadata }),
+      flushed: async () => undefined,
+      async close() {
+        state.closed = true;
+      },
     },
     async settings() {
       state.asked += 1;
@@ -23,6 +33,7 @@ function start() {
       return state.settings;
     },
     standard: standardConfiguration,
+    gatherMs,
     onDropped: (events) => {
       state.dropped += events;
     },
@@ -30,21 +41,22 @@ function start() {
   const set = (items: Partial<Configuration>) => {
     state.settings = { ...state.settings, ...items };
   };
-  return { record, recorded, state, set };
+  const areRecorded = (count: number) => until(`${count} are recorded`, () => recorded.length === count);
+  return { record, close, recorded, state, set, areRecorded };
 }
 
 test('a pull is recorded in the stream of its day, with what the settings let it count for', async () => {
-  const { record, recorded, set } = start();
-  record(pull, { actor: 'user:dev' });
-  await turn();
+  const { record, recorded, set, areRecorded } = start();
+  record(pull, by('user:dev'));
+  await areRecorded(1);
   set({ pull_time_update_disable: true });
-  record(pull, { actor: 'user:dev' });
-  await turn();
+  record(pull, by('user:dev'));
+  await areRecorded(2);
   set({ pull_time_update_disable: false, pull_count_update_disable: true });
-  record({ ...pull, tag: 'v1' }, { actor: 'anonymous' });
-  await turn();
+  record({ ...pull, tag: 'v1' }, by('anonymous'));
+  await areRecorded(3);
   assert.deepEqual(
-    recorded.map(({ timed, counted, tag, actor }) => [timed, counted, tag, actor]),
+    recorded.map(({ timed, counted, tag, metadata }) => [timed, counted, tag, metadata.actor]),
     [
       [true, true, undefined, 'user:dev'],
       [false, true, undefined, 'user:dev'],
@@ -55,32 +67,54 @@ test('a pull is recorded in the stream of its day, with what the settings let it
 });
 
 test('where the settings say so, scanners count for nothing, and nobody else is taken for one', async () => {
-  const { record, recorded, set } = start();
+  const { record, recorded, set, areRecorded } = start();
   set({ scanner_skip_update_pulltime: true });
   for (const name of ['library+scanner-Trivy-1', 'scanner-Trivy', 'library+my-scanner-1', 'scanners'])
-    record(pull, byRobot(name));
-  record(pull, { actor: 'user:scanner-1' });
-  await turn();
+    record(pull, by(`robot:${name}`));
+  record(pull, by('user:scanner-1'));
+  await areRecorded(5);
   assert.deepEqual(
     recorded.map(({ timed, counted }) => timed && counted),
     [false, false, true, true, true],
   );
 });
 
-test('pulls that come at once ask for the settings once; while these are away the last known count', async () => {
-  const { record, recorded, state, set } = start();
+test('what one client reads again at once is one event that says how often, and the settings are asked once', async () => {
+  const { record, recorded, state, areRecorded } = start();
+  for (let n = 0; n < 100; n += 1) record({ ...pull, tag: 'v1' }, by('user:dev'));
+  record(pull, by('user:dev'));
+  record({ ...pull, tag: 'v1' }, by('user:other'));
+  for (const more of [{ clientIp: '10.0.0.2' }, { userAgent: 'crane' }, { accessToken: 3 }])
+    record({ ...pull, tag: 'v1' }, { ...by('user:dev'), ...more });
+  await areRecorded(6);
+  assert.deepEqual(
+    recorded.map(({ times }) => times),
+    [100, undefined, undefined, undefined, undefined, undefined],
+  );
+  assert.equal(state.asked, 1);
+  record({ ...pull, tag: 'v1' }, by('user:dev'));
+  await areRecorded(7);
+});
+
+test('while the settings are out of reach, those that were known last count', async () => {
+  const { record, recorded, state, set, areRecorded } = start();
   set({ pull_count_update_disable: true });
-  for (let n = 0; n < 100; n += 1) record(pull, { actor: 'anonymous' });
-  await turn();
-  assert.deepEqual([recorded.length, state.asked], [100, 1]);
+  record(pull, by('user:dev'));
+  await areRecorded(1);
   state.isAway = true;
-  record(pull, { actor: 'anonymous' });
-  await turn();
+  record(pull, by('user:dev'));
+  await areRecorded(2);
   assert.equal(recorded.at(-1)?.counted, false);
 });
 
-test('more pulls than fit in memory are dropped and counted', () => {
-  const { record, state } = start();
-  for (let n = 0; n < 10_010; n += 1) record(pull, { actor: 'anonymous' });
+test('more than fits in memory is dropped and counted, and a close records what was gathered', async () => {
+  const { record, close, recorded, state } = start(60_000);
+  for (let n = 0; n < 10_010; n += 1) record({ ...pull, tag: `v${n}` }, by('anonymous'));
+  record({ ...pull, tag: 'v1' }, by('anonymous'));
   assert.equal(state.dropped, 10);
+  await close();
+  assert.equal(recorded.length, 10_000);
+  assert.equal(recorded[1]?.times, 2);
+  record(pull, by('late'));
+  assert.deepEqual([state.dropped, state.closed], [11, true]);
 });

@@ -174,8 +174,8 @@ async function candidatesOf(
   const candidates: (Candidate & { readonly size: number })[] = [];
   for (let after: CandidatePlace | undefined, more = true; more; ) {
     const page: readonly ListedCandidate[] = await ports.candidatesIn(repository, after, candidatesAtOnce);
-    for (const { place: _, ...listed } of page)
-      candidates.push({ ...listed, immutable: listed.tags.some(isImmutable) });
+    for (const { place: _, accessoryTags, ...listed } of page)
+      candidates.push({ ...listed, immutable: [...listed.tags, ...accessoryTags].some(isImmutable) });
     run.progress({ stage: 'reading the artifacts', done: candidates.length });
     after = page.at(-1)?.place;
     more = page.length === candidatesAtOnce;

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { type Catalogue, upcast } from '../domain/catalogue.ts';
 import type { RecordedEvent } from '../domain/event.ts';
+import { immutabilityDecider } from '../domain/immutability/decider.ts';
+import type { ImmutabilityEvent } from '../domain/immutability/events.ts';
+import { locksOf } from '../domain/immutability/locks.ts';
 import { projectOf } from '../domain/repository.ts';
 import { type Removal, type RepositoryContentEvent, RepositoryReplay } from '../domain/retention/replay.ts';
 import { removalRow } from '../domain/retention/row.ts';
@@ -38,6 +41,14 @@ const contentTypes: ReadonlySet<string> = new Set<RepositoryContentEvent['type']
   'TagRemoved',
   'ArtifactPulled',
 ]);
+
+const ruleTypes: ReadonlySet<string> = new Set<ImmutabilityEvent['type']>([
+  'ImmutableRuleCreated',
+  'ImmutableRuleChanged',
+  'ImmutableRuleDeleted',
+]);
+/** Of rules nothing is decided here, so that it does not matter which. */
+const immutability = immutabilityDecider({ ruleId: 0, project: '', projectId: 0 });
 
 /**
  * Says what rules would have removed from a project if they had run daily. The log is read once, from its beginning; what
@@ -79,6 +90,7 @@ export const replayRetention = ({
     function isOf({ type, data }: RecordedEvent): boolean {
       if (contentTypes.has(type))
         return projectOf((data as RepositoryContentEvent['data']).repository) === project;
+      if (ruleTypes.has(type)) return (data as ImmutabilityEvent['data']).project === project;
       if (type !== 'ProjectCreated' && type !== 'ProjectDeleted') return false;
       return (data as { readonly name: string }).name === project;
     }
@@ -89,14 +101,18 @@ export const replayRetention = ({
 function projectReplay(rules: readonly ReadRule[], end: number, days: number) {
   const repositories = new Map<string, RepositoryReplay>();
   const removals: (readonly [repository: string, removal: Removal])[] = [];
+  let immutableRules = immutability.initial;
   let nextRun = end - (days - 1) * dayMs;
   let manifests = 0;
 
   function runUntil(time: number): void {
     for (; nextRun <= Math.min(time, end); nextRun += dayMs)
-      for (const [name, repository] of repositories)
-        for (const removal of repository.run(rulesHere(rules, name), new Date(nextRun)))
+      for (const [name, repository] of repositories) {
+        const locks = locksOf(name, [...immutableRules.values()]);
+        const isImmutable = (tags: readonly string[]) => tags.some((tag) => locks.forbid(tag, 'delete'));
+        for (const removal of repository.run(rulesHere(rules, name), new Date(nextRun), isImmutable))
           removals.push([name, removal]);
+      }
   }
 
   return {
@@ -105,8 +121,13 @@ function projectReplay(rules: readonly ReadRule[], end: number, days: number) {
       // Another project of the name, or none.
       if (event.type === 'ProjectCreated' || event.type === 'ProjectDeleted') {
         repositories.clear();
+        immutableRules = immutability.initial;
         removals.length = 0;
         manifests = 0;
+        return;
+      }
+      if (ruleTypes.has(event.type)) {
+        immutableRules = immutability.evolve(immutableRules, event as RecordedEvent<ImmutabilityEvent>);
         return;
       }
       const content = event as RecordedEvent<RepositoryContentEvent>;

@@ -13,6 +13,11 @@ export const pullEvent = z.discriminatedUnion('type', [
     digest: digest.describe('The manifest that was answered'),
     tag: z.string().optional().describe('The tag that was asked for; absent for who asked by digest'),
     pulledAt: z.iso.datetime().describe('When; it was recorded a moment later'),
+    times: z
+      .int()
+      .min(2)
+      .optional()
+      .describe('How often the same was done from the same place within a moment; absent for once'),
     timed: z.boolean().describe('Whether the settings let it count as the last pull of the artifact'),
     counted: z.boolean().describe('Whether the settings let it count among the pulls of the repository'),
   }),

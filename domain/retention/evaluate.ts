@@ -79,7 +79,8 @@ export function* evaluate<Of extends Candidate>(
       yield { candidate, kept: true, cause: 'rule', rule: finding.rule, why };
     } else if (!isConsidered(candidate))
       yield stays(candidate, 'untagged', 'it has no tag, and no rule is about artifacts without one');
-    else if (candidate.immutable) yield stays(candidate, 'immutable', 'one of its tags is immutable');
+    else if (candidate.immutable)
+      yield stays(candidate, 'immutable', 'one of its tags, or of those of its signatures, is immutable');
     else if (!removed.has(candidate.digest))
       yield stays(candidate, 'part-of-index', 'it is a part of an index that stays');
     else {

@@ -207,7 +207,9 @@ export class RepositoryReplay {
   ): Candidate {
     const tags = [...(this.#tagged.get(digest) ?? [])];
     const partOf = [...(this.#parents.get(digest) ?? [])];
-    return { id, digest, tags, pushedAt, pulledAt, partOf, immutable: isImmutable(tags) };
+    const accessories = [...(this.#referrers.get(digest) ?? [])];
+    const withTheirs = [...tags, ...accessories.flatMap((each) => [...(this.#tagged.get(each) ?? [])])];
+    return { id, digest, tags, pushedAt, pulledAt, partOf, immutable: isImmutable(withTheirs) };
   }
 
   #removalOf({ digest, tags, pushedAt, pulledAt }: Candidate, removedAt: Date, why: string): Removal {

@@ -52,6 +52,7 @@ import type { PreferencesPorts } from './preferences.ts';
 import type { QuotaPorts } from './quotas.ts';
 import type { RefusedChangesPorts } from './refused-changes.ts';
 import type { RepositoryPorts } from './repository-ports.ts';
+import type { RetentionWhatIfPorts } from './retention-what-if.ts';
 import type { RetentionPorts } from './retentions.ts';
 import type { SearchPorts } from './search.ts';
 import type { SessionPorts } from './sessions.ts';
@@ -127,7 +128,7 @@ export interface ApiParts
   readonly systemJobs: GarbageWhatIfPorts;
   readonly immutability: ImmutabilityPorts;
   readonly webhooks: WebhookPorts & WebhookExecutionPorts;
-  readonly retentions: RetentionPorts;
+  readonly retentions: RetentionPorts & RetentionWhatIfPorts;
   readonly quotas: QuotaPorts;
   readonly storage: StoragePorts;
   readonly additions: AdditionPorts;

@@ -38,6 +38,8 @@ import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rememberAsker, tellOfRefusedChanges } from './refused-changes.ts';
 import { repositoryRoutes } from './repositories.ts';
+import { retentionRunRoutes } from './retention-runs.ts';
+import { retentionWhatIfRoutes } from './retention-what-if.ts';
 import { retentionRoutes } from './retentions.ts';
 import { robotRoutes } from './robots.ts';
 import { scrubRoutes } from './scrub.ts';
@@ -127,7 +129,8 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       immutabilityRoutes(api, parts.immutability, access);
       webhookRoutes(api, parts.webhooks, access);
       webhookExecutionRoutes(api, parts.webhooks, access);
-      retentionRoutes(api, parts.retentions, access);
+      for (const routes of [retentionRoutes, retentionRunRoutes, retentionWhatIfRoutes])
+        routes(api, parts.retentions, access);
       quotaRoutes(api, parts.quotas, access);
       storageRoutes(api, parts, access);
       artifactLabelRoutes(api, parts, access);

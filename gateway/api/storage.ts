@@ -13,7 +13,7 @@ import {
   type usageByArtifact,
 } from '../../projections/storage/explanation.ts';
 import type { Access } from './access.ts';
-import { listsAfter } from './answer-forms.ts';
+import { listsAfter, time } from './answer-forms.ts';
 import { badRequest } from './faults.ts';
 import { operation } from './operation.ts';
 import { limit, limitOr, required, text } from './parameter-forms.ts';
@@ -58,7 +58,7 @@ const usage = z
       .describe('Of those, what nobody else holds: in the project, or for administrators anywhere'),
     shared: z.int().describe('The others'),
     reclaimable: z.int().describe('Of what nobody else holds, what nothing needs'),
-    last_pull: z.null().describe('Pulls are not recorded'),
+    last_pull: time.nullable().describe('Of an artifact; null where it was never pulled'),
   })
   .meta({ id: 'StorageUsage' });
 
@@ -201,12 +201,12 @@ export function storageRoutes(
   );
 }
 
-const shown = ({ logical, unique, ...rest }: StorageUsage) => ({
+const shown = ({ logical, unique, lastPull, ...rest }: StorageUsage) => ({
   ...rest,
   logical,
   unique,
   shared: logical - unique,
-  last_pull: null,
+  last_pull: lastPull,
 });
 
 const placed = ({ project, repository, kind, digest }: HeldPlace): string =>

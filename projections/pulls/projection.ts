@@ -111,7 +111,7 @@ function changesBy(events: readonly RecordedEvent<Event>[]) {
         if (data.timed && tag !== undefined) pulled(tags, repository, tag, pulledAt, position);
         if (!data.counted) break;
         const { isNew = false, count = 0 } = repositories.get(repository) ?? {};
-        repositories.set(repository, { name: repository, isNew, count: count + 1 });
+        repositories.set(repository, { name: repository, isNew, count: count + (data.times ?? 1) });
         break;
       }
       case 'ManifestDeleted':

@@ -10,6 +10,8 @@ export interface ListedCandidate {
   readonly digest: Digest;
   /** In byte order. */
   readonly tags: readonly string[];
+  /** Those of what is shown under it, which goes with it. */
+  readonly accessoryTags: readonly string[];
   readonly pushedAt: Date;
   /** Null for one that was never pulled. */
   readonly pulledAt: Date | null;
@@ -68,6 +70,7 @@ async function candidates(
     id: string;
     digest: string;
     tags: string[];
+    accessory_tags: string[];
     pushed_at: Date;
     pulled_at: Date | null;
     part_of: string[];
@@ -81,6 +84,8 @@ async function candidates(
     SELECT a.id, a.digest, a.pushed_at, ${lastPullOf('artifacts', 'a')} AS pulled_at,
       ARRAY(SELECT t.tag FROM ${rowsIn(db, 'listed_tags')} t
         WHERE t.repository = a.repository AND t.digest = a.digest ORDER BY t.tag) AS tags,
+      ARRAY(SELECT t.tag FROM ${artifacts} accessory JOIN ${rowsIn(db, 'listed_tags')} t USING (repository, digest)
+        WHERE accessory.repository = a.repository AND accessory.subject = a.digest) AS accessory_tags,
       ARRAY(SELECT DISTINCT c.parent FROM children c
         WHERE c.repository = a.repository AND c.digest = a.digest) AS part_of,
       coalesce(a.size, (
@@ -92,6 +97,7 @@ async function candidates(
     id: Number(row.id),
     digest: row.digest as Digest,
     tags: row.tags,
+    accessoryTags: row.accessory_tags,
     pushedAt: row.pushed_at,
     pulledAt: row.pulled_at,
     partOf: row.part_of as Digest[],

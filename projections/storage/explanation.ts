@@ -2,6 +2,8 @@ import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { schemaOf, type ViewDatabase } from '../../infra/database/projection.ts';
 import { artifacts } from '../artifacts/projection.ts';
 import { blobs } from '../blobs/projection.ts';
+import { lastPullOf } from '../pulls/queries.ts';
+import { repositories } from '../repositories/projection.ts';
 import { type Kind, storage } from './projection.ts';
 
 /** A place in the order in which all that is held is gone through. */
@@ -39,9 +41,11 @@ export interface StorageUsage {
   readonly unique: number;
   /** Of that, what nothing needs. */
   readonly reclaimable: number;
+  /** Of an artifact; null where it was never pulled, and for what is more than one. */
+  readonly lastPull: Date | null;
 }
 
-/** Of what is looked at for one part, however much a repository holds. */
+/** How much is looked at for one part, however much a repository holds. */
 const partObjects = 20_000;
 
 const table = (view: typeof storage | typeof blobs | typeof artifacts, name: string) =>
@@ -51,7 +55,11 @@ const table = (view: typeof storage | typeof blobs | typeof artifacts, name: str
  * The next things that are held after `after`, with what else there is to say of each: whether another repository of the
  * project holds it and comes before, whether another project does, and whether it goes or nothing needs it.
  */
-const judged = (of: { readonly project: string | undefined }, after: HeldPlace | undefined) => {
+const judged = (
+  of: { readonly project: string | undefined },
+  after: HeldPlace | undefined,
+  limit: number,
+) => {
   const conditions: RawBuilder<SqlBool>[] = [
     ...(of.project === undefined ? [] : [sql<SqlBool>`h.project = ${of.project}`]),
     ...(after === undefined
@@ -65,7 +73,7 @@ const judged = (of: { readonly project: string | undefined }, after: HeldPlace |
   return sql`
     WITH part AS MATERIALIZED (
       SELECT * FROM ${table(storage, 'holdings')} h WHERE ${where}
-      ORDER BY h.project, h.repository, h.kind, h.digest LIMIT ${partObjects}
+      ORDER BY h.project, h.repository, h.kind, h.digest LIMIT ${limit}
     ), judged AS MATERIALIZED (
       SELECT h.*, s.holders,
         s.holders = 1 OR h.repository = (
@@ -111,11 +119,12 @@ export async function explainUsage(
   db: ViewDatabase,
   project: string,
   after: HeldPlace | undefined,
+  limit = partObjects,
 ): Promise<Part<ExplainedBytes>> {
   const { rows } = await sql<
     LastRow & { repository: string | null; reason: ReasonToCount; objects: bigint; bytes: bigint }
   >`
-    ${judged({ project }, after)}
+    ${judged({ project }, after, limit)}
     SELECT explained.*, ${lastColumns} FROM last LEFT JOIN (
       SELECT repository, reason, count(*) AS objects, sum(size)::bigint AS bytes
       FROM (
@@ -133,7 +142,7 @@ export async function explainUsage(
     rows: rows.flatMap(({ repository, reason, objects, bytes }) =>
       repository === null ? [] : [{ repository, reason, objects: Number(objects), bytes: Number(bytes) }],
     ),
-    next: nextOf(rows[0]),
+    next: nextOf(rows[0], limit),
   };
 }
 
@@ -147,6 +156,7 @@ export async function usageBy(
     | { readonly by: 'project' }
     | { readonly by: 'repository'; readonly project: string; readonly isEverywhere: boolean },
   after: HeldPlace | undefined,
+  limit = partObjects,
 ): Promise<Part<StorageUsage>> {
   const [project, name, counts, alone] =
     of.by === 'project'
@@ -161,7 +171,7 @@ export async function usageBy(
   const { rows } = await sql<
     LastRow & { name: string | null; objects: bigint; logical: bigint; unique: bigint; reclaimable: bigint }
   >`
-    ${judged({ project }, after)}
+    ${judged({ project }, after, limit)}
     SELECT used.*, ${lastColumns} FROM last LEFT JOIN (
       SELECT ${name} AS name, count(*) AS objects, sum(size)::bigint AS logical,
         coalesce(sum(size) FILTER (WHERE ${alone}), 0)::bigint AS "unique",
@@ -177,16 +187,16 @@ export async function usageBy(
         : [
             {
               ...{ name, objects: Number(objects), logical: Number(logical) },
-              ...{ unique: Number(unique), reclaimable: Number(reclaimable) },
+              ...{ unique: Number(unique), reclaimable: Number(reclaimable), lastPull: null },
             },
           ],
     ),
-    next: nextOf(rows[0]),
+    next: nextOf(rows[0], limit),
   };
 }
 
-function nextOf(row: LastRow | undefined): HeldPlace | undefined {
-  if (row === undefined || row.last_project === null || Number(row.looked_at) < partObjects) return undefined;
+function nextOf(row: LastRow | undefined, limit: number): HeldPlace | undefined {
+  if (row === undefined || row.last_project === null || Number(row.looked_at) < limit) return undefined;
   return {
     project: row.last_project,
     repository: row.last_repository,
@@ -208,15 +218,19 @@ export async function usageByArtifact(
     logical: bigint;
     unique: bigint;
     reclaimable: bigint;
+    last_pull: Date | null;
   }>`
     WITH part AS MATERIALIZED (
-      SELECT a.repository, a.digest, a.size, EXISTS (
+      SELECT a.repository, a.digest, a.size, ${lastPullOf('artifacts', 'listed')} AS last_pull, EXISTS (
         SELECT FROM ${table(artifacts, 'condemned')} c WHERE c.repository = a.repository AND c.digest = a.digest
       ) AS condemned
       FROM ${table(artifacts, 'artifacts')} a
+      -- Its id is the position of the push, since which pulls are its own.
+      LEFT JOIN ${sql.table(`${schemaOf(repositories)}.listed_artifacts`)} listed
+        ON listed.repository = a.repository AND listed.digest = a.digest
       WHERE a.repository = ${repository} AND a.digest > ${after} ORDER BY a.digest LIMIT ${limit}
     ), needed AS (
-      SELECT part.digest, part.condemned, h.size,
+      SELECT part.digest, part.condemned, part.last_pull, h.size,
         NOT EXISTS (
           SELECT FROM ${table(blobs, 'needs')} o
           WHERE o.repository = n.repository AND o.digest = n.digest AND o.manifest <> n.manifest
@@ -229,14 +243,15 @@ export async function usageByArtifact(
       JOIN ${table(storage, 'holdings')} h ON h.project = split_part(n.repository, '/', 1)
         AND h.repository = n.repository AND h.kind = 'blob' AND h.digest = n.digest
       UNION ALL
-      SELECT digest, condemned, size, true FROM part
+      SELECT digest, condemned, last_pull, size, true FROM part
     )
     SELECT digest AS name, count(*) AS objects, sum(size)::bigint AS logical,
       coalesce(sum(size) FILTER (WHERE alone), 0)::bigint AS "unique",
-      coalesce(sum(size) FILTER (WHERE alone AND condemned), 0)::bigint AS reclaimable
+      coalesce(sum(size) FILTER (WHERE alone AND condemned), 0)::bigint AS reclaimable,
+      min(last_pull) AS last_pull
     FROM needed GROUP BY digest ORDER BY digest COLLATE "C"`.execute(db);
-  return rows.map(({ name, objects, logical, unique, reclaimable }) => ({
+  return rows.map(({ name, objects, logical, unique, reclaimable, last_pull }) => ({
     ...{ name, objects: Number(objects), logical: Number(logical) },
-    ...{ unique: Number(unique), reclaimable: Number(reclaimable) },
+    ...{ unique: Number(unique), reclaimable: Number(reclaimable), lastPull: last_pull },
   }));
 }

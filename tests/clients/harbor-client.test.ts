@@ -303,6 +303,44 @@ test("Harbor's generated client administers people, projects and robots", async 
     assert.deepEqual(await get('ListImmuRules', named('team')), []);
   });
 
+  await t.test('a retention policy is created, found by its project, changed, run and removed', async () => {
+    const { project_id: ref } = await get('GetProject', named('team'));
+    const rule = {
+      action: 'retain',
+      template: 'nDaysSinceLastPush',
+      params: { nDaysSinceLastPush: 7 },
+      tag_selectors: [
+        { kind: 'doublestar', decoration: 'matches', pattern: '**', extras: '{"untagged":true}' },
+      ],
+      scope_selectors: {
+        repository: [{ kind: 'doublestar', decoration: 'repoMatches', pattern: '**' }],
+      },
+    };
+    const policy = {
+      algorithm: 'or',
+      scope: { level: 'project', ref },
+      trigger: { kind: 'Schedule', settings: { cron: '0 0 0 * * *' }, references: {} },
+      rules: [rule],
+    };
+    const ID = await create('CreateRetention', { Policy: policy });
+    assert.equal(await status('CreateRetention', { Policy: policy }), 400);
+    assert.equal((await get('GetProject', named('team'))).metadata.retention_id, String(ID));
+    const shown = await get('GetRetention', { ID });
+    assert.deepEqual([shown.id, shown.scope, shown.rules], [ID, policy.scope, [{ ...rule, id: 1 }]]);
+    assert.equal(shown.trigger.settings.cron, '0 0 0 * * *');
+    await get('UpdateRetention', { ID, Policy: { ...shown, rules: [{ ...rule, disabled: true }] } });
+    assert.equal((await get('GetRetention', { ID })).rules[0].disabled, true);
+
+    const Eid = await create('TriggerRetentionExecution', { ID, Body: { dry_run: true } });
+    const [execution] = await get('ListRetentionExecutions', { ID });
+    assert.deepEqual([execution.id, execution.policy_id, execution.trigger], [Eid, ID, 'Manual']);
+    await get('OperateRetentionExecution', { ID, Eid, Body: { action: 'stop' } });
+    assert.deepEqual(await get('ListRetentionTasks', { ID, Eid }), []);
+    assert.equal((await get('GetRentenitionMetadata')).templates.length, 5);
+    await get('DeleteRetention', { ID });
+    assert.equal((await get('GetProject', named('team'))).metadata.retention_id, undefined);
+  });
+
   await t.test('a webhook policy is created, found, changed and removed', async () => {
     const policy = {
       name: 'chat',

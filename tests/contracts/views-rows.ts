@@ -7,6 +7,7 @@ import { labelsStream } from '../../domain/label/events.ts';
 import { type Entity, memberStream } from '../../domain/member/events.ts';
 import { projectStream } from '../../domain/project/events.ts';
 import { queueStream } from '../../domain/queue/events.ts';
+import { retentionStream } from '../../domain/retention/events.ts';
 import { robotStream } from '../../domain/robot/events.ts';
 import { scheduleStream } from '../../domain/schedule/events.ts';
 import { userStream } from '../../domain/user/events.ts';
@@ -19,7 +20,7 @@ import { run, type Setting } from './views-setting.ts';
 
 /** As the aggregate names it; projections look at it only of those that are told apart here. */
 function streamOf({ type, data }: DomainEvent): string {
-  const { name, username, projectId, groupId, entityType, entityId, kind, vendorId } = data as {
+  const { name, username, projectId, groupId, entityType, entityId, kind, vendorId, policyId } = data as {
     readonly [key: string]: string & number & Entity['entityType'];
   };
   if (type.startsWith('UserGroup')) return userGroupStream(groupId ?? 0);
@@ -28,6 +29,7 @@ function streamOf({ type, data }: DomainEvent): string {
     return artifactStream(repository, digest);
   }
   if (type.startsWith('Label')) return labelsStream(projectId ?? null);
+  if (type.startsWith('Retention')) return retentionStream(policyId ?? 0);
   if (type.startsWith('Robot')) return robotStream(name ?? '');
   if (type.startsWith('User')) return userStream(username ?? '');
   if (type.startsWith('Schedule')) return scheduleStream(kind ?? '', vendorId ?? 0);

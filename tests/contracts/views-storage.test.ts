@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { catalogue, currentVersion } from '../../domain/catalogue.ts';
 import type { DomainEvent } from '../../domain/event.ts';
 import { recountOf } from '../../domain/quota/recount.ts';
 import { projectOf } from '../../domain/repository.ts';
+import { newEventId } from '../../infra/event-log/ids.ts';
+import { artifacts } from '../../projections/artifacts/projection.ts';
+import { blobs } from '../../projections/blobs/projection.ts';
+import { explainUsage, usageBy } from '../../projections/storage/explanation.ts';
 import { storage } from '../../projections/storage/projection.ts';
 import { seeded } from '../faults/oci-client.ts';
 import { digestOf } from '../http/client.ts';
 import { rowsAfter } from './views-rows.ts';
-import { startSetting } from './views-setting.ts';
+import { run, startSetting } from './views-setting.ts';
 
 const digest = (n: number) => digestOf(String(n));
 const stored = (n: number, size: number, copy = 1): DomainEvent => ({
@@ -39,9 +44,22 @@ const linked = (repository: string, n: number, isLinked = true): DomainEvent => 
   type: isLinked ? 'BlobLinked' : 'BlobUnlinked',
   data: { repository, digest: digest(n) },
 });
-const pushed = (repository: string, n: number, size: number, isPushed = true): DomainEvent => ({
+const pushed = (
+  repository: string,
+  n: number,
+  size: number,
+  isPushed = true,
+  needs: readonly number[] = [],
+): DomainEvent => ({
   type: isPushed ? 'ManifestPushed' : 'ManifestDeleted',
-  data: { repository, digest: digest(n), size },
+  data: {
+    ...{ repository, digest: digest(n), size, key: `${repository} ${n}`, mediaType: 'application/json' },
+    // Of a push, and of a deletion.
+    ...{ layers: [], mentions: [], attributes: {}, manifests: [], blobs: [] },
+    ...(needs.length > 0 && {
+      layers: needs.map((each) => ({ digest: digest(each), size: 1, mediaType: '' })),
+    }),
+  },
 });
 
 test('storage: a project holds each blob and each manifest once, a repository all that it holds', async (t) => {
@@ -74,6 +92,49 @@ test('storage: a project holds each blob and each manifest once, a repository al
     { repository: 'a/y', project: 'a', objects: 2n, bytes: 107n },
     { repository: 'b/x', project: 'b', objects: 2n, bytes: 200n },
   ]);
+});
+
+test('storage: the parts of an explanation add up to what a recount of the log finds, wherever they are cut', async (t) => {
+  const seed = Number(process.env.SHIPLOG_TEST_SEED ?? Date.now() % 2 ** 32);
+  t.diagnostic(`SHIPLOG_TEST_SEED=${seed}`);
+  const history = randomHistory(seeded(seed), 300);
+  const setting = await startSetting(t);
+  const views = await run(setting, { projections: [artifacts, blobs, storage], catalogue });
+  for (const { type, data } of history)
+    await setting.log.append(`history/${type}`, 'any', [
+      {
+        ...{ id: newEventId(), type, data },
+        version: currentVersion(catalogue, type),
+        metadata: { actor: 'system' },
+      },
+    ]);
+  await views.reached(await setting.log.head(), [artifacts, blobs, storage]);
+  const { kysely } = views.database;
+  for (const project of projects) {
+    const recount = recountOf(project);
+    for (const event of history) recount.add(event);
+    for (const limit of [1, 3, 7, 20_000]) {
+      const sums = { objects: 0, bytes: 0, logical: 0 };
+      for (let part = await explainUsage(kysely, project, undefined, limit); ; ) {
+        for (const { objects, bytes } of part.rows) {
+          sums.objects += objects;
+          sums.bytes += bytes;
+        }
+        if (part.next === undefined) break;
+        part = await explainUsage(kysely, project, part.next, limit);
+      }
+      for (let part = await usageBy(kysely, { by: 'project' }, undefined, limit); ; ) {
+        for (const { name, logical, unique, reclaimable } of part.rows) {
+          if (name === project) sums.logical += logical;
+          assert.ok(reclaimable <= unique && unique <= logical);
+        }
+        if (part.next === undefined) break;
+        part = await usageBy(kysely, { by: 'project' }, part.next, limit);
+      }
+      const { objects, bytes } = recount;
+      assert.deepEqual(sums, { objects, bytes, logical: bytes }, `${project} by ${limit}`);
+    }
+  }
 });
 
 test('storage: whatever happens, it shows what a recount of the log finds', async (t) => {
@@ -128,11 +189,19 @@ function randomHistory(random: () => number, length: number): DomainEvent[] {
         break;
       case 'unlink':
         if (!holders.delete(repository)) break;
+        history.push({
+          type: 'BlobCondemned',
+          data: { digest: digest(n), repository, condemnation: 'of a test' },
+        });
+        if (random() < 0.3) {
+          holders.add(repository);
+          break;
+        }
         history.push(linked(repository, n, false));
         if (holders.size === 0) history.push(deleted(n, sizeOf(n)));
         break;
       case 'push':
-        history.push(pushed(repository, n, sizeOf(n)));
+        history.push(pushed(repository, n, sizeOf(n), true, [one([0, 1, 2, 3]), one([2, 3, 4])]));
         manifests.add(manifest);
         break;
       case 'delete':

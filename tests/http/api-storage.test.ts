@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
+import { until } from '../until.ts';
 import { addMember, ask, createProject, createUser, json } from './api-client.ts';
-import { digestOf, imageOf, pushBlob, putManifest } from './client.ts';
+import { digestOf, imageOf, pushBlob, putManifest, send } from './client.ts';
 import { openCollector } from './collector.ts';
 
 const registry = await startServer({ after });
@@ -109,11 +110,20 @@ test('usage by project, by repository and by artifact', async () => {
   );
 
   const [artifact] = await list('/storage/usage?scope=team/a&by=artifact');
-  const { name, objects, logical, unique } = artifact;
+  const { name, objects, logical, unique, last_pull } = artifact;
+  assert.equal(last_pull, null);
   assert.deepEqual(
     { name, objects, logical, unique },
     { name: inA.digest, objects: 4, logical: 1311 + inA.size, unique: 300 + inA.size },
   );
+});
+
+test('an artifact’s usage tells when it was pulled last', async () => {
+  assert.equal((await send(registry, 'GET', `/v2/team/b/manifests/${inB.digest}`)).status, 200);
+  await until('the pull is shown', async () => {
+    const [{ last_pull }] = await list('/storage/usage?scope=team/b&by=artifact');
+    return last_pull !== null && Math.abs(Date.now() - Date.parse(last_pull)) < 60_000;
+  });
 });
 
 test('what is in projects that one may not see does not show in what is unique', async () => {

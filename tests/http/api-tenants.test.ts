@@ -116,6 +116,8 @@ const bodies: Readonly<Record<string, object>> = {
   CreateWebhookPolicyOfProject: { ...policy, name: 'taken' },
   UpdateWebhookPolicyOfProject: { ...policy, name: 'taken' },
   CreateLabel: { name: 'taken', scope: 'p', project_id: innerId },
+  createRetention: { scope: { level: 'project', ref: innerId }, rules: [] },
+  startRetentionWhatIf: { scope: { level: 'project', ref: innerId } },
   RefreshSec: { secret: 'Taken-by-a-stranger-1' },
   CreateRobot: {
     name: 'taken',

@@ -145,6 +145,8 @@ export async function openCollector(t: Scope, server: TestServer) {
     garbage,
     contents,
     database,
+    views,
+    record,
 
     /** Resolves to whether there was something to mount. */
     async mount(repository: string, digest: string, from: string): Promise<boolean> {

@@ -178,6 +178,11 @@ export const servedOperations = linesOf(`
   getRetention GET /retentions/{id}
   updateRetention PUT /retentions/{id}
   deleteRetention DELETE /retentions/{id}
+  triggerRetentionExecution POST /retentions/{id}/executions
+  listRetentionExecutions GET /retentions/{id}/executions
+  operateRetentionExecution PATCH /retentions/{id}/executions/{eid}
+  listRetentionTasks GET /retentions/{id}/executions/{eid}/tasks
+  getRetentionTaskLog GET /retentions/{id}/executions/{eid}/tasks/{tid}
   getLogs GET /projects/{project_name}/logs
   getLogExts GET /projects/{project_name}/auditlog-exts
   listQuotas GET /quotas
@@ -212,9 +217,4 @@ export const laterOperations = linesOf(`
   actionPendingJobs PUT /jobservice/queues/{job_type}
   listSchedules GET /schedules
   getSchedulePaused GET /schedules/{job_type}/paused
-  triggerRetentionExecution POST /retentions/{id}/executions
-  listRetentionExecutions GET /retentions/{id}/executions
-  operateRetentionExecution PATCH /retentions/{id}/executions/{eid}
-  listRetentionTasks GET /retentions/{id}/executions/{eid}/tasks
-  getRetentionTaskLog GET /retentions/{id}/executions/{eid}/tasks/{tid}
 `);

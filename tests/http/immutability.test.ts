@@ -128,6 +128,18 @@ test('an artifact stays whose signature has an immutable tag, and so does the si
   assert.equal(await digestAt('team/signed', 'latest'), subject.digest);
 });
 
+test('an index goes with its parts, and what signs a part stays where its tag is immutable', async () => {
+  await protect('signed-*', 'parts');
+  const child = await pushWithConfig(server, 'team/parts', undefined, { os: 'linux' });
+  const blob = await pushBlob(server, 'team/parts', '{}');
+  const signature = imageOf(blob, [blob], { subject: child.descriptor });
+  await push(server, 'team/parts', 'signed-1', signature);
+  await push(server, 'team/parts', 'latest', indexOf([child.descriptor]), mediaTypes.index);
+  assert.equal((await ask(server, 'DELETE', `${artifactsOf('team', 'parts')}/latest`)).status, 200);
+  assert.equal((await send(server, 'HEAD', `/v2/team/parts/manifests/${child.digest}`)).status, 404);
+  assert.equal(await digestAt('team/parts', 'signed-1'), digestOf(signature));
+});
+
 test('clients sign what a rule for every tag is for, again and again', async () => {
   await protect('**', 'cosigned');
   const { digest } = await pushImage(server, 'team/cosigned', 'v1');

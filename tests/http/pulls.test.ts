@@ -134,6 +134,10 @@ test('pulls by scanners count as the settings say', async () => {
   const as = `${made.name}:${made.secret}`;
   await configure({ scanner_skip_update_pulltime: true });
   await send(server, 'GET', '/v2/team/scanned/manifests/v1', { as });
+  await until('it is recorded', async () => {
+    const rows = await ask(server, 'GET', '/auditlog-exts?q=resource=team/scanned:v1,operation=pull');
+    return json(rows).length === 1;
+  });
   await configure({ scanner_skip_update_pulltime: false });
   await send(server, 'GET', '/v2/team/scanned/manifests/v1', { as });
   await pull('scanned', 'v1');

@@ -39,6 +39,31 @@ test('what one gateway has acknowledged is what the other one shows', async (t) 
     }
   });
 
+  await t.test('a rule for immutable tags, and of rivals for a tag that it is for one wins', async () => {
+    const rules = '/api/v2.0/projects/library/immutabletagrules';
+    for (const [index, [writes, reads]] of turns(4).entries()) {
+      const tag = `locked-${index}`;
+      await pushImage(reads, repository, tag, 'first');
+      const rule = {
+        tag_selectors: [{ decoration: 'matches', pattern: `{${tag},rivals-${index}}` }],
+        scope_selectors: { repository: [{ decoration: 'repoMatches', pattern: '**' }] },
+      };
+      const created = await send(writes, 'POST', rules, {
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(rule),
+      });
+      assert.equal(created.status, 201);
+      const blob = await pushBlob(reads, repository, '{}');
+      const push = (to: Target, at: string, mark: string) =>
+        putManifest(to, repository, at, imageOf(blob, [blob], { annotations: { mark } }));
+      assert.equal((await push(reads, tag, 'second')).status, 412);
+      const rivals = await Promise.all(
+        turns(6).map(([to], mark) => push(to, `rivals-${index}`, String(mark))),
+      );
+      assert.deepEqual(rivals.map(({ status }) => status).toSorted(), [201, 412, 412, 412, 412, 412]);
+    }
+  });
+
   await t.test('a tag that is deleted, and one that comes where none was', async () => {
     for (const [index, [writes, reads]] of turns(10).entries()) {
       const tag = `tag-${index}`;
