@@ -131,7 +131,7 @@ export function apiParts(
     systemJobs: systemJobParts({ log, record, allocateId, database, views }, current),
     labels: labelParts(ports, { kysely, views, current }),
     immutability: immutabilityParts(ports, { kysely, views, current }),
-    webhooks: webhookParts(ports, { kysely, views, current }),
+    webhooks: webhookParts(ports, { database, views, current }),
     retentions: retentionParts(
       { ...ports, allocateIds: idsAllocator({ log, catalogue, newEventId }), newJobId: randomUUID },
       { database, views, current },

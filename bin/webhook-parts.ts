@@ -4,9 +4,12 @@ import { createWebhookPolicy } from '../commands/create-webhook-policy.ts';
 import { deleteWebhookPolicy } from '../commands/delete-webhook-policy.ts';
 import type { Recorder } from '../commands/record.ts';
 import { openTarget } from '../commands/webhook-targets.ts';
+import { taskLog } from '../gateway/api/task-log.ts';
 import type { WebhookExecutionPorts } from '../gateway/api/webhook-executions.ts';
 import type { WebhookPorts } from '../gateway/api/webhooks.ts';
-import { type ViewDatabase, viewOf } from '../infra/database/projection.ts';
+import type { Database } from '../infra/database/connect.ts';
+import { viewOf } from '../infra/database/projection.ts';
+import { openPostgresJournal } from '../infra/job-journal/postgres.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ExecutionsDatabase, executions } from '../projections/executions/projection.ts';
@@ -18,8 +21,13 @@ import type { Current } from './api-parts.ts';
 /** What the management API asks of webhooks. */
 export function webhookParts(
   ports: { readonly record: Recorder; readonly allocateId: AllocateId; readonly secrets: SecretBox },
-  { kysely, views, current }: { kysely: ViewDatabase; views: Views; current: Current },
+  {
+    database,
+    views,
+    current,
+  }: { database: Pick<Database, 'kysely' | 'pool' | 'listen'>; views: Views; current: Current },
 ): WebhookPorts & WebhookExecutionPorts {
+  const { kysely } = database;
   const inWebhooks = viewOf<WebhooksDatabase>(kysely, webhooks);
   const inExecutions = viewOf<ExecutionsDatabase>(kysely, executions);
   return {
@@ -34,7 +42,7 @@ export function webhookParts(
     execution: current(execution.bind(undefined, inExecutions)),
     tasks: current(tasks.bind(undefined, inExecutions)),
     task: current(task.bind(undefined, inExecutions)),
-    taskLog: async () => '',
+    taskLog: taskLog.bind(undefined, openPostgresJournal(database)),
     reached: (position) => views.reached(position, [webhooks]),
   };
 }

@@ -232,6 +232,14 @@ export async function openCollector(t: Scope, server: TestServer) {
       return scrubbed;
     },
 
+    /** What collectors have recorded after the position, by anybody; a pull may be recorded whenever. */
+    async deedsAfter(position: bigint): Promise<string[]> {
+      const deeds = /Condemned|Reprieved|Unlinked|(?:Blob|Manifest)Deleted|GarbageCollection/;
+      const types: string[] = [];
+      for await (const events of log.readAll(position)) types.push(...events.map(({ type }) => type));
+      return types.filter((type) => deeds.test(type));
+    },
+
     /** The keys of all stored bytes. */
     async keys(): Promise<string[]> {
       return (await Array.fromAsync(store.list())).map(({ key }) => key);

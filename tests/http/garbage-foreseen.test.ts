@@ -60,7 +60,7 @@ for (const [name, settings] of Object.entries(settingsOf))
 
     const foreseen = await collector.foresee(settings);
 
-    assert.equal(await collector.log.head(), before, 'it changes nothing');
+    assert.deepEqual(await collector.deedsAfter(before), [], 'it changes nothing');
     const done = await collector.collect(settings);
     assert.deepEqual(told(foreseen), told(done));
     // What was condemned goes or stays in the next run, and that is foreseen as well.
@@ -76,7 +76,6 @@ for (const [name, settings] of Object.entries(settingsOf))
 test('what would be gone in the end is told with the bytes, however young it is that falls with something', async () => {
   const repository = 'library/in-the-end';
   await pushAll(repository, 'the end');
-  const head = await collector.log.head();
   const kept = await collector.foresee({ toTheEnd: true, graceHours: 0, delayHours: 24 });
   assert.ok(!kept.some((finding) => finding.kind === 'manifest' && finding.repository === repository));
   await untag(repository, 'all');
@@ -94,7 +93,6 @@ test('what would be gone in the end is told with the bytes, however young it is 
     blobs.map(({ bytes }) => bytes).toSorted((one, other) => one - other),
     [0, 16, 16, 20],
   );
-  assert.ok((await collector.log.head()) > head);
 });
 
 test('a run that is stopped between two batches leaves the rest to the next one, which takes it', async () => {
