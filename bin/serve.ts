@@ -206,6 +206,7 @@ async function run(
     await seedConfiguration({ record, secrets })(seeds);
   const signing = await keepSigningKey(configuration, { log, record, secrets }, logger);
   open.defer(() => signing.stop());
+  await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);
   await views.caughtUp();
   ready = true;
   logger.info({ version, engine: log.engine, store: store.product }, `ready at ${listeners.url}`);
@@ -223,7 +224,6 @@ async function run(
     logger,
   });
   open.defer(() => watchingQuotas.stop());
-  await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);
   if (configuration.jobservice.enabled) {
     const working = jobs.work();
     open.defer(() => working.stop());

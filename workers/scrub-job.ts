@@ -59,10 +59,9 @@ export const scrubJob = ({ rows, measure, ...ports }: Ports): JobHandler<ScrubPa
       `${status}: ${blobs} blobs and ${manifests} manifests, ${bytes} bytes; ` +
         `${damages.length} damaged, ${unreadable.length} unreadable`,
     );
-    if (status === 'failed') {
-      if (next !== undefined) await rows.replace(taskId, [{ ...next }]).catch(() => undefined);
-      throw failure;
-    }
+    // Also of one that was stopped: its worker may have ended, and another goes on.
+    if (next !== undefined) await rows.replace(taskId, [{ ...next }]).catch(() => undefined);
+    if (status === 'failed') throw failure;
     return { blobs, manifests, bytes, damaged: damages.length, unreadable: unreadable.length };
   },
 });
