@@ -24,6 +24,7 @@ export interface ApplyRetentionPorts {
     after: CandidatePlace | undefined,
     limit: number,
   ): Promise<readonly ListedCandidate[]>;
+  /** As it is by now, with the pulls that are recorded. */
   findCandidate(repository: string, digest: Digest): Promise<ListedCandidate | undefined>;
   /** Whether a tag of the repository must not be deleted, by the rules of the project. */
   immutableIn(repository: string): Promise<(tag: string) => boolean>;

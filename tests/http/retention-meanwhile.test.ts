@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { applyRetentionPorts } from '../../bin/retention-handlers.ts';
 import { idsAllocator } from '../../commands/allocate-id.ts';
 import { fireSchedule } from '../../commands/fire-schedule.ts';
 import { catalogue } from '../../domain/catalogue.ts';
+import { pullsStream } from '../../domain/pull/events.ts';
 import type { RetentionRow } from '../../domain/retention/row.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
+import { pulls } from '../../projections/pulls/projection.ts';
 import { type ApplyRetentionPorts, applyRetention } from '../../workers/apply-retention.ts';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
@@ -142,6 +145,34 @@ for (const [place, [what, act]] of meanwhile.entries())
     );
     assert.match(task.lines.join('\n'), /kept sha256:\w+ v1: it was pushed, tagged or pulled meanwhile/);
   });
+
+test('an artifact whose last pull is recorded but not shown yet is kept', async () => {
+  const { repository, policyId, images } = await projectWith('unseen', {}, 'v1', 'v2');
+  const [{ digest } = { digest: '' }] = images;
+  const pulled = async () =>
+    (await log.readStream(pullsStream(new Date()))).events.some(
+      ({ data }) => (data as { readonly repository?: string }).repository === repository,
+    );
+  const holding = await database.pool.connect();
+  try {
+    const result = await taskOf(policyId, repository).run({
+      async findCandidate(...given) {
+        // Readers go on, and nobody applies.
+        await holding.query(`BEGIN; LOCK TABLE pulls_v${pulls.version}.artifacts IN EXCLUSIVE MODE`);
+        await statusOf(repository, digest);
+        await until('the pull is recorded', pulled);
+        const found = ports.findCandidate(...given);
+        await Promise.race([found, sleep(300)]);
+        await holding.query('COMMIT');
+        return found;
+      },
+    });
+    assert.deepEqual([result.total, result.retained], [2, 2]);
+    assert.equal(await statusOf(repository, digest), 200);
+  } finally {
+    holding.release(true);
+  }
+});
 
 class Killed extends Error {}
 
