@@ -255,6 +255,63 @@ test('a run that is killed after any of its steps goes on, and does nothing twic
   assert.ok(steps > 8, `there are steps: ${steps}`);
 });
 
+/** Gives the policy of the project a rule instead of what it has. */
+const changeRule = (policyId: number, projectId: number, rule: object) =>
+  ask(server, 'PUT', `/retentions/${policyId}`, {
+    body: { scope: { level: 'project', ref: projectId }, rules: [ruleOf(rule)] },
+  });
+
+test('a run that goes on after its rules were changed decides anew', async () => {
+  const { repository, projectId, policyId } = await projectWith('corrected', {}, 'v1', 'v2', 'v3');
+  const task = taskOf(policyId, repository);
+  await assert.rejects(task.run(dyingAt(1, true)), Killed);
+  await changeRule(policyId, projectId, { template: 'always', params: {} });
+  const result = await task.run();
+  assert.deepEqual([result.total, result.retained, result.removed], [3, 3, 0]);
+  assert.deepEqual(await tagsIn(repository), ['v1', 'v2', 'v3']);
+  assert.match(task.lines.join('\n'), /what is left is decided anew: the rules are others/);
+});
+
+test('a run that goes on long after it has decided decides anew', async () => {
+  const { repository, name, policyId } = await projectWith('late', {}, 'v1', 'v2');
+  const task = taskOf(policyId, repository);
+  await assert.rejects(task.run(dyingAt(1, true)), Killed);
+  await ask(server, 'DELETE', `${artifactsOf(name, 'app')}/v2`);
+  await database.pool.query(
+    `UPDATE job_results.tasks SET kept_at = kept_at - interval '61 minutes' WHERE task_id = $1`,
+    [tasks],
+  );
+  assert.equal((await task.run()).retained, 1);
+  assert.deepEqual(await tagsIn(repository), ['v1']);
+  assert.match(task.lines.join('\n'), /what is left is decided anew: it was decided too long ago/);
+});
+
+test('what was removed before it was decided anew stays among what a run has found', async () => {
+  const { repository, projectId, policyId, images } = await projectWith('twice', {}, 'v1', 'v2', 'v3');
+  const [first, second] = images.map(({ digest }) => digest);
+  const task = taskOf(policyId, repository);
+  const dying = task.run({
+    async findCandidate(of, digest) {
+      if (digest === first) return ports.findCandidate(of, digest);
+      await until('the other one is gone', async () => (await task.rows())[0]?.outcome === 'removed');
+      throw new Killed();
+    },
+  });
+  await assert.rejects(dying, Killed);
+  await changeRule(policyId, projectId, { template: 'always', params: {} });
+  const result = await task.run();
+  assert.deepEqual([result.total, result.retained, result.removed], [3, 2, 1]);
+  const rows = await task.rows();
+  assert.deepEqual(
+    rows.map(({ digest, kept, outcome }) => [digest, kept, outcome]),
+    [
+      [first, false, 'removed'],
+      [second, true, null],
+      [images[2]?.digest, true, null],
+    ],
+  );
+});
+
 test('signatures go with what they sign, and stay with what stays', async () => {
   const { repository, policyId } = await projectWith('signed', {}, 'v1', 'v2');
   const blob = await pushBlob(server, repository, '{}');
