@@ -135,6 +135,11 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'BAD_REQUEST',
     message: `a project has at most ${max} immutable tag rules`,
   }),
+  'immutable-patterns-too-long': ({ max }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `the patterns of a project's immutable tag rules have at most ${max} characters together`,
+  }),
   'webhook-policy-exists': ({ project, name }) => ({
     status: 409,
     code: 'CONFLICT',
