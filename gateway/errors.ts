@@ -14,6 +14,7 @@ import {
 import { AppendTooLarge, LogUnavailable, RevisionConflict } from '../infra/event-log/port.ts';
 import { SessionStoreUnavailable } from '../infra/session-store/port.ts';
 import { ViewsBehind } from '../infra/views/port.ts';
+import { QuestionTooLong } from '../projections/bounded.ts';
 
 /** One answer in the form that distribution-spec ("Error Codes") and Harbor share. */
 export interface Answer {
@@ -317,6 +318,8 @@ function answerFor(error: unknown): Answer | undefined {
   if (error instanceof LogUnavailable) return unavailable('the event log is not available');
   if (error instanceof SessionStoreUnavailable) return unavailable('the sessions are not available');
   if (error instanceof RevisionConflict) return unavailable('too many writers at once');
+  if (error instanceof QuestionTooLong)
+    return unavailable('the list took too long; ask for less of it, by op_time for example');
   if (error instanceof ViewsBehind) return unavailable('the change is recorded but not visible yet');
   if (error instanceof BlobNotFound) return unavailable('the content is missing from the blob store');
   return undefined;

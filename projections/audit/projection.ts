@@ -86,11 +86,16 @@ export const audit: Projection<Event> = {
       // Nearly all rows are pulls, so that every question goes by types.
       .addPrimaryKeyConstraint('entries_key', ['type', 'at', 'id'])
       .execute();
-    for (const column of ['project_id', 'username', 'resource'])
+    for (const columns of [
+      ['project_id'],
+      ['username', 'is_robot'],
+      ['resource'],
+      ['project_id', 'username', 'is_robot'],
+    ])
       await db.schema
-        .createIndex(`entries_${column}`)
+        .createIndex(`entries_${columns.join('_')}`)
         .on('entries')
-        .columns([column, 'type', 'at', 'id'])
+        .columns([...columns, 'type', 'at', 'id'])
         .execute();
     await db.schema
       .createIndex('entries_failed')

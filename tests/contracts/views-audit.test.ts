@@ -237,7 +237,7 @@ test('the purge of the audit log goes in bounded steps, only counts in a dry run
   assert.ok((before.entries?.length ?? 0) > 0);
   const ofTags = await listAudit(db, {
     ...{ filters: [], sort: [], offset: 0, limit: 10 },
-    ...{ scope: { kind: 'everything' }, types: auditTypes, withFailed: true },
+    ...{ scope: { kind: 'everything' }, types: auditTypes, withFailed: true, robotPrefix: 'robot$' },
   });
   assert.equal(ofTags.rows[0]?.type, 'delete_tag', 'of other types nothing went');
 });
