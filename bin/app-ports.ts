@@ -82,6 +82,7 @@ export function appPorts({
   personalData,
   database,
   views,
+  jobs,
   cache,
   sharedManifests,
   maxOpenUploads,
@@ -176,7 +177,7 @@ export function appPorts({
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     api: apiParts(
-      { log, record, secrets, store, personalData, database, views },
+      { log, record, secrets, store, personalData, database, views, jobs },
       contents,
       current,
       {

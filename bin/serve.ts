@@ -161,7 +161,7 @@ async function run(
   });
   open.defer(() => jobs.close());
   const ports = appPorts({
-    ...{ logger, log, record, store, secrets, personalData, views, cache },
+    ...{ logger, log, record, store, secrets, personalData, views, cache, jobs },
     sharedManifests:
       enabled && redis !== undefined ? redisManifestCache(redis, expire_hours * 3600) : undefined,
     database: foundation.views,
@@ -204,6 +204,7 @@ async function run(
     await seedConfiguration({ record, secrets })(seeds);
   const signing = await keepSigningKey(configuration, { log, record, secrets }, logger);
   open.defer(() => signing.stop());
+  await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);
   await views.caughtUp();
   ready = true;
   logger.info({ version, engine: log.engine, store: store.product }, `ready at ${listeners.url}`);
@@ -224,7 +225,6 @@ async function run(
     currentIn(views),
   );
   open.defer(() => watchingQuotas.stop());
-  await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);
   if (configuration.jobservice.enabled) {
     const working = jobs.work();
     open.defer(() => working.stop());

@@ -15,6 +15,7 @@ import { AppendTooLarge, LogUnavailable, RevisionConflict } from '../infra/event
 import { RoomClaimed } from '../infra/quota-claims/port.ts';
 import { SessionStoreUnavailable } from '../infra/session-store/port.ts';
 import { ViewsBehind } from '../infra/views/port.ts';
+import { QuestionTooLong } from '../projections/bounded.ts';
 
 /** One answer in the form that distribution-spec ("Error Codes") and Harbor share. */
 export interface Answer {
@@ -134,6 +135,11 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     status: 400,
     code: 'BAD_REQUEST',
     message: `a project has at most ${max} immutable tag rules`,
+  }),
+  'immutable-patterns-too-long': ({ max }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `the patterns of a project's immutable tag rules have at most ${max} characters together`,
   }),
   'webhook-policy-exists': ({ project, name }) => ({
     status: 409,
@@ -320,6 +326,8 @@ function answerFor(error: unknown): Answer | undefined {
   // What a process that was killed has claimed is free again after half a minute, for which clients do not wait at once.
   if (error instanceof RoomClaimed) return unavailable(error.message, 5);
   if (error instanceof RevisionConflict) return unavailable('too many writers at once');
+  if (error instanceof QuestionTooLong)
+    return unavailable('the list took too long; ask for less of it, by op_time for example');
   if (error instanceof ViewsBehind) return unavailable('the change is recorded but not visible yet');
   if (error instanceof BlobNotFound) return unavailable('the content is missing from the blob store');
   return undefined;

@@ -259,7 +259,8 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
     },
 
     async place(kind, jobId) {
-      if (!settingsOf.has(kind)) return undefined;
+      // Nobody has ever done work of this kind.
+      if ((await withBoss((made) => made.getQueue(kind))) === null) return undefined;
       const [job] = await withBoss((made) => made.findJobs<Payload>(kind, { id: jobId }));
       if (job === undefined) return undefined;
       const isWaiting = job.state === 'created' || job.state === 'retry';
