@@ -194,6 +194,7 @@ export function appPorts({
     ),
 
     withinQuota: keeper.within,
+    requireRoom: keeper.requireRoom,
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

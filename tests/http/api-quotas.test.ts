@@ -137,6 +137,40 @@ test('where the room is claimed a push is told to come again, and need not send 
   assert.equal(await usedBy(id), 510);
 });
 
+test('bytes that a project cannot keep are not taken, unless it may hold them already', async () => {
+  const id = await limited('early', 5 * 2 ** 20);
+  const [large, held] = [bytes('L', 6 * 2 ** 20), bytes('H', 3 * 2 ** 20)];
+  await pushBlob(registry, 'early/a', held);
+  const open = async () => {
+    const { headers } = await send(registry, 'POST', '/v2/early/a/blobs/uploads/');
+    return headers.location ?? '';
+  };
+  const location = await open();
+  assert.deepEqual(refusalOf(await send(registry, 'PATCH', location, { body: large })), [403, 'DENIED']);
+  assert.equal((await send(registry, 'GET', location)).status, 404, 'the upload is gone');
+  const whole = `/v2/early/a/blobs/uploads/?digest=${digestOf(large)}`;
+  assert.deepEqual(refusalOf(await send(registry, 'POST', whole, { body: large })), [403, 'DENIED']);
+
+  // Without a length, for as long as the client sends.
+  async function* endless() {
+    for (let n = 0; n < 40; n += 1) yield Buffer.alloc(2 ** 20);
+  }
+  const chunked = await send(registry, 'PATCH', await open(), { body: endless() });
+  assert.deepEqual(refusalOf(chunked), [403, 'DENIED']);
+
+  const again = await open();
+  assert.equal((await send(registry, 'PATCH', again, { body: held })).status, 202);
+  const closed = await send(registry, 'PUT', `${again}?digest=${digestOf(held)}`, { body: '' });
+  assert.equal(closed.status, 201);
+  assert.equal(await usedBy(id), held.length);
+  const refusals = () => eventsOf(log, `quota-refusals/${id}`);
+  await until('the refusal is recorded', async () => (await refusals()).length > 0);
+  assert.deepEqual(
+    (await refusals()).map(({ data }) => data.digest),
+    [null],
+  );
+});
+
 test('a project of which nobody knows what it may hold is not one without a limit', async () => {
   const id = await limited('forgotten', 1000);
   await inViews('DELETE FROM quotas_v1.quotas WHERE project_id = $1', [id]);
