@@ -64,8 +64,11 @@ export interface Jobs {
   close(): Promise<void>;
 }
 
-/** Connections for jobs: two locks, the queue's own care, and the jobs that are taken and answered for. */
-export const jobConnections = 8;
+/**
+ * Connections for jobs: two locks and that of who watches the quotas, the queue's own care, and the jobs that are taken
+ * and answered for.
+ */
+export const jobConnections = 9;
 
 const usualAttempts = 4;
 const usualRetrySeconds = 10;
