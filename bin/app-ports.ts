@@ -183,7 +183,7 @@ export function appPorts({
       {
         ...system,
         ...configuration,
-        ...auditParts({ log, views }, { kysely, current }, settings.pinned),
+        ...auditParts({ log, views }, { kysely, current }),
         recordRefusedChange: refusedChangeRecorder({
           background: auth.background,
           now: () => new Date(),

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { idAllocator } from '../commands/allocate-id.ts';
 import { firstStart } from '../commands/first-start.ts';
+import { pinAuditSettings } from '../commands/pin-audit-settings.ts';
 import { recorder } from '../commands/record.ts';
 import { backgroundRecorder } from '../commands/record-in-background.ts';
 import { seedConfiguration } from '../commands/seed-configuration.ts';
@@ -202,6 +203,7 @@ async function run(
   const { seeds } = configuration.runTime;
   if (Object.keys({ ...seeds.items, ...seeds.secrets }).length > 0)
     await seedConfiguration({ record, secrets })(seeds);
+  await pinAuditSettings({ record })(configuration.runTime.pinned?.items ?? {});
   const signing = await keepSigningKey(configuration, { log, record, secrets }, logger);
   open.defer(() => signing.stop());
   await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);

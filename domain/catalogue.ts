@@ -1,7 +1,12 @@
 import type { z } from 'zod';
 import { accessTokenEvent } from './access-token/events.ts';
 import { artifactEvent } from './artifact/events.ts';
-import { auditPurgeEvent, refusedChangeEvent } from './audit/events.ts';
+import {
+  auditPurgeEvent,
+  auditSettingsEvent,
+  auditSettingsStream,
+  refusedChangeEvent,
+} from './audit/events.ts';
 import { blobEvent } from './blob/events.ts';
 import { configurationEvent, configurationStream } from './configuration/events.ts';
 import { credentialUseEvent } from './credential-use/events.ts';
@@ -97,6 +102,7 @@ const aggregates = [
   { stream: 'pulls/<day>', events: pullEvent.options },
   { stream: 'refused-changes/<day>', events: refusedChangeEvent.options },
   { stream: 'audit-purge/<run>', events: auditPurgeEvent.options },
+  { stream: auditSettingsStream, events: auditSettingsEvent.options },
   { stream: 'quota/<project id>', events: quotaEvent.options },
   { stream: 'quota-refusals/<project id>', events: quotaRefusalEvent.options },
   { stream: 'gc-run/<id>', events: garbageCollectionEvent.options },
