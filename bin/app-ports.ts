@@ -57,6 +57,8 @@ export interface Engines extends ApiEngines {
   readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
   readonly system: SystemPorts;
+  /** See `QuotaEngines`. */
+  readonly quotaHolder: string;
   isReady(): boolean;
   /** Is called before the database is closed. */
   atEnd(work: () => Promise<void>): void;
@@ -87,6 +89,7 @@ export function appPorts({
   pulls,
   settings,
   system,
+  quotaHolder,
   isReady,
   atEnd,
 }: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
@@ -117,7 +120,7 @@ export function appPorts({
   atEnd(() => pulling.close());
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const keeper = quotaParts(
-    { log, store, background: auth.background, database, views, logger, atEnd },
+    { log, store, background: auth.background, database, views, logger, quotaHolder, atEnd },
     {
       async limitOf(project) {
         const limit = await reads.findLimit(project);

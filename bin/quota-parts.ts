@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import { type QuotaKeeper, quotaKeeper } from '../commands/keep-quotas.ts';
 import { observeQuotas } from '../commands/observe-quotas.ts';
@@ -27,6 +26,8 @@ export interface QuotaEngines {
   readonly database: Database;
   readonly views: Views;
   readonly logger: FastifyBaseLogger;
+  /** What claims of this process are known by; see `succeedHolder`. */
+  readonly quotaHolder: string;
   /** Is called before the database is closed. */
   atEnd(work: () => Promise<void>): void;
 }
@@ -42,12 +43,12 @@ export interface QuotaReads {
 
 /** What lets a push pass only where its project has room. */
 export function quotaParts(engines: QuotaEngines, { limitOf, findBlob }: QuotaReads): QuotaKeeper {
-  const { log, store, background, database, views, logger, atEnd } = engines;
+  const { log, store, background, database, views, logger, quotaHolder, atEnd } = engines;
   let warnedAt = Number.NEGATIVE_INFINITY;
   const table = (name: string) => `${schemaOf(storage)}.${name}`;
   const ledger = quotaLedger({
     claims: postgresClaims(database, {
-      holder: randomUUID(),
+      holder: quotaHolder,
       usages: table('usages'),
       shares: table('shares'),
     }),

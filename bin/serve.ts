@@ -13,6 +13,7 @@ import { newEventId } from '../infra/event-log/ids.ts';
 import { redisManifestCache } from '../infra/manifest-cache/redis.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
 import { openPersonalData } from '../infra/personal-data/postgres.ts';
+import { succeedHolder } from '../infra/quota-claims/holder.ts';
 import { noReadCache } from '../infra/read-cache/port.ts';
 import { openReadCache } from '../infra/read-cache/read-cache.ts';
 import { openRedis } from '../infra/redis/connect.ts';
@@ -170,6 +171,7 @@ async function run(
       redirectPulls: !configuration.storage_service.redirect.disable,
       settings: configurationSettings(configuration),
       system,
+      quotaHolder: await succeedHolder(foundation.views, join(resolve(configuration.data), 'quota-holder')),
       auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
       // Logins need not wait behind thousands of pulls.
       pulls: {

@@ -15,8 +15,11 @@ export function locksOf(repository: string, rules: readonly ImmutableRule[]): Ta
   const locks = rules
     .filter((rule) => !rule.isDisabled && repositoriesOf(rule.repositories)(repository))
     .map(({ tags, forbids, accessoryTags }) => ({ selects: tagsOf(tags), forbids, accessoryTags }));
-  const against = (deed: TagDeed | undefined) =>
-    deed === undefined ? locks : locks.filter(({ forbids }) => forbids.includes(deed));
+  const byDeed = Object.groupBy(
+    locks.flatMap((lock) => lock.forbids.map((deed) => ({ ...lock, deed }))),
+    ({ deed }) => deed,
+  );
+  const against = (deed: TagDeed | undefined) => (deed === undefined ? locks : (byDeed[deed] ?? []));
   return {
     isEmpty: (deed) => against(deed).length === 0,
     forbid: (tag, deed) =>

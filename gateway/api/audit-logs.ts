@@ -5,7 +5,7 @@ import { type Principal, userOf } from '../../domain/access/principal.ts';
 import { type AuditType, auditTypes, partsOf } from '../../domain/audit/types.ts';
 import { auditEventTypes } from '../../domain/configuration/items.ts';
 import type { AuditRow, AuditScope, listAudit } from '../../projections/audit/queries.ts';
-import type { Filter, Listing } from '../../projections/listing.ts';
+import type { Listing } from '../../projections/listing.ts';
 import type { Access } from './access.ts';
 import { lists, shows, time } from './answer-forms.ts';
 import { operation } from './operation.ts';
@@ -55,10 +55,10 @@ export function auditLogRoutes(
     await ports.auditIsCurrent();
     const { rows, total } = await ports.listAudit({
       ...listing,
-      filters: listing.filters.map((filter) => withoutPrefix(filter, prefix)),
       scope,
       types: shownTypes.filter((type) => !leftOut.has(type)),
       withFailed: of === 'all',
+      robotPrefix: prefix,
     });
     return { rows: rows.map((row) => shown(row, prefix)), total };
   }
@@ -180,12 +180,6 @@ export function auditLogRoutes(
     return { kind: 'projects', projectIds: rows.map(({ projectId }) => projectId) };
   }
 }
-
-/** Robots are kept without what their names begin with, which may change. */
-const withoutPrefix = (filter: Filter, prefix: string): Filter =>
-  filter.key.toLowerCase() === 'username' && filter.kind === 'is' && filter.value.startsWith(prefix)
-    ? { ...filter, value: filter.value.slice(prefix.length) }
-    : filter;
 
 function shown({ type, isRobot, username, ...row }: AuditRow, prefix: string) {
   const { operation, resourceType } = partsOf(type);

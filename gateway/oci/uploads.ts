@@ -18,6 +18,7 @@ import {
   UploadBusy,
   UploadNotFound,
 } from '../../infra/blob-store/port.ts';
+import { RoomClaimed } from '../../infra/quota-claims/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit, Permitted } from './access.ts';
 import type { BlobPorts } from './blobs.ts';
@@ -34,7 +35,7 @@ export interface UploadPorts extends MountPorts {
   readonly maxOpenUploads: number;
   readonly findBlob: BlobPorts['findBlob'];
   storeBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint>;
-  /** Runs `work` while the project has room for the content. @throws Refusal `quota-exceeded`, before it begins. */
+  /** Runs `work` while the project has room for the content. @throws Refusal `quota-exceeded` and RoomClaimed, before it begins. */
   withinQuota<Result>(
     content: PushedContent,
     metadata: Metadata,
@@ -116,6 +117,8 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
       await ports.withinQuota(content, metadata, () => close(request, permitted, upload, digest));
     } catch (error) {
       if (isExceeded(error)) await cancel(upload.id);
+      // A client that sends the request again would put its bytes behind themselves, were the upload still open.
+      if (error instanceof RoomClaimed) await finishUnrecorded(request, upload, digest);
       throw error;
     }
   }
@@ -131,7 +134,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
   }
 
   /** Turns the upload into a blob, and keeps in mind that it did, for a client that does not get to see the answer. */
-  async function close(request: FastifyRequest, permitted: Permitted, upload: Upload, digest: Digest) {
+  async function finish(request: FastifyRequest, upload: Upload, digest: Digest) {
     let blob: StoredBlob;
     try {
       blob = await store.finishUpload(upload.id, digest);
@@ -148,7 +151,21 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
         if (!(error instanceof StoreUnavailable || error instanceof StoreFull)) throw error;
         request.log.warn({ err: error }, 'a finished upload cannot be kept in mind');
       });
+    return { blob, remembered };
+  }
+
+  async function close(request: FastifyRequest, permitted: Permitted, upload: Upload, digest: Digest) {
+    const { blob, remembered } = await finish(request, upload, digest);
     await Promise.all([record(permitted, blob), remembered]);
+  }
+
+  async function finishUnrecorded(request: FastifyRequest, upload: Upload, digest: Digest): Promise<void> {
+    try {
+      await (await finish(request, upload, digest)).remembered;
+    } catch (error) {
+      // It had been turned into a blob before there was no room.
+      if (!(error instanceof UploadNotFound)) throw error;
+    }
   }
 
   /** Answers a closing PUT that is sent again as it was, or would have been, answered the first time. */

@@ -19,8 +19,11 @@ export interface QuotaClaims {
     readonly blocked: boolean;
   }): Promise<Claim>;
 
-  /** Keeps `bytes` of what was claimed for a while longer. Resolves to whether another process waits for the rest. */
-  keep(projectId: number, bytes: number): Promise<boolean>;
+  /**
+   * Keeps `bytes` of what was claimed for a while longer, and tells whether another process waits for the rest. Undefined
+   * where the claim has ended: others may have its room by now.
+   */
+  keep(projectId: number, bytes: number): Promise<{ readonly othersWait: boolean } | undefined>;
 
   /** Gives back all that was claimed of the project. */
   release(projectId: number): Promise<void>;
@@ -45,6 +48,16 @@ export interface Claim {
   readonly used: number;
   /** What other processes have claimed. */
   readonly others: number;
+  /** Whether what this process had claimed before was still its own. */
+  readonly kept: boolean;
+}
+
+/** There is room in the project, but others have claimed it, and may not need it in the end. */
+export class RoomClaimed extends Error {
+  override readonly name = 'RoomClaimed';
+  constructor(project: string) {
+    super(`what is left of the quota of ${project} is claimed by pushes that are under way`);
+  }
 }
 
 /** What is about to be put into a project. */
@@ -64,7 +77,8 @@ export interface QuotaLedger {
   /**
    * Runs `work`, which puts `content` into its project, while there is room for it that nobody else has.
    * @param positionOf the log's position after what `work` recorded, as far as its result tells.
-   * @throws Refusal `quota-exceeded`, before `work` begins; and what `work` throws.
+   * @throws Refusal `quota-exceeded` where it is more than what is left beside what the project holds, and RoomClaimed
+   * where others keep it for too long; both before `work` begins; and what `work` throws.
    */
   within<Result>(
     content: Content,

@@ -38,7 +38,7 @@ type Event = ToldEvent | AuditPurgeEvent;
  */
 export const audit: Projection<Event> = {
   name: 'audit',
-  version: 1,
+  version: 2,
   handles: [
     'ManifestPushed',
     'ManifestDeleted',
@@ -86,11 +86,16 @@ export const audit: Projection<Event> = {
       // Nearly all rows are pulls, so that every question goes by types.
       .addPrimaryKeyConstraint('entries_key', ['type', 'at', 'id'])
       .execute();
-    for (const column of ['project_id', 'username', 'resource'])
+    for (const columns of [
+      ['project_id'],
+      ['username', 'is_robot'],
+      ['resource'],
+      ['project_id', 'username', 'is_robot'],
+    ])
       await db.schema
-        .createIndex(`entries_${column}`)
+        .createIndex(`entries_${columns.join('_')}`)
         .on('entries')
-        .columns([column, 'type', 'at', 'id'])
+        .columns([...columns, 'type', 'at', 'id'])
         .execute();
     await db.schema
       .createIndex('entries_failed')
@@ -165,7 +170,13 @@ const given = {
 
 async function applyEntries(tables: ViewTables, events: readonly RecordedEvent<ToldEvent>[]): Promise<void> {
   const { rows, replaced, projects } = changesBy(events);
-  await tables.remove('entries', ['replaceable'], replaced);
+  if (replaced.length > 0)
+    await tables.run(
+      (own) => sql`
+        DELETE FROM ${own.table('entries')} e
+        USING ${own.rows(replaced, { replaceable: 'text', since: 'timestamptz' })}
+        WHERE e.replaceable = given.replaceable AND e.at >= given.since`,
+    );
   if (rows.length > 0)
     await tables.run(
       (own) => sql`
@@ -187,23 +198,23 @@ function changesBy(events: readonly RecordedEvent<ToldEvent>[]) {
   const rows = new Map<string, object>();
   const replaced: object[] = [];
   /** By what can find them: the rows of these events that others of them take the place of. */
-  const replaceables = new Map<string, string[]>();
+  const replaceables = new Map<string, { readonly id: string; readonly at: Date }[]>();
   /** What the events have made of the names of projects so far: null for one that is gone. */
   const projects = new Map<string, number | null>();
   for (const event of events) {
     const id = String(event.position);
     const { replaces, replaceable } = linkOf(event);
     if (replaces !== undefined) {
-      for (const other of replaceables.get(replaces) ?? []) rows.delete(other);
-      replaceables.delete(replaces);
-      replaced.push({ replaceable: replaces });
+      const since = new Date(event.recordedAt.getTime() - maxRequestMs);
+      for (const { id: other, at } of replaceables.get(replaces) ?? []) if (at >= since) rows.delete(other);
+      replaced.push({ replaceable: replaces, since });
     }
     if (event.type === 'ProjectCreated') projects.set(event.data.name, event.data.projectId);
     if (event.type === 'ProjectDeleted') projects.set(event.data.name, null);
     const entry = entryOf(event);
     if (entry === undefined) continue;
     if (replaceable !== undefined)
-      replaceables.set(replaceable, [...(replaceables.get(replaceable) ?? []), id]);
+      replaceables.set(replaceable, [...(replaceables.get(replaceable) ?? []), { id, at: event.recordedAt }]);
     const { type, project, projectId, resource, description } = entry;
     const isKnown = projectId !== undefined || project === undefined || projects.has(project);
     rows.set(id, {
@@ -226,6 +237,12 @@ const whoIn = (actor: string) => ({
 /** Harbor's name for who does what policies say. */
 const jobService = 'harbor-jobservice';
 
+/**
+ * What was recorded longer before is another request's: the ids of older events were of the client's choice, who could send
+ * one twice.
+ */
+const maxRequestMs = 60_000;
+
 interface Link {
   readonly replaces?: string;
   readonly replaceable?: string;
@@ -236,22 +253,23 @@ interface Link {
  * by its tags where it has some, a deletion by the artifact, and the changes of a project together.
  */
 function linkOf({ type, data, metadata }: RecordedEvent<ToldEvent>): Link {
-  const { correlationId, requestId, operation } = metadata;
+  const { correlationId, requestId, operation, actor } = metadata;
   // What is done in the course of a job is no request.
   if (correlationId === undefined || requestId === undefined) return {};
+  const request = `${correlationId} ${actor}`;
   switch (type) {
     case 'ManifestPushed':
-      return { replaceable: `push ${correlationId} ${data.repository}@${data.digest}` };
+      return { replaceable: `push ${request} ${data.repository}@${data.digest}` };
     case 'TagAssigned':
     case 'TagMoved':
-      return { replaces: `push ${correlationId} ${data.repository}@${data.digest}` };
+      return { replaces: `push ${request} ${data.repository}@${data.digest}` };
     case 'TagRemoved':
-      return operation === undefined ? { replaceable: `delete ${correlationId} ${data.repository}` } : {};
+      return operation === undefined ? { replaceable: `delete ${request} ${data.repository}` } : {};
     case 'ManifestDeleted':
-      return operation === undefined ? { replaces: `delete ${correlationId} ${data.repository}` } : {};
+      return operation === undefined ? { replaces: `delete ${request} ${data.repository}` } : {};
     case 'ProjectMetadataChanged':
     case 'ProjectCveAllowlistChanged': {
-      const link = `update ${correlationId} ${data.projectId}`;
+      const link = `update ${request} ${data.projectId}`;
       return { replaces: link, replaceable: link };
     }
     default:

@@ -4,6 +4,7 @@ import { type ImmutableRule, immutabilityDecider, maxRules } from '../../domain/
 import { type ImmutabilityEvent, immutabilityStream } from '../../domain/immutability/events.ts';
 import { locksOf, requireDeletable } from '../../domain/immutability/locks.ts';
 import { Refusal } from '../../domain/refusal.ts';
+import { maxPatterns } from '../../domain/selector/selector.ts';
 import { given } from '../given.ts';
 
 const project = { project: 'team', projectId: 2 };
@@ -95,6 +96,24 @@ test('a project has a bounded number of rules', () => {
   given(rules(500), ...many)
     .when(create(ruleFor('one more')))
     .thenRefused({ kind: 'too-many-immutable-rules', max: maxRules });
+});
+
+test('the patterns of a project have a bounded length together, and can be made shorter', () => {
+  const long = (length: number) => ruleFor('x'.repeat(length), 'y'.repeat(length));
+  const half = maxPatterns / 2;
+  const tooLong = { kind: 'immutable-patterns-too-long', max: maxPatterns } as const;
+  given(rules(2), created(1, long(half - 10)))
+    .when(create(ruleFor('v*', 'z'.repeat(18))))
+    .then(created(2, ruleFor('v*', 'z'.repeat(18))));
+  given(rules(2), created(1, { ...long(half - 10), isDisabled: true }))
+    .when(create(ruleFor('v*', 'z'.repeat(19))))
+    .thenRefused(tooLong);
+  given(rules(1), created(1, ruleFor('v*')))
+    .when(change(long(half + 1)))
+    .thenRefused(tooLong);
+  given(rules(1), created(1, long(half)))
+    .when(change(long(half - 1)))
+    .then(changed(1, long(half - 1)));
 });
 
 test('a rule is for the tags and repositories that both of its selectors are for', () => {

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { connectDatabase } from '../../infra/database/connect.ts';
+import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
 import { addMember, ask, createdId, createProject, createUser, faultOf, json } from './api-client.ts';
@@ -93,6 +97,41 @@ test('a blob that does not fit is refused in Harbor’s words, by each way in, a
   // What the project holds can be pushed again, and pulled.
   await pushBlob(registry, 'full/b', bytes('a', size));
   assert.equal((await upload('full/b', bytes('a', size))).answer.status, 201);
+});
+
+test('an upload that says it has the digest of another pays nothing for it', async () => {
+  const id = await limited('faked', 1000);
+  const real = bytes('r', 10_000);
+  const close = async (body: Buffer) => {
+    const { headers } = await send(registry, 'POST', '/v2/faked/a/blobs/uploads/');
+    return send(registry, 'PUT', `${headers.location}?digest=${digestOf(real)}`, { body });
+  };
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => close(n % 2 === 0 ? bytes('f', 1) : real)),
+  );
+  for (const [n, answer] of answers.entries())
+    assert.deepEqual(refusalOf(answer), n % 2 === 0 ? [400, 'DIGEST_INVALID'] : [403, 'DENIED']);
+  assert.equal(await usedBy(id), 0);
+});
+
+test('where the room is claimed a push is told to come again, and need not send its bytes again', async (t) => {
+  const id = await limited('claimed', 1000);
+  await pushBlob(registry, 'claimed/a', bytes('1', 10));
+  const connection = await runningPostgres(join(registry.dataDirectory, 'postgres'));
+  const database = await connectDatabase({
+    ...{ connection: connection('shiplog_views'), poolSize: 1, waitMs: 10_000 },
+  });
+  t.after(() => database.close());
+  const claimed = `INSERT INTO quota_claims.claims VALUES ($1, $2, 900, false, now() + interval '1 hour')`;
+  const rival = randomUUID();
+  await database.pool.query(claimed, [id, rival]);
+  const blob = bytes('c', 500);
+  const { answer, location } = await upload('claimed/a', blob);
+  assert.deepEqual([...refusalOf(answer), answer.headers['retry-after']], [503, 'UNAVAILABLE', '5']);
+  await database.pool.query('DELETE FROM quota_claims.claims WHERE holder = $1', [rival]);
+  const again = await send(registry, 'PUT', `${location}?digest=${digestOf(blob)}`, { body: blob });
+  assert.equal(again.status, 201);
+  assert.equal(await usedBy(id), 510);
 });
 
 test('a manifest that does not fit is refused, and so is a copy', async () => {
