@@ -70,10 +70,7 @@ export function applyRetentionPorts({
     repositoriesOf: current(listRepositoryNames.bind(undefined, inRepositories)),
     candidatesIn: current(listCandidates.bind(undefined, inRepositories)),
     findCandidate: current(findCandidate.bind(undefined, inRepositories)),
-    async immutableIn(repository) {
-      const locks = await contents.tagLocks(repository);
-      return (tag) => locks.forbid(tag, 'delete');
-    },
+    tagLocks: contents.tagLocks,
     async shown() {
       await views.reached(await log.head(), [executions, pulls, repositories, retention]);
     },

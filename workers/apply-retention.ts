@@ -3,8 +3,10 @@ import { z } from 'zod';
 import type { addTasks } from '../commands/add-tasks.ts';
 import { atOnce } from '../commands/at-once.ts';
 import type { deleteArtifact } from '../commands/delete-artifact.ts';
+import { lockedOf } from '../commands/locked-tags.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
+import type { TagLocks } from '../domain/immutability/locks.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { type Candidate, evaluate } from '../domain/retention/evaluate.ts';
 import { isSameAs, type Outcome, type RetentionRow, rowOf } from '../domain/retention/row.ts';
@@ -13,6 +15,7 @@ import type { JobResults, ResultRow } from '../infra/job-results/port.ts';
 import type { CandidatePlace, ListedCandidate } from '../projections/repositories/candidates.ts';
 import type { RetentionPolicy } from '../projections/retention/queries.ts';
 import { type Job, type JobHandler, type JobResult, type JobRun, PermanentFailure } from './job.ts';
+import { selectCandidates } from './select-candidates.ts';
 
 export interface ApplyRetentionPorts {
   findPolicy(policyId: number): Promise<RetentionPolicy | undefined>;
@@ -25,8 +28,8 @@ export interface ApplyRetentionPorts {
     limit: number,
   ): Promise<readonly ListedCandidate[]>;
   findCandidate(repository: string, digest: Digest): Promise<ListedCandidate | undefined>;
-  /** Whether a tag of the repository must not be deleted, by the rules of the project. */
-  immutableIn(repository: string): Promise<(tag: string) => boolean>;
+  /** What the rules of the project keep the tags of the repository from. */
+  tagLocks(repository: string): Promise<TagLocks>;
   /** Resolves when all of these show what is recorded by now. */
   shown(): Promise<void>;
   readonly addTasks: ReturnType<typeof addTasks>;
@@ -143,7 +146,7 @@ async function decide(
   // By the time at which it was asked for, however long it has waited.
   const now = (await ports.startedAt(job.executionId)) ?? new Date();
   run.log(describe(repository, here, job.parameters.dryRun, now));
-  const verdicts = evaluate(here, candidates, now);
+  const verdicts = evaluate(await selectCandidates(here, candidates), candidates, now);
   const counts = { total: 0, kept: 0 };
   const total = await ports.results.replace(job.taskId, rowsFor());
   if (total > 0 && counts.kept === 0)
@@ -170,12 +173,17 @@ async function candidatesOf(
   repository: string,
   run: JobRun,
 ): Promise<readonly (Candidate & { readonly size: number })[]> {
-  const isImmutable = await ports.immutableIn(repository);
+  const locks = await ports.tagLocks(repository);
   const candidates: (Candidate & { readonly size: number })[] = [];
   for (let after: CandidatePlace | undefined, more = true; more; ) {
     const page: readonly ListedCandidate[] = await ports.candidatesIn(repository, after, candidatesAtOnce);
+    const tags = page.flatMap((listed) => [...listed.tags, ...listed.accessoryTags]);
+    const locked = await lockedOf(locks, tags, 'delete');
     for (const { place: _, accessoryTags, ...listed } of page)
-      candidates.push({ ...listed, immutable: [...listed.tags, ...accessoryTags].some(isImmutable) });
+      candidates.push({
+        ...listed,
+        immutable: [...listed.tags, ...accessoryTags].some((tag) => locked.has(tag)),
+      });
     run.progress({ stage: 'reading the artifacts', done: candidates.length });
     after = page.at(-1)?.place;
     more = page.length === candidatesAtOnce;
