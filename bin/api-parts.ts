@@ -51,6 +51,7 @@ import {
 } from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject, findProjectById, listProjects } from '../projections/projects/queries.ts';
+import { quotas } from '../projections/quotas/projection.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { countRepositories } from '../projections/repositories/queries.ts';
 import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
@@ -70,6 +71,8 @@ import { additionParts } from './addition-parts.ts';
 import { credentialParts } from './credential-parts.ts';
 import { cveAllowlistParts } from './cve-allowlist-parts.ts';
 import { immutabilityParts } from './immutability-parts.ts';
+import { jobParts } from './job-parts.ts';
+import type { Jobs } from './jobs.ts';
 import { labelParts } from './label-parts.ts';
 import { quotaApiParts } from './quota-parts.ts';
 import { repositoryParts } from './repository-parts.ts';
@@ -90,6 +93,7 @@ export interface ApiEngines {
   readonly personalData: PersonalData;
   readonly database: Pick<Database, 'kysely' | 'pool' | 'listen'>;
   readonly views: Views;
+  readonly jobs: Pick<Jobs, 'queue' | 'journal'>;
 }
 
 /** Lets no answer through that the views gave while they were behind what they had shown. */
@@ -99,7 +103,7 @@ export type Current = <Args extends unknown[], Result>(
 
 /** What the management API asks for. */
 export function apiParts(
-  { log, record, secrets, store, personalData, database, views }: ApiEngines,
+  { log, record, secrets, store, personalData, database, views, jobs }: ApiEngines,
   contents: Contents,
   current: Current,
   system: SystemPorts & ConfigurationPorts & AuditPorts & RefusedChangesPorts,
@@ -128,7 +132,8 @@ export function apiParts(
 
   return {
     ...cveAllowlistParts(record, kysely, current),
-    systemJobs: systemJobParts({ log, record, allocateId, database, views }, current),
+    systemJobs: systemJobParts({ log, record, allocateId, database, views, ...jobs }, current),
+    jobs: jobParts({ record, jobs }, { kysely, views, current }),
     labels: labelParts(ports, { kysely, views, current }),
     immutability: immutabilityParts(ports, { kysely, views, current }),
     webhooks: webhookParts(ports, { database, views, current }),
@@ -195,6 +200,7 @@ export function apiParts(
         annotations,
         members,
         projects,
+        quotas,
         repositories,
         robots,
         systemCveAllowlist,

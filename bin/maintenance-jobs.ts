@@ -1,7 +1,7 @@
 import { foreseeCollection } from '../commands/foresee-collection.ts';
 import { reportDamage } from '../commands/report-damage.ts';
 import { viewOf } from '../infra/database/projection.ts';
-import { postgresJobRows } from '../infra/job-rows/postgres.ts';
+import { postgresResults } from '../infra/job-results/postgres.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { measureStoredManifests } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
@@ -28,7 +28,7 @@ export function maintenanceJobs(
   const contents = contentsOf({ database, views });
   const garbage = garbageOf({ log, database, views });
   const foresight = foresightOf({ database, views });
-  const rows = postgresJobRows(database);
+  const results = postgresResults(database);
   const inArtifacts = viewOf<ArtifactsDatabase>(database.kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(database.kysely, blobs);
   return [
@@ -39,7 +39,7 @@ export function maintenanceJobs(
     }),
     foreseeGarbageJob({
       foresee: (watching) => foreseeCollection({ garbage, contents, foresight, store, ...watching }),
-      ...{ settings, rows },
+      ...{ settings, results },
       now: () => new Date(),
     }),
     purgeAuditLogJob({
@@ -50,7 +50,7 @@ export function maintenanceJobs(
       uploadAgeMs: configuration.upload_purging.age,
     }),
     scrubJob({
-      ...{ store, rows },
+      ...{ store, results },
       contentsAfter: storedContents(database),
       damaged: reportDamage({ record, contents }),
       async measure() {

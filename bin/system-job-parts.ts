@@ -7,13 +7,13 @@ import { startExecution } from '../commands/start-execution.ts';
 import { stopExecution } from '../commands/stop-execution.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import type { GarbageWhatIfPorts } from '../gateway/api/garbage-what-if.ts';
+import { taskLog } from '../gateway/api/task-log.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { JobJournal } from '../infra/job-journal/port.ts';
-import { openPostgresJournal } from '../infra/job-journal/postgres.ts';
-import { postgresJobRows } from '../infra/job-rows/postgres.ts';
+import { postgresResults } from '../infra/job-results/postgres.ts';
 import type { Views } from '../infra/views/port.ts';
 import { firstTasks } from '../projections/executions/first-tasks.ts';
 import {
@@ -29,19 +29,19 @@ interface Engines {
   readonly log: EventLog;
   readonly record: Recorder;
   readonly allocateId: AllocateId;
-  readonly database: Pick<Database, 'kysely' | 'pool' | 'listen'>;
+  readonly database: Pick<Database, 'kysely' | 'pool'>;
   readonly views: Views;
+  readonly journal: JobJournal;
 }
 
 /** What the management API asks of the work that is done for the whole system. */
 export function systemJobParts(
-  { log, record, allocateId, database, views }: Engines,
+  { log, record, allocateId, database, views, journal }: Engines,
   current: Current,
 ): GarbageWhatIfPorts {
   const inExecutions = viewOf<ExecutionsDatabase>(database.kysely, executionsView);
   const inSchedules = viewOf<SchedulesDatabase>(database.kysely, schedules);
   const allocateIds = idsAllocator({ log, catalogue, newEventId });
-  const journal = openPostgresJournal(database);
   const now = () => new Date();
   return {
     execution: current(execution.bind(undefined, inExecutions)),
@@ -52,24 +52,9 @@ export function systemJobParts(
     stopExecution: stopExecution({ record }),
     setSchedule: setSchedule({ record, allocateId, now }),
     removeSchedule: removeSchedule({ record }),
-    logOf: (taskId) => logText(journal, taskId),
-    rows: postgresJobRows(database),
+    logOf: taskLog.bind(undefined, journal),
+    results: postgresResults(database),
     now,
     reached: (position) => views.reached(position, [executionsView, schedules]),
   };
-}
-
-const linesAtOnce = 1000;
-
-/** A log has a bounded number of lines. */
-async function logText(journal: Pick<JobJournal, 'read'>, taskId: number): Promise<string> {
-  const text: string[] = [];
-  for (let after: bigint | undefined = 0n; after !== undefined; ) {
-    const lines = await journal.read(taskId, after, linesAtOnce);
-    text.push(
-      ...lines.map(({ at, level, text }) => `${at.toISOString()} [${level.toUpperCase()}] ${text}\n`),
-    );
-    after = lines.length < linesAtOnce ? undefined : lines.at(-1)?.line;
-  }
-  return text.join('');
 }

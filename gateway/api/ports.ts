@@ -47,6 +47,7 @@ import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
 import type { GarbageWhatIfPorts } from './garbage-what-if.ts';
 import type { ImmutabilityPorts } from './immutability.ts';
+import type { JobPorts } from './job-ports.ts';
 import type { LabelPorts } from './labels.ts';
 import type { PreferencesPorts } from './preferences.ts';
 import type { QuotaPorts } from './quotas.ts';
@@ -124,6 +125,7 @@ export interface ApiParts
     ConfigurationPorts,
     SystemPorts,
     StatisticsPorts {
+  readonly jobs: JobPorts;
   readonly labels: LabelPorts;
   readonly systemJobs: GarbageWhatIfPorts;
   readonly immutability: ImmutabilityPorts;

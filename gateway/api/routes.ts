@@ -19,6 +19,8 @@ import { garbageCollectionRoutes } from './garbage-collection.ts';
 import { garbageWhatIfRoutes } from './garbage-what-if.ts';
 import { iconRoutes } from './icons.ts';
 import { immutabilityRoutes } from './immutability.ts';
+import { jobServiceRoutes } from './job-service.ts';
+import { jobRoutes } from './jobs.ts';
 import { labelRoutes } from './labels.ts';
 import { memberRoutes } from './members.ts';
 import { directoryRoutes } from './not-yet/directories.ts';
@@ -125,6 +127,8 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       permissionRoutes(api, parts, access);
       for (const routes of [garbageCollectionRoutes, garbageWhatIfRoutes, scrubRoutes, auditPurgeRoutes])
         routes(api, parts.systemJobs, access);
+      jobServiceRoutes(api, parts.jobs, access);
+      jobRoutes(api, parts.jobs, access);
       labelRoutes(api, parts.labels, access);
       immutabilityRoutes(api, parts.immutability, access);
       webhookRoutes(api, parts.webhooks, access);

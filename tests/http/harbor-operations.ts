@@ -205,10 +205,6 @@ export const servedOperations = linesOf(`
   listAuditLogs GET /audit-logs
   listAuditLogExts GET /auditlog-exts
   listAuditLogEventTypes GET /auditlog-exts/events
-`);
-
-/** Those that are not served yet: what they work on comes with background jobs and the audit log. */
-export const laterOperations = linesOf(`
   getWorkerPools GET /jobservice/pools
   getWorkers GET /jobservice/pools/{pool_id}/workers
   stopRunningJob PUT /jobservice/jobs/{job_id}

@@ -1,14 +1,24 @@
 import assert from 'node:assert/strict';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, test } from 'node:test';
+import { garbageCollector } from '../../bin/garbage.ts';
+import { storedContents } from '../../bin/scrub.ts';
+import type { Digest } from '../../domain/digest.ts';
 import { noVendor } from '../../domain/execution/kinds.ts';
 import { scheduleStream } from '../../domain/schedule/events.ts';
+import { StoreUnavailable } from '../../infra/blob-store/port.ts';
+import { aloneIn } from '../../infra/database/alone.ts';
+import { postgresResults } from '../../infra/job-results/postgres.ts';
+import { cleanUpJob } from '../../workers/clean-up-job.ts';
+import { garbageJob } from '../../workers/collect-garbage-job.ts';
+import { scrubJob } from '../../workers/scrub-job.ts';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
 import { ask, createdId, json } from './api-client.ts';
-import { imageOf, pushBlob, pushImage, putManifest, send } from './client.ts';
-import { openCollector } from './collector.ts';
+import { digestOf, imageOf, pushBlob, pushImage, putManifest, send, startUpload } from './client.ts';
+import { atOnceSettings, openCollector } from './collector.ts';
 import { eventsOf } from './server-log.ts';
 
 const environment: NodeJS.ProcessEnv = { SHIPLOG_GARBAGE_COLLECTION_SCHEDULE: '30 3 * * *' };
@@ -41,6 +51,22 @@ async function result(kind: string) {
   });
   return { ...row, result: JSON.parse(row?.result ?? '{}') };
 }
+
+const lines: string[] = [];
+const run = {
+  stopping: new AbortController().signal,
+  log: (text: string) => void lines.push(text),
+  progress: () => undefined,
+};
+const job = {
+  ...{
+    executionId: 1,
+    taskId: 1,
+    jobId: '00000000-0000-4000-8000-000000000000',
+    vendorId: noVendor,
+    attempt: 1,
+  },
+};
 
 test('the schedule of the configuration counts until an administrator sets another one or ends it', async () => {
   const shown = async () => json(await ask(server, 'GET', gcSchedule)).schedule?.cron;
@@ -99,7 +125,7 @@ test('a purge takes the old rows of the types that it names, says how many, and 
   assert.equal((await ask(server, 'PUT', `/system/purgeaudit/${id}`)).status, 200);
 });
 
-test('a scrub finds what is damaged, passes over what cannot be read, and is for administrators', async () => {
+test('a scrub that is begun through the API finds what is damaged and what is gone, and is for administrators', async () => {
   const fileOf = async (digest: string): Promise<string> => {
     const key = (await collector.keys()).find((each) => each.includes(digest.slice('sha256:'.length)));
     return join(server.dataDirectory, 'blobs', 'blobs', key ?? '');
@@ -133,4 +159,70 @@ test('abandoned uploads and orphans are cleaned up every day', async () => {
     `SELECT cron FROM schedules_v1.schedules WHERE kind = 'SYSTEM_ARTIFACT_CLEANUP'`,
   );
   assert.deepEqual(rows, [{ cron: '0 0 0 * * *' }]);
+  const upload = await startUpload(server, 'library/abandoned');
+  const orphan = 'bytes that no event names';
+  await collector.store.put(digestOf(orphan) as Digest, Readable.from([Buffer.from(orphan)]));
+  const kept = await pushImage(server, 'library/clean', '1.0', 'clean');
+  const { store, garbage } = collector;
+
+  const cleaned = await cleanUpJob({ store, garbage, uploadAgeMs: 0, orphanHours: 0 }).run(
+    { ...job, kind: 'SYSTEM_ARTIFACT_CLEANUP', parameters: {} },
+    run,
+  );
+
+  assert.deepEqual(cleaned, { expired_uploads: 1, orphans: 1, freed_space: orphan.length });
+  assert.match(lines.join('\n'), new RegExp(`removed orphan ${digestOf(orphan)}`));
+  assert.equal((await send(server, 'GET', upload)).status, 404);
+  assert.equal((await send(server, 'GET', `/v2/library/clean/blobs/${kept.blob.digest}`)).status, 200);
+});
+
+test('a scrub names what cannot be read and passes over it; when the store is away, it goes on where it was', async () => {
+  const contents = Array.from({ length: 12 }, (_, index) => `to be scrubbed ${index}`);
+  await collector.storeBlobs('library/to-be-scrubbed', contents);
+  const { store, database, reportDamage: damaged } = collector;
+  const results = postgresResults(database);
+  const reads: string[] = [];
+  const scrubWhile = (fails: (key: string) => boolean, attempt: number) =>
+    scrubJob({
+      ...{ results, damaged, contentsAfter: storedContents(database) },
+      measure: async () => ({ items: 0, bytes: 0 }),
+      store: {
+        open(key, range) {
+          if (fails(key)) throw new StoreUnavailable('the disk does not answer');
+          reads.push(key);
+          return store.open(key, range);
+        },
+      },
+    }).run({ ...job, kind: 'SCRUB', parameters: { rate: 1000 }, taskId: 4711, attempt }, run);
+  const hex = digestOf(contents[3] ?? '').slice('sha256:'.length);
+  lines.length = 0;
+
+  const passed = await scrubWhile((key) => key.includes(hex), 1);
+
+  assert.equal(passed.unreadable, 1);
+  assert.match(lines.join('\n'), new RegExp(`sha256:${hex}: cannot be read`));
+  const all = reads.splice(0).length;
+  await assert.rejects(
+    scrubWhile(() => reads.length >= 5, 1),
+    StoreUnavailable,
+  );
+  reads.length = 0;
+  const rest = await scrubWhile(() => false, 2);
+  assert.equal(rest.unreadable, 0);
+  assert.ok(reads.length > 0 && reads.length <= all - 3, `${reads.length} of ${all} are left`);
+});
+
+test('a run that finds another collector at work fails, and is tried again', async () => {
+  const { log, record, store, database, views } = collector;
+  const collect = garbageCollector({ log, record, store, database, views });
+  const handler = garbageJob({ collect, settings: atOnceSettings });
+  const parameters = { grace_hours: 1 };
+  const begun = () => handler.run({ ...job, kind: 'GARBAGE_COLLECTION', parameters }, run);
+  await aloneIn(
+    database,
+    'collect-garbage',
+  )(async () => {
+    await assert.rejects(begun(), /another collector of garbage is at work/);
+  });
+  assert.equal((await begun()).purged_blobs, 0);
 });
