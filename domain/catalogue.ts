@@ -25,7 +25,7 @@ import { preferencesEvent } from './preferences/events.ts';
 import { projectCreatedUpcasters, projectEvent } from './project/events.ts';
 import { pullEvent } from './pull/events.ts';
 import { queueEvent } from './queue/events.ts';
-import { quotaEvent, quotaRefusalEvent } from './quota/events.ts';
+import { quotaEvent, quotaExceededUpcasters, quotaRefusalEvent } from './quota/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
 import { retentionEvent } from './retention/events.ts';
@@ -69,6 +69,7 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
   MemberRoleChanged: memberUpcasters,
   MemberRemoved: memberUpcasters,
   ProjectCreated: projectCreatedUpcasters,
+  QuotaExceeded: quotaExceededUpcasters,
   RobotSecretChanged: robotSecretChangedUpcasters,
   UserCreated: userCreatedUpcasters,
 };

@@ -52,9 +52,15 @@ const maxHeader = 4096;
 const illegal = /[\p{Cc}\p{Cs}]/u;
 
 /** @throws RequestRefused 400 */
-export function readWebhook({ name, description, targets, event_types, enabled }: Sent): WebhookForm {
-  if (name === '' || [...name].length > maxName || illegal.test(name))
-    throw badRequest(`the name of a webhook policy has 1 to ${maxName} visible characters`);
+export function readWebhook(sent: Sent): WebhookForm {
+  if (sent.name === '') throw badRequest('a webhook policy has a name');
+  return readWebhookChange(sent);
+}
+
+/** Of a policy that is there, without a name where it keeps its own. @throws RequestRefused 400 */
+export function readWebhookChange({ name, description, targets, event_types, enabled }: Sent): WebhookForm {
+  if ([...name].length > maxName || illegal.test(name))
+    throw badRequest(`the name of a webhook policy has at most ${maxName} visible characters`);
   if (description.length > maxDescription || description.includes('\0') || !description.isWellFormed())
     throw badRequest(`a description has at most ${maxDescription} characters`);
   if (!event_types?.length) throw badRequest('empty event type');

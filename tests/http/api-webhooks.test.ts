@@ -68,6 +68,9 @@ test('a policy is created, read, replaced and deleted as clients of Harbor do it
   assert.deepEqual(replaced.targets, [
     { type: 'slack', address: 'hooks.example.com/x', skip_cert_verify: false },
   ]);
+  const { name: _, ...unnamed } = body;
+  assert.equal((await ask(server, 'PUT', `${policies}/${id}`, { body: unnamed })).status, 200);
+  assert.equal((await policy(id)).name, 'replaced', 'without a name it keeps its own');
   assert.equal((await ask(server, 'DELETE', `${policies}/${id}`, { as: 'jane' })).status, 200);
   for (const method of ['GET', 'PUT', 'DELETE'])
     assert.equal((await ask(server, method, `${policies}/${id}`, { body })).status, 404, method);
