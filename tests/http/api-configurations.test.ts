@@ -23,7 +23,8 @@ const pinned = await startServer(
   { after },
   {
     environment: {
-      CONFIG_OVERWRITE_JSON: '{"read_only":false,"session_timeout":15,"oidc_client_secret":"fixed","disabled_audit_log_event_types":"create_user"}',
+      CONFIG_OVERWRITE_JSON:
+        '{"read_only":false,"session_timeout":15,"oidc_client_secret":"fixed","disabled_audit_log_event_types":"create_user"}',
     },
   },
 );
