@@ -22,7 +22,13 @@ import type { JobQueue } from '../infra/job-queue/port.ts';
 import { isTransient } from '../infra/views/lane.ts';
 import { type Views, ViewsBehind } from '../infra/views/port.ts';
 import { type ExecutionsDatabase, executions } from '../projections/executions/projection.ts';
-import { execution, unfinishedTasks } from '../projections/executions/queries.ts';
+import {
+  execution,
+  isToStop,
+  knownExecutions,
+  tasksToStop,
+  unfinishedTasks,
+} from '../projections/executions/queries.ts';
 import { type QueuesDatabase, queues } from '../projections/queues/projection.ts';
 import { pausedKinds } from '../projections/queues/queries.ts';
 import { type SchedulesDatabase, schedules } from '../projections/schedules/projection.ts';
@@ -64,8 +70,17 @@ export interface Jobs {
   close(): Promise<void>;
 }
 
-/** Connections for jobs: two locks, the queue's own care, and the jobs that are taken and answered for. */
-export const jobConnections = 8;
+/**
+ * Connections for jobs: two locks and that of who watches the quotas, the queue's own care, and the jobs that are taken
+ * and answered for.
+ */
+export const jobConnections = 9;
+
+/**
+ * How often a job waits for a view that is not there, with pauses that grow from 5 seconds to 5 minutes: for a quarter of
+ * an hour. After that it is a fault of the job.
+ */
+const turnsWithoutViews = 8;
 
 const usualAttempts = 4;
 const usualRetrySeconds = 10;
@@ -103,6 +118,7 @@ export function openJobs(engines: JobEngines): Jobs {
   const inExecutions = viewOf<ExecutionsDatabase>(kysely, executions);
   const inQueues = viewOf<QueuesDatabase>(kysely, queues);
   const inSchedules = viewOf<SchedulesDatabase>(kysely, schedules);
+  const listed = current(allSchedules.bind(undefined, inSchedules));
   const paused = current(pausedKinds.bind(undefined, inQueues));
 
   function work() {
@@ -111,7 +127,8 @@ export function openJobs(engines: JobEngines): Jobs {
       ...{ queue, handlers, aloneAs, concurrency, onOutage },
       runTask: runTask({
         ...{ record, queue, journal },
-        isOutage,
+        isToStop: current(isToStop.bind(undefined, inExecutions)),
+        isOutage: (error, { turn }) => isOutage(error) || (isBeingBuilt(error) && turn < turnsWithoutViews),
         onFailure: (error, { kind, taskId }) =>
           logger.error({ err: error, kind, task: taskId }, 'a job has failed'),
       }),
@@ -122,8 +139,11 @@ export function openJobs(engines: JobEngines): Jobs {
     });
     const enqueue = enqueueTasks({
       ...{ log, catalogue, record, queue },
-      reached: (position) => views.reached(position, [executions]),
+      reached: (position) => views.reached(position, [executions, schedules]),
       unfinishedTasks: current(unfinishedTasks.bind(undefined, inExecutions)),
+      tasksToStop: current(tasksToStop.bind(undefined, inExecutions)),
+      knownExecutions: current(knownExecutions.bind(undefined, inExecutions)),
+      allSchedules: listed,
     });
     const tending = keepTendingJobs({
       ...{ queue, record, aloneAs, onOutage },
@@ -133,10 +153,15 @@ export function openJobs(engines: JobEngines): Jobs {
       },
       fireSchedules: fireSchedules({
         ...ports,
-        allSchedules: current(allSchedules.bind(undefined, inSchedules)),
+        allSchedules: listed,
         findExecution: current(execution.bind(undefined, inExecutions)),
         pausedKinds: paused,
         now,
+        onAhead: ({ scheduleId, kind, vendorId, doneUpTo }) =>
+          logger.warn(
+            { schedule: scheduleId, kind, vendor: vendorId, doneUpTo },
+            'a schedule has fired by a clock that was ahead, and is not due until then, unless it is set anew',
+          ),
         onOutage,
       }),
     });
@@ -165,7 +190,6 @@ export function openJobs(engines: JobEngines): Jobs {
 
 const isOutage = (error: unknown): boolean =>
   isTransient(error) ||
-  isBeingBuilt(error) ||
   error instanceof LogUnavailable ||
   error instanceof StoreUnavailable ||
   error instanceof ViewsBehind;

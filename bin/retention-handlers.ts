@@ -62,6 +62,7 @@ export function applyRetentionPorts({
   const inExecutions = viewOf<ExecutionsDatabase>(kysely, executions);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
   const inRetention = viewOf<RetentionDatabase>(kysely, retention);
+  const find = current(findCandidate.bind(undefined, inRepositories));
   const findExecution = current(execution.bind(undefined, inExecutions));
   const removingSchedule = removeSchedule(ports);
   return {
@@ -69,7 +70,10 @@ export function applyRetentionPorts({
     startedAt: async (executionId) => (await findExecution(executionId))?.startedAt,
     repositoriesOf: current(listRepositoryNames.bind(undefined, inRepositories)),
     candidatesIn: current(listCandidates.bind(undefined, inRepositories)),
-    findCandidate: current(findCandidate.bind(undefined, inRepositories)),
+    async findCandidate(repository, digest) {
+      await views.reached(await log.head(), [pulls, repositories]);
+      return find(repository, digest);
+    },
     async immutableIn(repository) {
       const locks = await contents.tagLocks(repository);
       return (tag) => locks.forbid(tag, 'delete');

@@ -8,6 +8,6 @@ import type { TaskKey } from './stop-task.ts';
 export const beginTask =
   ({ record }: { readonly record: Recorder }) =>
   async (task: TaskKey, metadata: Metadata): Promise<Task> => {
-    const begun = decision(taskStream(task.taskId), taskDecider, { ...task, do: 'start' });
+    const begun = decision(taskStream(task.taskId), taskDecider, { ...task, do: 'start' }, 'last');
     return (await record(metadata, begun)).states[0];
   };

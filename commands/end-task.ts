@@ -18,7 +18,7 @@ export const endTask =
   ({ record }: { readonly record: Recorder }) =>
   async ({ status, result = {}, message = '', ...task }: EndTask, metadata: Metadata): Promise<bigint> => {
     const command = { ...task, do: 'finish', status, result, message: shortened(message) } as const;
-    return (await record(metadata, decision(taskStream(task.taskId), taskDecider, command))).position;
+    return (await record(metadata, decision(taskStream(task.taskId), taskDecider, command, 'last'))).position;
   };
 
 /** Records that an attempt has failed and that there will be another one. */
@@ -29,7 +29,7 @@ export const failAttempt =
     metadata: Metadata,
   ): Promise<bigint> => {
     const command = { ...task, do: 'fail', attempt, message: shortened(message) } as const;
-    return (await record(metadata, decision(taskStream(task.taskId), taskDecider, command))).position;
+    return (await record(metadata, decision(taskStream(task.taskId), taskDecider, command, 'last'))).position;
   };
 
 const shortened = (message: string): string => message.slice(0, maxMessage).toWellFormed();

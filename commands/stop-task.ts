@@ -12,6 +12,6 @@ export interface TaskKey {
 export const stopTask =
   ({ record }: { readonly record: Recorder }) =>
   async (task: TaskKey, metadata: Metadata): Promise<bigint> => {
-    const stopped = decision(taskStream(task.taskId), taskDecider, { ...task, do: 'stop' });
+    const stopped = decision(taskStream(task.taskId), taskDecider, { ...task, do: 'stop' }, 'last');
     return (await record(metadata, stopped)).position;
   };

@@ -1,16 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endTask } from '../commands/end-task.ts';
 import { startFired } from '../commands/fire-schedule.ts';
-import type { Recorder } from '../commands/record.ts';
+import { historyOf, type Recorder } from '../commands/record.ts';
 import { stopTask } from '../commands/stop-task.ts';
 import { type Catalogue, upcast } from '../domain/catalogue.ts';
 import type { RecordedEvent } from '../domain/event.ts';
 import type { ExecutionEvent } from '../domain/execution/events.ts';
 import { type JobKind, jobKinds } from '../domain/execution/kinds.ts';
-import type { ScheduleEvent } from '../domain/schedule/events.ts';
+import { type ScheduleEvent, scheduleStream } from '../domain/schedule/events.ts';
 import type { TaskEvent } from '../domain/task/events.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { JobQueue, QueuedJob } from '../infra/job-queue/port.ts';
 import type { Task } from '../projections/executions/queries.ts';
+import type { Schedule } from '../projections/schedules/queries.ts';
 import { metadataOfTask } from './run-task.ts';
 
 /** How many tasks are read, and added to the queue, at once. */
@@ -25,13 +27,18 @@ export interface EnqueuePorts {
   readonly catalogue: Catalogue;
   readonly record: Recorder;
   readonly queue: JobQueue;
-  /** Resolves when the view of executions shows the position. */
+  /** Resolves when the views of executions and of schedules show the position. */
   reached(position: bigint): Promise<void>;
   unfinishedTasks(of: {
     readonly executionId?: number;
     readonly after: number;
     readonly limit: number;
   }): Promise<readonly Task[]>;
+  /** Unfinished tasks that were asked to stop, or whose execution was. */
+  tasksToStop(page: { readonly after: number; readonly limit: number }): Promise<readonly Task[]>;
+  allSchedules(page: { readonly after: number; readonly limit: number }): Promise<readonly Schedule[]>;
+  /** Those of the executions that the view shows. */
+  knownExecutions(executionIds: readonly number[]): Promise<ReadonlySet<number>>;
 }
 
 type Heard = ExecutionEvent | TaskEvent | ScheduleEvent;
@@ -51,8 +58,8 @@ export const enqueueTasks =
   async (signal: AbortSignal): Promise<void> => {
     const { log, catalogue, record, queue } = ports;
     let position = await fillQueue();
-    let notedAt = performance.now();
-    let comparedAt = notedAt;
+    const startedAt = performance.now();
+    let notedAt = startedAt;
     const tending = new AbortController();
     const over = AbortSignal.any([signal, tending.signal]);
     const tended = tend();
@@ -62,7 +69,8 @@ export const enqueueTasks =
         for (const event of concerning)
           await hear(upcast(catalogue, event) as unknown as RecordedEvent<Heard>);
         position = events.at(-1)?.position ?? position;
-        if (concerning.length > 0) await note();
+        // Whoever called begins again, and fills the queue.
+        if (concerning.length > 0 && !(await note())) return;
       }
     } finally {
       tending.abort();
@@ -74,10 +82,31 @@ export const enqueueTasks =
       const noted = await queue.position();
       const head = await log.head();
       await ports.reached(head);
-      for await (const tasks of pages({})) await queue.add(tasks.flatMap(jobOf));
+      if (noted === undefined) await startLost();
+      for await (const tasks of pagesBy(ports.tasksToStop)) for (const task of tasks) await stop(task);
+      for await (const tasks of pagesBy(ports.unfinishedTasks)) await queue.add(tasks.flatMap(jobOf));
       const start = noted !== undefined && noted < head ? noted : head;
       await queue.setPosition(start);
       return start;
+    }
+
+    /** Starts what a schedule has fired for, where who fired it died before that, and nothing says how far was heard. */
+    async function startLost(): Promise<void> {
+      for (let after = 0; ; ) {
+        const page = await ports.allSchedules({ after, limit: pageSize });
+        const fired = page.flatMap(({ executionId }) => executionId ?? []);
+        const known = await ports.knownExecutions(fired);
+        for (const { kind, vendorId, executionId } of page) {
+          if (executionId === undefined || known.has(executionId)) continue;
+          const history = await historyOf<ScheduleEvent>(log, catalogue, scheduleStream(kind, vendorId));
+          for (const { type, data } of history)
+            if (type === 'ScheduleFired' && data.executionId === executionId)
+              await startFired({ record })(data, metadataOfTask(data));
+        }
+        const last = page.at(-1);
+        if (last === undefined || page.length < pageSize) return;
+        after = last.scheduleId;
+      }
     }
 
     async function hear(event: RecordedEvent<Heard>): Promise<void> {
@@ -89,7 +118,9 @@ export const enqueueTasks =
         case 'ExecutionStopRequested':
           // The view must show all of its tasks.
           await ports.reached(event.position);
-          for await (const tasks of pages({ executionId: event.data.executionId }))
+          for await (const tasks of pagesBy((page) =>
+            ports.unfinishedTasks({ ...page, executionId: event.data.executionId }),
+          ))
             for (const task of tasks) await stopTask({ record })(task, event.metadata);
           return;
         case 'TaskStopRequested':
@@ -102,12 +133,27 @@ export const enqueueTasks =
 
     async function askToStop({ taskId, executionId }: TaskEvent['data']): Promise<void> {
       const [task] = await ports.unfinishedTasks({ executionId, after: taskId - 1, limit: 1 });
-      if (task?.taskId === taskId) await queue.askToStop([task.jobId]);
+      if (task?.taskId === taskId) await endOrAsk(task);
     }
 
-    async function* pages(of: { readonly executionId?: number }): AsyncGenerator<readonly Task[]> {
+    async function stop(task: Task): Promise<void> {
+      await stopTask({ record })(task, metadataOfTask(task));
+      await endOrAsk(task);
+    }
+
+    /** What was begun and given back, or whose worker was lost, waits again: nobody is there to end it. */
+    async function endOrAsk({ taskId, executionId, jobId }: Task): Promise<void> {
+      if ((await queue.askToStop([jobId])).length > 0) return;
+      // Who takes it from now on finds that it is to stop, and this changes nothing then.
+      const stopped = { taskId, executionId, status: 'Stopped', message: 'stopped' } as const;
+      await endTask({ record })(stopped, metadataOfTask({ executionId }));
+    }
+
+    async function* pagesBy(
+      read: (page: { readonly after: number; readonly limit: number }) => Promise<readonly Task[]>,
+    ): AsyncGenerator<readonly Task[]> {
       for (let after = 0; ; ) {
-        const tasks = await ports.unfinishedTasks({ ...of, after, limit: pageSize });
+        const tasks = await read({ after, limit: pageSize });
         if (tasks.length > 0) yield tasks;
         const last = tasks.at(-1);
         if (last === undefined || tasks.length < pageSize) return;
@@ -115,9 +161,10 @@ export const enqueueTasks =
       }
     }
 
-    async function note(): Promise<void> {
-      await queue.setPosition(position);
+    /** False where the queue was lost: no position may say then that it is filled. */
+    async function note(): Promise<boolean> {
       notedAt = performance.now();
+      return queue.movePosition(position);
     }
 
     /** Notices that the queue was dropped, and writes down how far it is where nothing else makes it. */
@@ -125,13 +172,9 @@ export const enqueueTasks =
       while (!over.aborted) {
         await sleep(1000, undefined, { signal: over, ref: false }).catch(() => undefined);
         if (over.aborted || performance.now() - notedAt < noteEveryMs) continue;
-        const isLost = (await queue.position().catch(() => 0n)) === undefined;
-        if (isLost || performance.now() - comparedAt > compareEveryMs) {
-          comparedAt = performance.now();
-          // Whoever called begins again, and fills the queue.
-          return tending.abort();
-        }
-        await note().catch(() => undefined);
+        const isThere = await note().catch(() => true);
+        // Whoever called begins again, and fills the queue.
+        if (!isThere || performance.now() - startedAt > compareEveryMs) return tending.abort();
       }
     }
   };

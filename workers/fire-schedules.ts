@@ -10,12 +10,15 @@ const tickMs = 1000;
 /** How often the schedules are read again; what is set is due in a minute at the earliest. */
 const readEveryMs = 10_000;
 const pageSize = 1000;
+const aheadMs = 24 * 60 * 60_000;
 
 export interface FireSchedulesPorts extends ExecutionPorts {
   allSchedules(page: { readonly after: number; readonly limit: number }): Promise<readonly Schedule[]>;
   findExecution(executionId: number): Promise<Execution | undefined>;
   pausedKinds(): Promise<ReadonlySet<string>>;
   now(): Date;
+  /** A schedule has fired by a clock that was more than a day ahead, and is not due until then; told once. */
+  onAhead(schedule: Schedule): void;
   /** A schedule could not be fired; it is tried again. */
   onOutage(error: unknown): void;
 }
@@ -28,6 +31,7 @@ export const fireSchedules =
   (ports: FireSchedulesPorts) =>
   async (signal: AbortSignal): Promise<void> => {
     let schedules: readonly Schedule[] = [];
+    let told: ReadonlySet<number> = new Set();
     let readAt = Number.NEGATIVE_INFINITY;
     while (!signal.aborted) {
       try {
@@ -43,14 +47,22 @@ export const fireSchedules =
       if (performance.now() - readAt > readEveryMs) {
         schedules = await readAll();
         readAt = performance.now();
+        tellAhead();
       }
       const due = schedules.filter((schedule) => dueAt(schedule) !== undefined);
       if (due.length === 0) return;
+      if ((await ports.pausedKinds()).has('SCHEDULER')) return;
       // By now it may have another cron, or be done by another process.
       schedules = await readAll();
-      if ((await ports.pausedKinds()).has('SCHEDULER')) return;
       for (const schedule of schedules) await fire(schedule);
       readAt = Number.NEGATIVE_INFINITY;
+    }
+
+    function tellAhead(): void {
+      const isAhead = ({ doneUpTo }: Schedule) => doneUpTo.getTime() - ports.now().getTime() > aheadMs;
+      const ahead = schedules.filter(isAhead);
+      for (const schedule of ahead) if (!told.has(schedule.scheduleId)) ports.onAhead(schedule);
+      told = new Set(ahead.map(({ scheduleId }) => scheduleId));
     }
 
     async function fire(schedule: Schedule): Promise<void> {

@@ -1,8 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { beginTask } from '../commands/begin-task.ts';
 import { type EndTask, endTask, failAttempt } from '../commands/end-task.ts';
 import type { Recorder } from '../commands/record.ts';
+import { stopTask } from '../commands/stop-task.ts';
 import type { Metadata } from '../domain/event.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { JobJournal } from '../infra/job-journal/port.ts';
@@ -14,14 +14,17 @@ export interface RunTaskPorts {
   readonly record: Recorder;
   readonly queue: Pick<JobQueue, 'done' | 'failed' | 'giveBack'>;
   readonly journal: JobJournal;
+  /** Whether the execution was asked to stop, as far as the view shows. */
+  isToStop(executionId: number): Promise<boolean>;
   /** Whether an error says no more than that an engine is away for now. */
-  isOutage(error: unknown): boolean;
+  isOutage(error: unknown, job: TakenJob): boolean;
   /** Is told of what a handler threw that no refusal explains. */
   onFailure(error: unknown, job: TakenJob): void;
 }
 
-/** Before a job is begun again that found an engine away, in milliseconds. */
-const outagePauseMs = 5000;
+/** Before a job is begun again that found an engine away, in seconds; longer each time, up to the longest. */
+const outagePauseSeconds = 5;
+const longestPauseSeconds = 300;
 
 /** Why a job has to end: somebody asked for that, or its worker ends or has lost the job. */
 export type Ending = 'stopped' | 'worker-ends';
@@ -38,7 +41,7 @@ export const metadataOfTask = ({ executionId }: { readonly executionId: number }
  * @param ending is aborted, with an `Ending` as the reason, when it has to end.
  */
 export const runTask =
-  ({ record, queue, journal, isOutage, onFailure }: RunTaskPorts) =>
+  ({ record, queue, journal, isToStop, isOutage, onFailure }: RunTaskPorts) =>
   async (handler: AnyJobHandler, job: TakenJob, ending: AbortSignal): Promise<void> => {
     const { kind, taskId, executionId, jobId, vendorId } = job;
     const which = { taskId, executionId };
@@ -46,6 +49,8 @@ export const runTask =
     const end = (outcome: Omit<EndTask, 'taskId' | 'executionId'>) =>
       endTask({ record })({ ...which, ...outcome }, metadata);
 
+    // Its tasks are stopped one after the other, which this one may be before.
+    if (await isToStop(executionId)) await stopTask({ record })(which, metadata);
     const { finished, stopRequested, attempts } = await beginTask({ record })(which, metadata);
     if (finished) return queue.done(job);
     if (stopRequested) {
@@ -66,7 +71,7 @@ export const runTask =
         await end({ status: 'Stopped', result: outcome.result, message: 'stopped' });
         return queue.done(job);
       case 'given-back':
-        return queue.giveBack(job);
+        return queue.giveBack(job, outcome.pauseSeconds);
       case 'failed': {
         const { message, isFinal } = outcome;
         if (isFinal) await end({ status: 'Error', message });
@@ -91,11 +96,11 @@ export const runTask =
         return isStopped() ? { way: 'stopped', result } : { way: 'given-back' };
       } catch (error) {
         if (ending.aborted) return isStopped() ? { way: 'stopped', result: {} } : { way: 'given-back' };
-        if (isOutage(error)) {
+        if (isOutage(error, job)) {
           // Nothing is wrong with the job, so that this does not count.
           notes.log(`it is begun again when that is over: ${messageOf(error)}`, 'warn');
-          await sleep(outagePauseMs, undefined, { signal: ending }).catch(() => undefined);
-          return { way: 'given-back' };
+          const pauseSeconds = Math.min(outagePauseSeconds * 2 ** job.turn, longestPauseSeconds);
+          return { way: 'given-back', pauseSeconds };
         }
         const isPermanent = error instanceof PermanentFailure || error instanceof Refusal;
         if (!isPermanent) onFailure(error, job);
@@ -110,7 +115,7 @@ export const runTask =
 
 type Outcome =
   | { readonly way: 'done' | 'stopped'; readonly result: JobResult }
-  | { readonly way: 'given-back' }
+  | { readonly way: 'given-back'; readonly pauseSeconds?: number }
   | { readonly way: 'failed'; readonly message: string; readonly isFinal: boolean };
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

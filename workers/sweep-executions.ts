@@ -7,8 +7,9 @@ import { metadataOfTask } from './run-task.ts';
 
 /** How many executions of one kind for one policy or the like are listed, beside those that have not ended. */
 export const keptExecutions = 50;
-/** So many go with one event. */
+/** So many go with one event, of as many as are found at once: to find them, all that are listed are read. */
 const atOnce = 200;
+const foundAtOnce = 20_000;
 
 export interface SweepExecutionsPorts {
   readonly record: Recorder;
@@ -34,9 +35,12 @@ export const sweepExecutions = ({
 
   async run({ taskId, executionId, parameters: { keep } }, { stopping, log, progress }) {
     let swept = 0;
+    let found: readonly number[] = [];
     while (!stopping.aborted) {
-      const executionIds = await sweepable(keep, atOnce);
-      if (executionIds.length === 0) break;
+      if (found.length === 0) found = await sweepable(keep, foundAtOnce);
+      if (found.length === 0) break;
+      const executionIds = found.slice(0, atOnce);
+      found = found.slice(atOnce);
       // First what no event takes away, so that nothing of it is left when this is interrupted.
       await journal.forget(await taskIdsOf(executionIds));
       const event = { type: 'ExecutionsSwept', data: { taskId, executionIds } } as const;

@@ -33,7 +33,10 @@ export interface WorkPorts {
 }
 
 export interface Working {
-  /** Tells the jobs to end, waits for them for a bounded time, and gives back what has not ended. */
+  /**
+   * Tells the jobs to end, and waits for them for a bounded time. Of what has not ended by then the lock is held on until
+   * it has, or the process ends, so that nobody begins it beside.
+   */
   stop(): Promise<void>;
 }
 
@@ -60,7 +63,7 @@ export function keepWorking(ports: WorkPorts): Working {
   }
 
   async function workAs(workerId: string, lost: AbortSignal): Promise<void> {
-    const running = new Map<string, { readonly ending: AbortController; readonly ended: Promise<void> }>();
+    const running = new Map<string, RunningJob>();
     const over = AbortSignal.any([closing.signal, lost]);
     let wake = Promise.withResolvers<void>();
     /** The kinds of which there may be more. */
@@ -87,6 +90,7 @@ export function keepWorking(ports: WorkPorts): Working {
       await endAll();
     }
     if (lost.aborted) throw lost.reason;
+    await allEnded();
     await queue.leave(workerId);
 
     function lookAgain(): void {
@@ -98,11 +102,22 @@ export function keepWorking(ports: WorkPorts): Working {
     async function look(): Promise<void> {
       lookAt = performance.now() + pollMs;
       await queue.enter({ ...ports, workerId });
-      if (running.size > 0)
-        for (const jobId of await queue.toStop(workerId))
-          running.get(jobId)?.ending.abort('stopped' satisfies Ending);
+      await compareHolds();
       paused = await ports.pausedKinds();
       for (const handler of handlers) more.add(handler);
+    }
+
+    async function compareHolds(): Promise<void> {
+      const before = new Map(running);
+      const held = new Map((await queue.held(workerId)).map((hold) => [hold.jobId, hold]));
+      for (const hold of held.values()) {
+        if (hold.toStop) running.get(hold.jobId)?.ending.abort('stopped' satisfies Ending);
+        // It was handed out with an answer that was lost: nobody would do it for as long as this worker lives.
+        if (running.get(hold.jobId)?.turn !== hold.turn) await queue.giveBack(hold);
+      }
+      // The queue was lost, or took this worker for lost: others get the job, if they do not have it.
+      for (const [jobId, { turn, ending }] of before)
+        if (held.get(jobId)?.turn !== turn) ending.abort('worker-ends' satisfies Ending);
     }
 
     async function takeJobs(): Promise<void> {
@@ -127,9 +142,11 @@ export function keepWorking(ports: WorkPorts): Working {
         .catch((error: unknown) => answerLater(job, error))
         .finally(() => {
           running.delete(job.jobId);
+          // Of what is done one after the other, the next one was held back by this one.
+          more.add(handler);
           wake.resolve();
         });
-      running.set(job.jobId, { ending, ended });
+      running.set(job.jobId, { turn: job.turn, ending, ended });
     }
 
     async function answerLater(job: TakenJob, error: unknown): Promise<void> {
@@ -148,17 +165,26 @@ export function keepWorking(ports: WorkPorts): Working {
 
     async function endAll(): Promise<void> {
       for (const { ending } of running.values()) ending.abort('worker-ends' satisfies Ending);
-      const all = Promise.all([...running.values()].map(({ ended }) => ended));
-      await Promise.race([all, sleep(endingMs, undefined, { ref: false })]);
+      await Promise.race([allEnded(), sleep(endingMs, undefined, { ref: false })]);
+    }
+
+    async function allEnded(): Promise<void> {
+      await Promise.all([...running.values()].map(({ ended }) => ended));
     }
   }
 
   return {
     async stop() {
       closing.abort();
-      await working;
+      await Promise.race([working, sleep(endingMs, undefined, { ref: false })]);
     },
   };
+}
+
+interface RunningJob {
+  readonly turn: number;
+  readonly ending: AbortController;
+  readonly ended: Promise<void>;
 }
 
 /** The kinds of work that `handlers` can do. */

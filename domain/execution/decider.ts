@@ -41,9 +41,10 @@ export const executionDecider: Decider<Execution | null, ExecutionCommand, Execu
     }
     if (execution === null) throw new Refusal({ kind: 'execution-unknown', executionId });
     const { kind, vendorId, stopRequested, keys } = execution;
-    if (stopRequested) return [];
     const which = { executionId, kind, vendorId };
+    // Each time that it is asked: what an earlier stop has left is gone on with.
     if (command.do === 'stop') return [{ type: 'ExecutionStopRequested', data: which }];
+    if (stopRequested) return [];
     return requested(
       which,
       command.tasks.filter(({ key }) => !keys.has(key)),

@@ -31,7 +31,10 @@ export interface Task {
   readonly finished: boolean;
 }
 
-/** A task is begun as often as need be, and ends once. Nothing here says that it was asked for: its execution does. */
+/**
+ * A task is begun as often as need be, and ends once. Nothing here says that it was asked for: its execution does. The last
+ * event says all that counts, so that no more is read of a task that an outage makes begin again and again.
+ */
 export const taskDecider: Decider<Task, TaskCommand, TaskEvent> = {
   initial: { attempts: 0, running: false, stopRequested: false, finished: false },
 
@@ -43,7 +46,10 @@ export const taskDecider: Decider<Task, TaskCommand, TaskEvent> = {
         return stopRequested ? [] : [{ type: 'TaskStarted', data: { ...which, attempt: attempts + 1 } }];
       case 'fail': {
         const { attempt, message } = command;
-        if (!running || attempt !== attempts) return [];
+        if (!running) return [];
+        // There is no next attempt.
+        if (stopRequested) return [ended(which, 'Stopped', {}, message)];
+        if (attempt !== attempts) return [];
         return [{ type: 'TaskAttemptFailed', data: { ...which, attempt, message } }];
       }
       case 'stop':
@@ -61,9 +67,10 @@ export const taskDecider: Decider<Task, TaskCommand, TaskEvent> = {
       case 'TaskStarted':
         return { ...task, attempts: event.data.attempt, running: true };
       case 'TaskAttemptFailed':
-        return { ...task, running: false };
+        return { ...task, attempts: event.data.attempt, running: false };
       case 'TaskStopRequested':
-        return { ...task, stopRequested: true };
+        // Of a task that does not run it is not asked.
+        return { ...task, running: true, stopRequested: true };
       case 'TaskFinished':
         return { ...task, running: false, finished: true };
     }

@@ -201,9 +201,11 @@ export function jobServiceRoutes(api: FastifyInstance, jobs: JobPorts, access: A
     for (const kind of kinds)
       for (let after = 0; ; ) {
         const tasks = await jobs.unfinishedTasks({ kind, after, limit: pageSize });
+        // What was begun and given back, or whose worker was lost, is shown as running and waits.
+        const held = new Set((await jobs.queue.leases()).map(({ jobId }) => jobId));
         await stop(
           asker,
-          tasks.filter(({ status }) => status !== 'Running'),
+          tasks.filter(({ status, jobId }) => status !== 'Running' || !held.has(jobId)),
         );
         const last = tasks.at(-1);
         if (last === undefined || tasks.length < pageSize) break;

@@ -38,6 +38,8 @@ const lookMs = 2000;
 const askAgainMs = 30_000;
 const heartbeatMs = 15_000;
 const linesAtOnce = 100;
+/** How long who watches may not read, in milliseconds. */
+const maxHeldUpMs = 30_000;
 
 /** 200 with a stream of server-sent events. */
 const streams: AnswerForm<AsyncIterable<string>> = {
@@ -122,13 +124,27 @@ export function jobRoutes(api: FastifyInstance, jobs: JobPorts, access: Access):
     watchers += 1;
     let wake = Promise.withResolvers<void>();
     const gone = new AbortController();
-    request.raw.socket.once('close', () => gone.abort());
+    const { socket } = request.raw;
+    const onClose = () => gone.abort();
+    socket.once('close', onClose);
     gone.signal.addEventListener('abort', () => wake.resolve(), { once: true });
     let unheard: (() => void) | undefined;
+    let handedAt: number | undefined;
+    // Who does not read keeps neither its place nor its rights: it goes on after the last line when it comes again.
+    const watchdog = setInterval(() => {
+      if (handedAt !== undefined && performance.now() - handedAt > maxHeldUpMs) socket.destroy();
+    }, lookMs).unref();
     try {
       unheard = await hear(first.taskId, () => wake.resolve());
-      yield* told();
+      for await (const event of told()) {
+        handedAt = performance.now();
+        yield event;
+        handedAt = undefined;
+      }
     } finally {
+      clearInterval(watchdog);
+      // The connection may have other requests.
+      socket.off('close', onClose);
       unheard?.();
       watchers -= 1;
     }
@@ -148,6 +164,7 @@ export function jobRoutes(api: FastifyInstance, jobs: JobPorts, access: Access):
             line = each.line;
             yield eventOf('log', shownLine(each), line);
           }
+          if (!(await stillMayNow())) return;
           if (lines.length < linesAtOnce) break;
           toldAt = performance.now();
         }
@@ -165,11 +182,13 @@ export function jobRoutes(api: FastifyInstance, jobs: JobPorts, access: Access):
           yield ': still here\n\n';
           toldAt = performance.now();
         }
-        if (performance.now() - askedAt > askAgainMs) {
-          askedAt = performance.now();
-          if (!(await stillMay(request))) return;
-        }
         await Promise.race([wake.promise, sleep(lookMs, undefined, { ref: false })]);
+      }
+
+      async function stillMayNow(): Promise<boolean> {
+        if (performance.now() - askedAt <= askAgainMs) return true;
+        askedAt = performance.now();
+        return stillMay(request);
       }
     }
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { WebhookForm } from '../../commands/create-webhook-policy.ts';
 import type { WebhookTarget } from '../../commands/webhook-targets.ts';
+import { schemeOf, webhookUrl } from '../../domain/webhook/address.ts';
 import {
   notifyTypes,
   payloadFormats,
@@ -45,7 +46,6 @@ type SentTarget = NonNullable<Sent['targets']>[number];
 const maxName = 255;
 const maxDescription = 1024;
 const maxTargets = 20;
-const maxAddress = 2048;
 const maxHeader = 4096;
 
 /** Control characters and halves of surrogate pairs, which no one can see or write. */
@@ -106,16 +106,16 @@ function formatOf(
   return format;
 }
 
-/** As Harbor reads it: without a scheme it is of `http`. The refusal does not repeat it, since it may hold a secret. */
+/** The refusals do not repeat it, since it may hold a secret. */
 function requireAddress(address: string): void {
-  const written = address.trim();
-  if (written === '') throw badRequest('empty URL');
-  if (written.length > maxAddress || illegal.test(written) || /\s/.test(written))
-    throw badRequest(`the address of a target is a URL of at most ${maxAddress} characters`);
-  const url = URL.parse(written.includes('://') ? written : `http://${written}`);
-  if (url === null || url.hostname === '') throw badRequest('the address of a target is no URL');
-  if (!['http:', 'https:'].includes(url.protocol))
-    throw badRequest(`invalid scheme: ${url.protocol.replace(':', '')}`);
+  if (address.trim() === '') throw badRequest('empty URL');
+  const scheme = schemeOf(address);
+  if (scheme !== undefined && !['http', 'https'].includes(scheme))
+    throw badRequest(`invalid scheme: ${scheme.slice(0, 20)}`);
+  if (webhookUrl(address) === undefined)
+    throw badRequest(
+      'the address of a target is a URL of http or https without a user, of at most 2048 characters',
+    );
 }
 
 const target = z

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { isExceeded, type PushedContent } from '../../commands/keep-quotas.ts';
+import { type AnnouncedBlob, isExceeded, type PushedContent } from '../../commands/keep-quotas.ts';
 import type { StoreBlob } from '../../domain/blob/decider.ts';
 import { type Digest, isDigestAlgorithm } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
@@ -41,6 +41,8 @@ export interface UploadPorts extends MountPorts {
     metadata: Metadata,
     work: () => Promise<Result>,
   ): Promise<Result>;
+  /** @throws Refusal `quota-exceeded` where a blob of at least its size does not fit. */
+  requireRoom(blob: AnnouncedBlob, metadata: Metadata): Promise<void>;
   /** As `storeBlob`; undefined where the bytes were recorded before, and are not held any more or damaged. */
   recoverBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint | undefined>;
   /** Resolves when a read of blobs shows what was recorded up to the position. */
@@ -94,11 +96,38 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
   }
 
   /** Writes the request's body; where it does not fit, answers with where the upload ends, so that it can go on. */
-  async function append(request: FastifyRequest, { id, size }: Upload): Promise<number> {
+  async function append(
+    request: FastifyRequest,
+    permitted: Permitted,
+    { id, size }: Upload,
+    digest?: Digest,
+  ): Promise<number> {
     const { 'content-range': range, 'content-length': length } = request.headers;
     const start = readChunkStart(range, length, size);
     if (length === '0' && start === size) return size;
-    return store.appendToUpload(id, start, bodyStream(request));
+    try {
+      return await store.appendToUpload(id, start, await bodyWithinRoom(request, permitted, start, digest));
+    } catch (error) {
+      if (isExceeded(error)) await cancel(id);
+      throw error;
+    }
+  }
+
+  /**
+   * The body, as long as the project has room for as much as has come of the blob, so that a project that is full takes
+   * no bytes that it cannot keep. @throws Refusal `quota-exceeded`, also while it is read.
+   */
+  async function bodyWithinRoom(
+    request: FastifyRequest,
+    { repository, metadata }: Permitted,
+    start: number,
+    digest: Digest | undefined,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const check = (size: number) => ports.requireRoom({ repository, digest, size }, metadata);
+    const length = Number(request.headers['content-length'] ?? 0);
+    await check(start + length);
+    const body = bodyStream(request);
+    return length > 0 ? body : watched(body, start, check);
   }
 
   /**
@@ -230,7 +259,8 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     }
     if (digest === undefined) return open(reply, permitted);
     const claimed = readDigest(digest);
-    await record(permitted, await store.put(claimed, bodyStream(request)));
+    const body = await bodyWithinRoom(request, permitted, 0, claimed);
+    await record(permitted, await store.put(claimed, body));
     return created(reply, repository, claimed);
   }
   app.post<StartPath>('/v2/:name/blobs/uploads/', start);
@@ -247,7 +277,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const { repository } = permitted;
     const upload = await findOwn(request, permitted);
     try {
-      return answer(reply, 202, repository, upload.id, await append(request, upload));
+      return answer(reply, 202, repository, upload.id, await append(request, permitted, upload));
     } catch (error) {
       await tellEnd(reply, repository, upload.id, error);
       throw error;
@@ -267,7 +297,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const digest: Digest = readDigest(request.query.digest);
     const { id } = upload;
     try {
-      const size = await append(request, upload);
+      const size = await append(request, permitted, upload, digest);
       const closed = closeWithinQuota(request, permitted, { ...upload, size }, digest);
       // The first one keeps its place: the others fail at once.
       if (!closing.has(id)) closing.set(id, closed);
@@ -318,6 +348,27 @@ function requireAlgorithm(name: unknown): void {
 /** Refuses what other servers read as a list or a map, rather than take it for a request without a digest. */
 function requirePlain(query: object): void {
   if (Object.keys(query).some((name) => /^(?:digest|mount)\[/.test(name))) readDigest(undefined);
+}
+
+/** How many bytes pass between two checks. */
+const checkedBytes = 16 * 2 ** 20;
+
+/** The body, with a check of its size so far, `start` included, now and then. */
+async function* watched(
+  body: AsyncIterable<Uint8Array>,
+  start: number,
+  check: (size: number) => Promise<void>,
+): AsyncGenerator<Uint8Array, void> {
+  let size = start;
+  let checkAt = start + checkedBytes;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size >= checkAt) {
+      await check(size);
+      checkAt = size + checkedBytes;
+    }
+    yield chunk;
+  }
 }
 
 function placeHeaders(repository: string, id: string, size: number) {

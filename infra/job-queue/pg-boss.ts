@@ -4,7 +4,7 @@ import type { JobKind } from '../../domain/execution/kinds.ts';
 import type { Database } from '../database/connect.ts';
 import { isBeingBuilt } from '../database/projection.ts';
 import { leaseSchema } from './leases.ts';
-import type { JobQueue, Lease, QueuedJob, QueueSettings, TakenJob, WorkerProcess } from './port.ts';
+import type { Hold, JobQueue, Lease, QueuedJob, QueueSettings, TakenJob, WorkerProcess } from './port.ts';
 
 export interface QueueOptions {
   readonly database: Database;
@@ -132,9 +132,12 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
     };
   };
 
-  const turnOf = ({ jobId, turn }: TakenJob) => ({ id: jobId, retryCount: turn });
-  const release = (client: Client, { jobId, turn }: TakenJob) =>
-    client.query('DELETE FROM jobs.leases WHERE job_id = $1 AND turn = $2', [jobId, turn]);
+  const turnOf = ({ jobId, turn }: Hold) => ({ id: jobId, retryCount: turn });
+  /** Resolves to whether the worker still had it. */
+  const release = async (client: Client, { jobId, turn, workerId }: Hold): Promise<boolean> => {
+    const text = 'DELETE FROM jobs.leases WHERE job_id = $1 AND turn = $2 AND worker_id = $3';
+    return (await client.query(text, [jobId, turn, workerId])).rowCount === 1;
+  };
   const wake = (client: Client = pool) => client.query(`SELECT pg_notify($1, '')`, [channel]);
 
   return {
@@ -149,7 +152,7 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
       inTransaction(async (client, made) => {
         const db = asPgBoss(client);
         const fetched = await made.fetch<Payload>(kind, { batchSize: limit, includeMetadata: true, db });
-        const taken = fetched.map((job) => takenFrom(kind, job));
+        const taken = fetched.map((job) => takenFrom(kind, workerId, job));
         if (taken.length > 0)
           await client.query(
             `INSERT INTO jobs.leases (job_id, worker_id, kind, task_id, execution_id, turn)
@@ -174,19 +177,23 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
       }),
 
     failed: (job, message) =>
-      withBoss(async (made) => {
-        await made.fail(job.kind, [turnOf(job)], { message });
-        await release(pool, job);
+      inTransaction(async (client, made) => {
+        if (await release(client, job))
+          await made.fail(job.kind, [turnOf(job)], { message }, { db: asPgBoss(client) });
       }),
 
-    giveBack: (job) =>
-      inTransaction(async (client, made) => {
-        const db = asPgBoss(client);
+    giveBack: (hold, pauseSeconds = 0) =>
+      inTransaction(async (client) => {
         // It must still be this worker's: without that it would be handed out twice.
-        await made.deleteJob(job.kind, [turnOf(job)], { db });
-        await made.insert(job.kind, [inserted(job)], { db });
-        await release(client, job);
-        await wake(client);
+        if (!(await release(client, hold))) return;
+        // The next time has the next turn, and one more is allowed for this one; earlier failures stay counted.
+        await client.query(
+          `UPDATE ${schema}.job SET state = 'retry', retry_limit = retry_limit + 1,
+             start_after = now() + $4 * interval '1 second'
+           WHERE name = $1 AND id = $2::uuid AND retry_count = $3 AND state = 'active'`,
+          [hold.kind, hold.jobId, hold.turn, pauseSeconds],
+        );
+        if (pauseSeconds === 0) await wake(client);
       }),
 
     async takeDead(limit) {
@@ -199,16 +206,19 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
     },
 
     async askToStop(jobIds) {
-      await ask('UPDATE jobs.leases SET to_stop = true WHERE job_id = ANY ($1::text[])', [jobIds]);
-      await wake();
+      const { rows } = await ask<LeaseRow>(
+        'UPDATE jobs.leases SET to_stop = true WHERE job_id = ANY ($1::text[]) RETURNING job_id',
+        [jobIds],
+      );
+      if (rows.length > 0) await wake();
+      return rows.map(({ job_id }) => job_id);
     },
 
-    async toStop(workerId) {
-      const { rows } = await ask<{ job_id: string }>(
-        'SELECT job_id FROM jobs.leases WHERE worker_id = $1 AND to_stop',
-        [workerId],
-      );
-      return rows.map(({ job_id }) => job_id);
+    async held(workerId) {
+      const { rows } = await ask<LeaseRow>('SELECT * FROM jobs.leases WHERE worker_id = $1', [workerId]);
+      return rows.map(({ kind, job_id: jobId, turn, to_stop: toStop }) => ({
+        ...{ kind, jobId, workerId, turn, toStop },
+      }));
     },
 
     async enter({ workerId, host, pid, concurrency }) {
@@ -286,6 +296,11 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
       );
     },
 
+    async movePosition(position) {
+      const { rowCount } = await ask('UPDATE jobs.reactor SET position = $1', [position]);
+      return rowCount === 1;
+    },
+
     onWake: (onWake) => database.listen(channel, onWake),
 
     async close() {
@@ -301,6 +316,7 @@ interface LeaseRow {
   readonly task_id: number;
   readonly execution_id: number;
   readonly turn: number;
+  readonly to_stop: boolean;
   readonly begun_at: Date;
 }
 
@@ -313,9 +329,9 @@ interface WorkerRow {
   readonly heard_at: Date;
 }
 
-const takenFrom = (kind: JobKind, job: JobWithMetadata<Payload>): TakenJob => ({
+const takenFrom = (kind: JobKind, workerId: string, job: JobWithMetadata<Payload>): TakenJob => ({
   ...job.data,
-  kind,
+  ...{ kind, workerId },
   jobId: job.id,
   turn: job.retryCount,
   isLast: job.retryCount >= job.retryLimit,

@@ -22,10 +22,17 @@ export interface QueueSettings {
   readonly exclusive: boolean;
 }
 
-/** A job that a worker has, until it is done, has failed or the worker is lost. */
-export interface TakenJob extends QueuedJob {
-  /** Which time it was handed out: who answers for an earlier time changes nothing. */
+/** Which job a worker has, and what tells that from every other time that it was handed out. */
+export interface Hold {
+  readonly kind: JobKind;
+  readonly jobId: string;
+  readonly workerId: string;
+  /** Grows each time that it is handed out: who answers for an earlier time changes nothing. */
   readonly turn: number;
+}
+
+/** A job that a worker has, until it is done, has failed or the worker is lost. */
+export interface TakenJob extends QueuedJob, Hold {
   /** Whether it is not handed out again when it fails. */
   readonly isLast: boolean;
 }
@@ -82,17 +89,17 @@ export interface JobQueue {
   done(job: TakenJob): Promise<void>;
   /** The job is handed out again after a pause that grows with each time, or is dead. */
   failed(job: TakenJob, message: string): Promise<void>;
-  /** The job is handed out again at once, and this time does not count. */
-  giveBack(job: TakenJob): Promise<void>;
+  /** The job is handed out again after `pauseSeconds`, and this time does not count; nothing where the worker has lost it. */
+  giveBack(hold: Hold, pauseSeconds?: number): Promise<void>;
 
   takeDead(limit: number): Promise<readonly DeadJob[]>;
   /** Forgets a dead job. */
   bury(job: DeadJob): Promise<void>;
 
-  /** Who has the job is told to end it. */
-  askToStop(jobIds: readonly string[]): Promise<void>;
-  /** The jobs of the worker that are to end. */
-  toStop(workerId: string): Promise<readonly string[]>;
+  /** Who has the job is told to end it. Resolves to the jobs that somebody has. */
+  askToStop(jobIds: readonly string[]): Promise<readonly string[]>;
+  /** What the worker has, and which of it is to end. */
+  held(workerId: string): Promise<readonly (Hold & { readonly toStop: boolean })[]>;
 
   /** Makes a worker known, who holds a lock for as long as it lives; again and again, as a sign of life. */
   enter(worker: Omit<WorkerProcess, 'startedAt' | 'heardAt'>): Promise<void>;
@@ -108,6 +115,8 @@ export interface JobQueue {
   /** Up to which position of the log it was filled; undefined where it never was, or was lost. */
   position(): Promise<bigint | undefined>;
   setPosition(position: bigint): Promise<void>;
+  /** Moves a position that there is; false where it was lost, with all that was in the queue. */
+  movePosition(position: bigint): Promise<boolean>;
 
   /** Is called when there may be something to take, or a job that is to end. */
   onWake(wake: () => void): Promise<{ close(): Promise<void> }>;

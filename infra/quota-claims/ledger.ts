@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Refusal } from '../../domain/refusal.ts';
 import { LogUnavailable } from '../event-log/port.ts';
+import { foreseeRoom } from './foresight.ts';
 import {
   type Content,
   type Limit,
@@ -340,6 +341,8 @@ export function quotaLedger({ claims, limitOf, shown, onError }: LedgerPorts): Q
         if (entry.users === 0) void settle(line, entry);
       }
     },
+
+    requireRoom: foreseeRoom({ claims, limitOf, shown }),
 
     async close() {
       closed = true;

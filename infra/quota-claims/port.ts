@@ -31,6 +31,12 @@ export interface QuotaClaims {
   /** Which of `contents` the project holds, which therefore add nothing to it. */
   held(project: string, contents: readonly Named[]): Promise<readonly Named[]>;
 
+  /** What the project holds in all, in bytes. */
+  used(project: string): Promise<number>;
+
+  /** Whether the project holds a blob of at least so many bytes. */
+  holdsAsLarge(project: string, bytes: number): Promise<boolean>;
+
   /** How long a claim counts that nobody keeps; milliseconds. */
   readonly lifeMs: number;
 }
@@ -67,6 +73,14 @@ export interface Content extends Named {
   readonly size: number;
 }
 
+/** A blob of which not all is known. */
+export interface Announced {
+  readonly project: string;
+  readonly digest: string | undefined;
+  /** What it has at least, in bytes. */
+  readonly size: number;
+}
+
 export interface Limit {
   readonly projectId: number;
   /** Bytes. */
@@ -85,6 +99,12 @@ export interface QuotaLedger {
     work: () => Promise<Result>,
     positionOf: (result: Result) => bigint | undefined,
   ): Promise<Result>;
+  /**
+   * Whether a blob of at least `size` bytes could be put into the project, to be asked before its bytes are taken. It
+   * claims nothing. Who does not know the digest yet may put in again what the project holds.
+   * @throws Refusal `quota-exceeded` where it is more by itself than what is left beside what the project holds.
+   */
+  requireRoom(content: Announced): Promise<void>;
   /** Gives back what nobody uses. */
   close(): Promise<void>;
 }

@@ -151,6 +151,21 @@ export function postgresClaims(
         ]);
       }),
 
+    async used(project) {
+      const { rows } = await pool.query<{ bytes: bigint }>(`SELECT bytes FROM ${usages} WHERE project = $1`, [
+        project,
+      ]);
+      return Number(rows[0]?.bytes ?? 0);
+    },
+
+    async holdsAsLarge(project, bytes) {
+      const { rows } = await pool.query<{ held: boolean }>(
+        `SELECT EXISTS (SELECT FROM ${shares} WHERE project = $1 AND kind = 'blob' AND size >= $2) AS held`,
+        [project, bytes],
+      );
+      return rows[0]?.held ?? false;
+    },
+
     async held(project, contents) {
       const { rows } = await pool.query<{ kind: 'blob' | 'manifest'; digest: string }>(
         `SELECT kind, digest FROM ${shares} WHERE project = $1 AND (kind, digest) IN (

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { AuditPurgeEvent } from '../../domain/audit/events.ts';
+import type { AuditPurgeEvent, AuditSettingsEvent } from '../../domain/audit/events.ts';
 import { type AuditType, typesIn } from '../../domain/audit/types.ts';
 import type { ConfigurationEvent } from '../../domain/configuration/events.ts';
 import type { RecordedEvent } from '../../domain/event.ts';
@@ -26,10 +26,12 @@ export interface AuditDatabase {
   /** The projects that there are. */
   projects: { name: string; project_id: number };
   /** What is not written, by the setting that says so; `*` for everything. */
-  disabled: { setting: string; type: string };
+  disabled: { setting: string; is_pinned: boolean; type: string };
+  /** The settings of which the deployment says what they are; what is set of them does not count. */
+  pinned: { setting: string };
 }
 
-type Event = ToldEvent | AuditPurgeEvent;
+type Event = ToldEvent | AuditPurgeEvent | AuditSettingsEvent;
 
 /**
  * Who did what, as Harbor's audit log tells it: one row for each request that changed something, for each pull, login
@@ -67,6 +69,7 @@ export const audit: Projection<Event> = {
     'LoggedOut',
     'ChangeRefused',
     'AuditLogPurged',
+    'AuditSettingsPinned',
   ],
 
   async create(db) {
@@ -117,8 +120,13 @@ export const audit: Projection<Event> = {
     await db.schema
       .createTable('disabled')
       .addColumn('setting', text, (column) => column.notNull())
+      .addColumn('is_pinned', 'boolean', (column) => column.notNull())
       .addColumn('type', text, (column) => column.notNull())
-      .addPrimaryKeyConstraint('disabled_key', ['setting', 'type'])
+      .addPrimaryKeyConstraint('disabled_key', ['setting', 'is_pinned', 'type'])
+      .execute();
+    await db.schema
+      .createTable('pinned')
+      .addColumn('setting', text, (column) => column.primaryKey())
       .execute();
   },
 
@@ -135,18 +143,20 @@ const applyRun = {
     await applyEntries(tables, run);
     await applySettings(tables, run);
   },
+  pins: applyPins,
   purges: applyPurges,
 } as const;
+
+const runKinds: Readonly<Partial<Record<Event['type'], keyof typeof applyRun>>> = {
+  AuditLogPurged: 'purges',
+  AuditSettingsPinned: 'pins',
+  ConfigurationChanged: 'configurations',
+};
 
 function runsOf(events: readonly RecordedEvent<Event>[]) {
   const runs: { readonly kind: keyof typeof applyRun; readonly run: RecordedEvent<Event>[] }[] = [];
   for (const event of events) {
-    const kind =
-      event.type === 'AuditLogPurged'
-        ? 'purges'
-        : event.type === 'ConfigurationChanged'
-          ? 'configurations'
-          : 'entries';
+    const kind = runKinds[event.type] ?? 'entries';
     const last = runs.at(-1);
     if (last?.kind === kind && kind !== 'configurations') last.run.push(event);
     else runs.push({ kind, run: [event] });
@@ -185,7 +195,9 @@ async function applyEntries(tables: ViewTables, events: readonly RecordedEvent<T
         SELECT at, id, type, coalesce(given.project_id, p.project_id), username, is_robot, resource, description,
           succeeded, replaceable
         FROM ${own.rows(rows, given)} LEFT JOIN ${own.table('projects')} p ON p.name = given.project
-        WHERE NOT EXISTS (SELECT FROM ${own.table('disabled')} d WHERE d.type IN (given.type, '*'))`,
+        WHERE NOT EXISTS (
+          SELECT FROM ${own.table('disabled')} d WHERE d.type IN (given.type, '*')
+            AND (d.is_pinned OR d.setting NOT IN (SELECT setting FROM ${own.table('pinned')})))`,
     );
   await tables.applyChanges(
     'projects',
@@ -292,17 +304,33 @@ async function applySettings(
     const changed = Object.keys(leftOut).filter((setting) => Object.hasOwn(data.items, setting));
     await tables.remove(
       'disabled',
-      ['setting'],
-      changed.map((setting) => ({ setting })),
+      ['setting', 'is_pinned'],
+      changed.map((setting) => ({ setting, is_pinned: false })),
     );
-    await tables.write(
-      'disabled',
-      ['setting', 'type'],
-      changed.flatMap((setting) =>
-        (leftOut[setting]?.(data.items[setting]) ?? []).map((type) => ({ setting, type })),
-      ),
-    );
+    await tables.write('disabled', disabledKey, disabledBy(data.items, false));
   }
+}
+
+const disabledKey = ['setting', 'is_pinned', 'type'];
+const disabledBy = (settings: Readonly<Record<string, unknown>>, is_pinned: boolean) =>
+  Object.entries(settings).flatMap(([setting, value]) =>
+    (leftOut[setting]?.(value) ?? []).map((type) => ({ setting, is_pinned, type })),
+  );
+
+/** The last says all. */
+async function applyPins(
+  tables: ViewTables,
+  events: readonly RecordedEvent<AuditSettingsEvent>[],
+): Promise<void> {
+  const items = events.at(-1)?.data.items ?? {};
+  await tables.remove('disabled', ['is_pinned'], [{ is_pinned: true }]);
+  await tables.run((own) => sql`DELETE FROM ${own.table('pinned')}`);
+  await tables.write(
+    'pinned',
+    ['setting'],
+    Object.keys(items).map((setting) => ({ setting })),
+  );
+  await tables.write('disabled', disabledKey, disabledBy(items, true));
 }
 
 async function applyPurges(
@@ -319,7 +347,3 @@ async function applyPurges(
       WHERE e.type = given.type AND e.at >= given.low AND e.at < given.high`,
   );
 }
-
-/** What the settings leave out altogether, for who has them from elsewhere than the log. */
-export const typesLeftOut = (settings: Readonly<Record<string, unknown>>): readonly string[] =>
-  Object.entries(leftOut).flatMap(([name, of]) => of(settings[name]));

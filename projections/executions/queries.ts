@@ -195,6 +195,49 @@ export async function unfinishedTasks(
   return (await query.execute()).map(taskIn);
 }
 
+/** Unfinished tasks that were asked to stop, or whose execution was, in the order of their numbers. */
+export async function tasksToStop(
+  db: Kysely<ExecutionsDatabase>,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<readonly Task[]> {
+  const rows = await db
+    .selectFrom('tasks')
+    .innerJoin('executions', 'executions.execution_id', 'tasks.execution_id')
+    .selectAll('tasks')
+    .where('tasks.ended_at', 'is', null)
+    .where('tasks.task_id', '>', after)
+    .where(({ or, eb }) =>
+      or([eb('tasks.stop_requested', '=', true), eb('executions.stop_requested', '=', true)]),
+    )
+    .orderBy('tasks.task_id')
+    .limit(limit)
+    .execute();
+  return rows.map(taskIn);
+}
+
+/** Whether the execution was asked to stop. */
+export async function isToStop(db: Kysely<ExecutionsDatabase>, executionId: number): Promise<boolean> {
+  const row = await db
+    .selectFrom('executions')
+    .select('stop_requested')
+    .where('execution_id', '=', executionId)
+    .executeTakeFirst();
+  return row?.stop_requested === true;
+}
+
+/** Those of `executionIds` that there are. */
+export async function knownExecutions(
+  db: Kysely<ExecutionsDatabase>,
+  executionIds: readonly number[],
+): Promise<ReadonlySet<number>> {
+  const rows = await db
+    .selectFrom('executions')
+    .select('execution_id')
+    .where('execution_id', '=', sql<number>`ANY (${[...executionIds]}::int[])`)
+    .execute();
+  return new Set(rows.map(({ execution_id }) => execution_id));
+}
+
 export interface QueueLength {
   readonly kind: JobKind;
   /** How many tasks wait, also for another attempt; at most `maxRows`. */

@@ -146,6 +146,28 @@ test('audit: each setting leaves out what it says, from its change on and until 
   assert.equal(rows.entries?.filter(({ type }) => type === 'update_configuration').length, 3);
 });
 
+test('audit: what the deployment pins counts, whatever is set, until it pins it no more', async (t) => {
+  const pinnedTo = (items: object): DomainEvent => ({ type: 'AuditSettingsPinned', data: { items } });
+  const rows = await rowsAfter(await startSetting(t), audit, [
+    projectIs('ProjectCreated', 1),
+    configured({ pull_audit_log_disable: true }),
+    pulled('a/set', 1, 1),
+    pinnedTo({ pull_audit_log_disable: false, disabled_audit_log_event_types: 'delete_repository' }),
+    pulled('a/pinned', 1, 2),
+    repositoryDeleted('a/pinned'),
+    configured({ pull_audit_log_disable: true, disabled_audit_log_event_types: '' }),
+    pulled('a/set-again', 1, 3),
+    repositoryDeleted('a/set-again'),
+    pinnedTo({}),
+    pulled('a/free', 1, 4),
+    repositoryDeleted('a/free'),
+  ]);
+  assert.deepEqual(
+    told(rows)?.flatMap(([type, resource]) => (type === 'update_configuration' ? [] : [resource])),
+    ['a', 'a/pinned:v1', 'a/set-again:v1', 'a/free'],
+  );
+});
+
 test('audit: a purge takes the rows of before, of its types and its time', async (t) => {
   const purged = (type: string, from: number | null, until: number): DomainEvent => ({
     type: 'AuditLogPurged',

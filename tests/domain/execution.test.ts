@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { executionDecider } from '../../domain/execution/decider.ts';
 import type { ExecutionEvent, RequestedTask } from '../../domain/execution/events.ts';
@@ -41,10 +42,10 @@ test('tasks are added that it does not have yet, and none when it is to stop', (
   given(executionDecider, started, stopRequested).when(command).then();
 });
 
-test('an execution is asked to stop once, where there is one', () => {
+test('an execution is asked to stop as often as somebody asks, where there is one', () => {
   const command = { do: 'stop', executionId: 17 } as const;
   given(executionDecider, started).when(command).then(stopRequested);
-  given(executionDecider, started, stopRequested).when(command).then();
+  given(executionDecider, started, stopRequested).when(command).then(stopRequested);
   given(executionDecider).when(command).thenRefused({ kind: 'execution-unknown', executionId: 17 });
 });
 
@@ -102,4 +103,32 @@ test('a task that waits is stopped at once, and one that runs is asked to end', 
   given<Task, Parameters<typeof taskDecider.decide>[1], TaskEvent>(taskDecider, begun(1), toStop)
     .when({ do: 'start', ...of })
     .then();
+});
+
+test('what is to stop has no next attempt, and is stopped where this one fails', () => {
+  given(taskDecider, begun(1), toStop)
+    .when({ do: 'fail', ...of, attempt: 1, message: 'away' })
+    .then(finished('Stopped', 'away'));
+});
+
+test('the last event of a task says all that counts', () => {
+  const histories: TaskEvent[][] = [
+    [begun(1), begun(2)],
+    [begun(1), begun(2), failed(2)],
+    [begun(1), begun(2), toStop],
+    [begun(1), failed(1), finished('Error')],
+  ];
+  for (const history of histories)
+    for (const command of [
+      { do: 'start', ...of },
+      { do: 'stop', ...of },
+      { do: 'fail', ...of, attempt: 2, message: 'away' },
+      finish,
+    ] as const) {
+      const { initial, evolve, decide } = taskDecider;
+      assert.deepEqual(
+        decide(history.slice(-1).reduce(evolve, initial), command),
+        decide(history.reduce(evolve, initial), command),
+      );
+    }
 });

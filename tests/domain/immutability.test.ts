@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ImmutableRule, immutabilityDecider, maxRules } from '../../domain/immutability/decider.ts';
 import { type ImmutabilityEvent, immutabilityStream } from '../../domain/immutability/events.ts';
-import { locksOf, requireDeletable } from '../../domain/immutability/locks.ts';
-import { Refusal } from '../../domain/refusal.ts';
+import { locksOf } from '../../domain/immutability/locks.ts';
 import { maxPatterns } from '../../domain/selector/selector.ts';
 import { given } from '../given.ts';
 
@@ -165,23 +164,5 @@ test('what clients keep beside an image stays theirs to change, unless the rule 
   assert.deepEqual(
     theirs.filter((tag) => !all.forbid(tag)),
     [],
-  );
-});
-
-test('what has one tag that must not be deleted is not deleted', () => {
-  const locks = locksOf('team/app', [ruleFor('v*')]);
-  requireDeletable('team/app', ['latest', 'next'], locks);
-  assert.throws(
-    () => requireDeletable('team/app', ['latest', 'v1', 'v2'], locks),
-    (error) => {
-      assert.ok(error instanceof Refusal);
-      assert.deepEqual(error.reason, {
-        kind: 'tag-immutable',
-        repository: 'team/app',
-        tag: 'v1',
-        deed: 'delete',
-      });
-      return true;
-    },
   );
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setSchedule } from '../../commands/set-schedule.ts';
 import { stopTask } from '../../commands/stop-task.ts';
 import { viewOf } from '../../infra/database/projection.ts';
@@ -16,15 +17,25 @@ const { ports, database, inExecutions, log } = await besideServer({ after }, ser
 const inSchedules = viewOf<SchedulesDatabase>(database.kysely, schedules);
 const metadata = { actor: 'user:admin' };
 
+let paused: ReadonlySet<string> = new Set();
+/** How often the schedules were read. */
+let reads = 0;
+/** Of which schedules it was said that they have fired in the future. */
+const ahead: number[] = [];
+
 /** A scheduler whose clock the test sets. */
 function scheduler(clock: { now: string }) {
   const stopping = new AbortController();
   const running = fireSchedules({
     ...ports,
-    allSchedules: (page) => allSchedules(inSchedules, page),
+    allSchedules: (page) => {
+      reads += 1;
+      return allSchedules(inSchedules, page);
+    },
     findExecution: (executionId) => execution(inExecutions, executionId),
-    pausedKinds: async () => new Set(),
+    pausedKinds: async () => paused,
     now: () => new Date(clock.now),
+    onAhead: ({ vendorId }) => void ahead.push(vendorId),
     onOutage: (error) => assert.fail(String(error)),
   })(stopping.signal);
   return async () => {
@@ -104,4 +115,28 @@ test('a schedule is skipped while what it has started runs, and recorded so', as
     (await historyOf(3)).map(([type]) => type),
     ['ScheduleSet', 'ScheduleFired', 'ScheduleSkipped', 'ScheduleFired'],
   );
+});
+
+test('while the scheduler is paused nothing fires, and what is due does not have all schedules read', async () => {
+  await set(4, '2030-01-01T08:30:00Z');
+  const clock = { now: '2030-01-01T08:30:00Z' };
+  paused = new Set(['SCHEDULER']);
+  const stop = scheduler(clock);
+  const before = reads;
+  clock.now = '2030-01-01T09:30:00Z';
+  await sleep(3500);
+  assert.ok(reads - before <= 1, `they were read ${reads - before} times`);
+  assert.equal((await historyOf(4)).length, 1);
+  paused = new Set();
+  await untilThereAre(4, 2);
+  await stop();
+});
+
+test('it is told once of a schedule that has fired by a clock that was more than a day ahead', async () => {
+  const clock = { now: '2030-01-01T11:30:00Z' };
+  ahead.length = 0;
+  const stop = scheduler(clock);
+  await until('it is told', () => ahead.includes(1));
+  await stop();
+  assert.equal(ahead.filter((vendorId) => vendorId === 1).length, 1);
 });

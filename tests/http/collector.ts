@@ -7,6 +7,7 @@ import { storedContents } from '../../bin/scrub.ts';
 import { atOnce } from '../../commands/at-once.ts';
 import { collectGarbage } from '../../commands/collect-garbage.ts';
 import type { Contents } from '../../commands/contents.ts';
+import { createTag } from '../../commands/create-tag.ts';
 import { deleteManifest } from '../../commands/delete-manifest.ts';
 import { foreseeCollection } from '../../commands/foresee-collection.ts';
 import type { CollectGarbage, Finding, Garbage } from '../../commands/garbage.ts';
@@ -141,6 +142,13 @@ export async function openCollector(t: Scope, server: TestServer) {
         contents: { ...contents, ...changed.contents },
         newCondemnation: randomUUID,
       })({ repository, digest: digest as Digest }, metadata),
+
+    /** A tag that is created on another gateway, with `changed` as for a push; resolves to whether the manifest is there. */
+    createTag: (repository: string, digest: string, tag: string, changed: Changed) =>
+      createTag({ record, contents: { ...contents, ...changed.contents } })(
+        { repository, digest: digest as Digest, tag },
+        metadata,
+      ),
 
     garbage,
     contents,

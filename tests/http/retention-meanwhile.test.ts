@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { applyRetentionPorts } from '../../bin/retention-handlers.ts';
 import { idsAllocator } from '../../commands/allocate-id.ts';
 import { fireSchedule } from '../../commands/fire-schedule.ts';
 import { catalogue } from '../../domain/catalogue.ts';
+import { pullsStream } from '../../domain/pull/events.ts';
 import type { RetentionRow } from '../../domain/retention/row.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
+import { pulls } from '../../projections/pulls/projection.ts';
 import { type ApplyRetentionPorts, applyRetention } from '../../workers/apply-retention.ts';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
@@ -143,6 +146,34 @@ for (const [place, [what, act]] of meanwhile.entries())
     assert.match(task.lines.join('\n'), /kept sha256:\w+ v1: it was pushed, tagged or pulled meanwhile/);
   });
 
+test('an artifact whose last pull is recorded but not shown yet is kept', async () => {
+  const { repository, policyId, images } = await projectWith('unseen', {}, 'v1', 'v2');
+  const [{ digest } = { digest: '' }] = images;
+  const pulled = async () =>
+    (await log.readStream(pullsStream(new Date()))).events.some(
+      ({ data }) => (data as { readonly repository?: string }).repository === repository,
+    );
+  const holding = await database.pool.connect();
+  try {
+    const result = await taskOf(policyId, repository).run({
+      async findCandidate(...given) {
+        // Readers go on, and nobody applies.
+        await holding.query(`BEGIN; LOCK TABLE pulls_v${pulls.version}.artifacts IN EXCLUSIVE MODE`);
+        await statusOf(repository, digest);
+        await until('the pull is recorded', pulled);
+        const found = ports.findCandidate(...given);
+        await Promise.race([found, sleep(300)]);
+        await holding.query('COMMIT');
+        return found;
+      },
+    });
+    assert.deepEqual([result.total, result.retained], [2, 2]);
+    assert.equal(await statusOf(repository, digest), 200);
+  } finally {
+    holding.release(true);
+  }
+});
+
 class Killed extends Error {}
 
 /** The ports of a process that dies at its step `last`, before or after that was done; reading is no step. */
@@ -222,6 +253,63 @@ test('a run that is killed after any of its steps goes on, and does nothing twic
     }
   }
   assert.ok(steps > 8, `there are steps: ${steps}`);
+});
+
+/** Gives the policy of the project a rule instead of what it has. */
+const changeRule = (policyId: number, projectId: number, rule: object) =>
+  ask(server, 'PUT', `/retentions/${policyId}`, {
+    body: { scope: { level: 'project', ref: projectId }, rules: [ruleOf(rule)] },
+  });
+
+test('a run that goes on after its rules were changed decides anew', async () => {
+  const { repository, projectId, policyId } = await projectWith('corrected', {}, 'v1', 'v2', 'v3');
+  const task = taskOf(policyId, repository);
+  await assert.rejects(task.run(dyingAt(1, true)), Killed);
+  await changeRule(policyId, projectId, { template: 'always', params: {} });
+  const result = await task.run();
+  assert.deepEqual([result.total, result.retained, result.removed], [3, 3, 0]);
+  assert.deepEqual(await tagsIn(repository), ['v1', 'v2', 'v3']);
+  assert.match(task.lines.join('\n'), /what is left is decided anew: the rules are others/);
+});
+
+test('a run that goes on long after it has decided decides anew', async () => {
+  const { repository, name, policyId } = await projectWith('late', {}, 'v1', 'v2');
+  const task = taskOf(policyId, repository);
+  await assert.rejects(task.run(dyingAt(1, true)), Killed);
+  await ask(server, 'DELETE', `${artifactsOf(name, 'app')}/v2`);
+  await database.pool.query(
+    `UPDATE job_results.tasks SET kept_at = kept_at - interval '61 minutes' WHERE task_id = $1`,
+    [tasks],
+  );
+  assert.equal((await task.run()).retained, 1);
+  assert.deepEqual(await tagsIn(repository), ['v1']);
+  assert.match(task.lines.join('\n'), /what is left is decided anew: it was decided too long ago/);
+});
+
+test('what was removed before it was decided anew stays among what a run has found', async () => {
+  const { repository, projectId, policyId, images } = await projectWith('twice', {}, 'v1', 'v2', 'v3');
+  const [first, second] = images.map(({ digest }) => digest);
+  const task = taskOf(policyId, repository);
+  const dying = task.run({
+    async findCandidate(of, digest) {
+      if (digest === first) return ports.findCandidate(of, digest);
+      await until('the other one is gone', async () => (await task.rows())[0]?.outcome === 'removed');
+      throw new Killed();
+    },
+  });
+  await assert.rejects(dying, Killed);
+  await changeRule(policyId, projectId, { template: 'always', params: {} });
+  const result = await task.run();
+  assert.deepEqual([result.total, result.retained, result.removed], [3, 2, 1]);
+  const rows = await task.rows();
+  assert.deepEqual(
+    rows.map(({ digest, kept, outcome }) => [digest, kept, outcome]),
+    [
+      [first, false, 'removed'],
+      [second, true, null],
+      [images[2]?.digest, true, null],
+    ],
+  );
 });
 
 test('signatures go with what they sign, and stay with what stays', async () => {
