@@ -1,7 +1,6 @@
 import { foreseeCollection } from '../commands/foresee-collection.ts';
 import { reportDamage } from '../commands/report-damage.ts';
 import { viewOf } from '../infra/database/projection.ts';
-import { postgresResults } from '../infra/job-results/postgres.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { measureStoredManifests } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
@@ -21,14 +20,13 @@ import { storedContents } from './scrub.ts';
 
 /** Who keeps what is stored in order. @param onGarbageRun is told of every run of this process. */
 export function maintenanceJobs(
-  { configuration, log, ports: { record }, store, database, views }: HandlerEngines,
+  { configuration, log, ports: { record }, store, database, views, results }: HandlerEngines,
   onGarbageRun?: (run: GarbageRun) => void,
 ): readonly AnyJobHandler[] {
   const settings = garbageSettings(configuration);
   const contents = contentsOf({ database, views });
   const garbage = garbageOf({ log, database, views });
   const foresight = foresightOf({ database, views });
-  const results = postgresResults(database);
   const inArtifacts = viewOf<ArtifactsDatabase>(database.kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(database.kysely, blobs);
   return [
@@ -40,7 +38,6 @@ export function maintenanceJobs(
     foreseeGarbageJob({
       foresee: (watching) => foreseeCollection({ garbage, contents, foresight, store, ...watching }),
       ...{ settings, results },
-      now: () => new Date(),
     }),
     purgeAuditLogJob({
       purge: auditPurge({ record, views }, { kysely: database.kysely, current: currentIn(views) }),

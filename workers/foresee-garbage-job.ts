@@ -13,8 +13,7 @@ interface Ports {
     onProgress(progress: CollectionProgress): void;
   }): (settings: ForeseeCollection, stopping: AbortSignal) => Promise<void>;
   readonly settings: CollectGarbage;
-  readonly results: Pick<JobResults, 'replace' | 'sweep'>;
-  now(): Date;
+  readonly results: Pick<JobResults, 'replace'>;
 }
 
 /** One thing of the result, as it is kept and shown. */
@@ -30,8 +29,6 @@ interface Row {
 }
 
 const standardLimit = 1000;
-const sweptAtOnce = 100;
-const rememberedMs = 7 * 24 * 3_600_000;
 /** So many projects are named with their bytes; the others are one sum. */
 const projectsAtMost = 100;
 const young = 'nothing needs it, but its grace is not over';
@@ -40,12 +37,7 @@ const young = 'nothing needs it, but its grace is not over';
  * GC_WHAT_IF: what would be gone in the end under these settings, if nobody pushed or deleted; nothing is changed. The
  * largest things are kept as rows, the sums are the result of the task.
  */
-export const foreseeGarbageJob = ({
-  foresee,
-  settings,
-  results,
-  now,
-}: Ports): JobHandler<WhatIfParameters> => ({
+export const foreseeGarbageJob = ({ foresee, settings, results }: Ports): JobHandler<WhatIfParameters> => ({
   kind: 'GC_WHAT_IF',
   parameters: whatIfParameters,
 
@@ -57,7 +49,6 @@ export const foreseeGarbageJob = ({
     const inGrace = { blobs: 0, manifests: 0, bytes: 0 };
     const projects = new Map<string, number>();
 
-    await results.sweep(new Date(now().getTime() - rememberedMs), sweptAtOnce);
     const looking = foresee({
       report({ deed, kind, repository, digest, bytes, why }) {
         // What is condemned already and needed again is nothing that settings change.

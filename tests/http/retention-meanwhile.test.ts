@@ -8,9 +8,15 @@ import { fireSchedule } from '../../commands/fire-schedule.ts';
 import { catalogue } from '../../domain/catalogue.ts';
 import { pullsStream } from '../../domain/pull/events.ts';
 import type { RetentionRow } from '../../domain/retention/row.ts';
+import { viewOf } from '../../infra/database/projection.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
+import { openPostgresJournal } from '../../infra/job-journal/postgres.ts';
+import { postgresResults } from '../../infra/job-results/postgres.ts';
+import { type ExecutionsDatabase, executions } from '../../projections/executions/projection.ts';
+import { sweepableExecutions, taskIdsOf } from '../../projections/executions/queries.ts';
 import { pulls } from '../../projections/pulls/projection.ts';
 import { type ApplyRetentionPorts, applyRetention } from '../../workers/apply-retention.ts';
+import { sweepExecutions } from '../../workers/sweep-executions.ts';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
 import { ask, createdId, createProject, json } from './api-client.ts';
@@ -26,7 +32,7 @@ import { openCollector } from './collector.ts';
 const server = await startServer({ after });
 const { log, store, database, views, record } = await openCollector({ after }, server);
 const ports = applyRetentionPorts({
-  ...{ log, store, database, views },
+  ...{ log, store, database, views, results: postgresResults(database) },
   ports: {
     record,
     allocateIds: idsAllocator({ log, catalogue, newEventId }),
@@ -190,7 +196,7 @@ function dyingAt(last: number, isAfter: boolean): Partial<ApplyRetentionPorts> {
     step(() => record(...given))) as typeof record;
   const { results } = ports;
   const parts = applyRetentionPorts({
-    ...{ log, database, views },
+    ...{ log, database, views, results },
     store: { ...store, delete: (key) => step(() => store.delete(key)) },
     ports: {
       record: dyingRecord,
@@ -426,6 +432,40 @@ test('a run that is stopped says so by what it has not done', async () => {
   const result = await task.run();
   assert.deepEqual([result.total, result.removed], [3, 0]);
   assert.deepEqual(await tagsIn(repository), ['v1', 'v2', 'v3']);
+});
+
+test('what runs have found goes with those that are swept out of the lists', async () => {
+  const { policyId } = await projectWith('swept', {}, 'v1');
+  const path = `/retentions/${policyId}/executions`;
+  const kept: number[] = [];
+  for (const each of [1, 2]) {
+    const id = createdId(await ask(server, 'POST', path, { body: { dry_run: true } }));
+    await until(
+      `run ${each} is over`,
+      async () => json(await ask(server, 'GET', path))[0].status === 'Success',
+    );
+    kept.push(json(await ask(server, 'GET', `${path}/${id}/tasks`))[0].id);
+  }
+  await ports.results.replace(9_999_999, [{}]);
+  await database.pool.query(
+    `UPDATE job_results.tasks SET kept_at = kept_at - interval '91 days' WHERE task_id = 9999999`,
+  );
+  const inExecutions = viewOf<ExecutionsDatabase>(database.kysely, executions);
+  const sweeping = sweepExecutions({
+    ...{ record, results: ports.results, journal: openPostgresJournal(database) },
+    sweepable: (...given) => sweepableExecutions(inExecutions, ...given),
+    taskIdsOf: (executionIds) => taskIdsOf(inExecutions, executionIds),
+    reached: (position) => views.reached(position, [executions]),
+  });
+  const job = {
+    ...{ kind: 'EXECUTION_SWEEP' as const, executionId: 9_999_998, taskId: 9_999_998, jobId: randomUUID() },
+    ...{ vendorId: -1, parameters: { keep: 1 }, attempt: 1 },
+  } as const;
+  const run = { stopping: new AbortController().signal, log: () => undefined, progress: () => undefined };
+  await sweeping.run(job, run);
+  assert.equal(json(await ask(server, 'GET', path)).length, 1);
+  const counts = [...kept, 9_999_999].map((taskId) => ports.results.count(taskId));
+  assert.deepEqual(await Promise.all(counts), [undefined, 1, undefined]);
 });
 
 test('the clock runs a policy that says when, until the policy is gone', async () => {
