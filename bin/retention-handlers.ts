@@ -76,10 +76,7 @@ export function applyRetentionPorts({
       await views.reached(await log.head(), [pulls, repositories]);
       return find(repository, digest);
     },
-    async immutableIn(repository) {
-      const locks = await contents.tagLocks(repository);
-      return (tag) => locks.forbid(tag, 'delete');
-    },
+    tagLocks: contents.tagLocks,
     async shown() {
       await views.reached(await log.head(), [executions, pulls, repositories, retention]);
     },

@@ -1,13 +1,10 @@
-import { setImmediate } from 'node:timers/promises';
 import type { TagDeed } from '../domain/immutability/events.ts';
 import type { TagLocks } from '../domain/immutability/locks.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { Contents } from './contents.ts';
+import { turns } from './turns.ts';
 
-/** A name can take milliseconds where the rules are hostile: so long, others wait. */
-const turnMs = 10;
-
-/** Those of the tags that rules keep from the deed, or from any. */
+/** Those of the tags that rules keep from the deed, or from any. A name can take milliseconds with hostile rules. */
 export async function lockedOf(
   locks: TagLocks,
   tags: readonly string[],
@@ -15,12 +12,10 @@ export async function lockedOf(
 ): Promise<ReadonlySet<string>> {
   const locked = new Set<string>();
   if (locks.isEmpty(deed)) return locked;
-  let since = performance.now();
+  const giveWay = turns();
   for (const tag of tags) {
     if (locks.forbid(tag, deed)) locked.add(tag);
-    if (performance.now() - since < turnMs) continue;
-    await setImmediate();
-    since = performance.now();
+    await giveWay();
   }
   return locked;
 }

@@ -1,4 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { lockedOf } from '../commands/locked-tags.ts';
+import type { TagLocks } from '../domain/immutability/locks.ts';
 import { type Candidate, evaluate } from '../domain/retention/evaluate.ts';
 import { type RetentionRow, rowOf } from '../domain/retention/row.ts';
 import { type ReadRule, readRules, rulesHere } from '../domain/retention/select.ts';
@@ -6,6 +8,7 @@ import type { Basis, JobResults, ResultRow } from '../infra/job-results/port.ts'
 import type { CandidatePlace, ListedCandidate } from '../projections/repositories/candidates.ts';
 import type { RetentionPolicy } from '../projections/retention/queries.ts';
 import type { JobRun } from './job.ts';
+import { selectCandidates } from './select-candidates.ts';
 
 export interface DecisionPorts {
   /** When the execution was asked for. */
@@ -15,8 +18,8 @@ export interface DecisionPorts {
     after: CandidatePlace | undefined,
     limit: number,
   ): Promise<readonly ListedCandidate[]>;
-  /** Whether a tag of the repository must not be deleted, by the rules of the project. */
-  immutableIn(repository: string): Promise<(tag: string) => boolean>;
+  /** What the rules of the project keep the tags of the repository from. */
+  tagLocks(repository: string): Promise<TagLocks>;
   readonly results: JobResults;
 }
 
@@ -68,6 +71,7 @@ async function decide(ports: DecisionPorts, task: DecidedTask, run: JobRun): Pro
   const { repository, policy, executionId, taskId, dryRun } = task;
   const here = rulesHere(readRules(policy.rules), repository);
   const candidates = await candidatesOf(ports, repository, run);
+  const selecting = await selectCandidates(here, candidates);
   const gone = dryRun ? [] : await goneBefore(ports.results, taskId, candidates);
   // By the time at which it was asked for, however long it has waited.
   const now = (await ports.startedAt(executionId)) ?? new Date();
@@ -83,7 +87,7 @@ async function decide(ports: DecisionPorts, task: DecidedTask, run: JobRun): Pro
 
   function* rows(): Generator<RetentionRow> {
     yield* gone;
-    for (const verdict of evaluate(here, candidates, now)) {
+    for (const verdict of evaluate(selecting, candidates, now)) {
       const row = rowOf(verdict);
       counts.all += 1;
       if (row.kept) counts.kept += 1;
@@ -114,12 +118,15 @@ async function candidatesOf(
   repository: string,
   run: JobRun,
 ): Promise<readonly (Candidate & { readonly size: number })[]> {
-  const isImmutable = await ports.immutableIn(repository);
+  const locks = await ports.tagLocks(repository);
   const candidates: (Candidate & { readonly size: number })[] = [];
   for (let after: CandidatePlace | undefined, more = true; more; ) {
     const page: readonly ListedCandidate[] = await ports.candidatesIn(repository, after, candidatesAtOnce);
+    const all = page.flatMap(({ tags, accessoryTags }) => [...tags, ...accessoryTags]);
+    const locked = await lockedOf(locks, all, 'delete');
+    const isLocked = (tag: string) => locked.has(tag);
     for (const { place: _, accessoryTags, ...listed } of page)
-      candidates.push({ ...listed, immutable: [...listed.tags, ...accessoryTags].some(isImmutable) });
+      candidates.push({ ...listed, immutable: [...listed.tags, ...accessoryTags].some(isLocked) });
     run.progress({ stage: 'reading the artifacts', done: candidates.length });
     after = page.at(-1)?.place;
     more = page.length === candidatesAtOnce;

@@ -176,6 +176,34 @@ test("Harbor's command line governs what projects hold and what is done in the b
       [changed.name, changed.enabled, changed.targets[0].payload_format],
       ['chat', false, 'CloudEvents'],
     );
+    // What is left empty stays, but for the address, which it asks for again.
+    const edit: readonly Turn[] = [
+      ['> 1. talk', '\r'],
+      ['Name', 'said\n'],
+      ['Description', '\n'],
+      // The type, whether it is enabled, and the format.
+      ...['1\n', '1\n', '1\n'].map((keys) => ['between 1 and 2:', keys] as const),
+      ['Endpoint URL', `${address}\n`],
+      ['Auth Header', 'Bearer y\n'],
+      // Beside what is chosen, the first in the list; then it is done.
+      ...['1\n', '0\n'].map((keys) => ['between 0 and 10:', keys] as const),
+      // Whether the certificate is verified.
+      ['between 1 and 2:', '2\n'],
+    ];
+    assert.match(await converse(edit, 'webhook', 'edit', '--project', 'team'), /Updated successfully/);
+    const [said] = await list();
+    assert.deepEqual(
+      [said.id, said.name, said.event_types.toSorted(), said.targets],
+      [
+        ...[talk.id, 'said', ['DELETE_ARTIFACT', 'QUOTA_EXCEED']],
+        [
+          {
+            ...{ type: 'http', address, auth_header: 'Bearer y', payload_format: 'Default' },
+            skip_cert_verify: true,
+          },
+        ],
+      ],
+    );
     assert.match(await harbor('webhook', 'delete', 'chat', '--project', 'team'), /deleted successfully/);
     await harbor('webhook', 'delete', '--webhook-id', String(talk.id), '--project', 'team');
     await assert.rejects(

@@ -264,8 +264,12 @@ test('where others have claimed the room a push is told to come again, and refus
   const { process } = await startProject(t, 1000);
   const [one, other] = [process(), process()];
   const done = Promise.withResolvers<void>();
-  const first = one.push('under way', 900, () => done.promise);
-  await until('it is claimed', async () => one.asked.claim > 0);
+  const began = Promise.withResolvers<void>();
+  const first = one.push('under way', 900, () => {
+    began.resolve();
+    return done.promise;
+  });
+  await began.promise;
   await assert.rejects(other.push('may fit', 900), RoomClaimed);
   await assert.rejects(other.push('never fits', 1001), Refusal);
   done.resolve();

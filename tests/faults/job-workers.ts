@@ -13,10 +13,23 @@ import { type ExecutionsDatabase, executions } from '../../projections/execution
 import { environmentFor, type Scope, type TestServer } from '../server.ts';
 
 const script = new URL('jobs-worker.ts', import.meta.url).pathname;
+const program = new URL('../../bin/shiplog.ts', import.meta.url).pathname;
 
 /** A worker in a process of its own, with the handlers of the tests, on the data of a server that runs. */
-export function startWorker(t: Scope, server: TestServer, environment: NodeJS.ProcessEnv = {}) {
-  const child: ChildProcess = spawn(process.execPath, [script], {
+export const startWorker = (t: Scope, server: TestServer, environment: NodeJS.ProcessEnv = {}) =>
+  startProcess(t, server, [script], environment);
+
+/** `shiplog worker`, as an operator starts it. */
+export const startCommand = (t: Scope, server: TestServer) =>
+  startProcess(t, server, [program, 'worker'], {});
+
+function startProcess(
+  t: Scope,
+  server: TestServer,
+  command: readonly string[],
+  environment: NodeJS.ProcessEnv,
+) {
+  const child: ChildProcess = spawn(process.execPath, command, {
     env: { ...environmentFor(server.dataDirectory), ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -180,3 +180,12 @@ test('who watches a job is told how far it is and what it says, until it has bee
   const text = (await ask(server, 'GET', `/jobservice/jobs/${jobId}/log`)).body.toString();
   assert.match(text, /^\d{4}-\d\d-\d\dT[\d:.]+Z \[INFO\] it has begun\n.*\[WARN\] it was told to end\n$/);
 });
+
+test('who watches one job after the other on one connection leaves nothing behind', async () => {
+  const jobId = await start('SCAN_DATA_EXPORT', { permanent: true });
+  await ask(server, 'PUT', `/jobservice/jobs/${jobId}`);
+  await until('it has ended', async () => (await job(jobId)).end_time !== undefined);
+  for (let times = 0; times < 20; times += 1)
+    assert.match(await (await server.fetch(`${api}/jobs/${jobId}/events`)).text(), /event: end/);
+  assert.doesNotMatch(JSON.stringify(server.lines), /MaxListenersExceeded/);
+});
