@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { addMember } from '../commands/add-member.ts';
 import { addProjectMetadata } from '../commands/add-project-metadata.ts';
-import { type AllocateId, idAllocator, idsAllocator } from '../commands/allocate-id.ts';
+import { type AllocateId, idAllocator } from '../commands/allocate-id.ts';
 import { changeAdministrator } from '../commands/change-administrator.ts';
 import { changeMember } from '../commands/change-member.ts';
 import { changePassword } from '../commands/change-password.ts';
@@ -93,7 +93,7 @@ export interface ApiEngines {
   readonly personalData: PersonalData;
   readonly database: Pick<Database, 'kysely' | 'pool' | 'listen'>;
   readonly views: Views;
-  readonly jobs: Pick<Jobs, 'queue' | 'journal'>;
+  readonly jobs: Pick<Jobs, 'queue' | 'journal' | 'allocateIds'>;
 }
 
 /** Lets no answer through that the views gave while they were behind what they had shown. */
@@ -118,6 +118,7 @@ export function apiParts(
   const inUsers = viewOf<UsersDatabase>(kysely, users);
 
   const allocateId: AllocateId = idAllocator({ log, catalogue, newEventId });
+  const { allocateIds } = jobs;
   const holdsRepositories = current(holdsManifests.bind(undefined, inArtifacts));
   const ports = {
     log,
@@ -132,13 +133,13 @@ export function apiParts(
 
   return {
     ...cveAllowlistParts(record, kysely, current),
-    systemJobs: systemJobParts({ log, record, allocateId, database, views, ...jobs }, current),
+    systemJobs: systemJobParts({ record, allocateId, database, views, ...jobs }, current),
     jobs: jobParts({ record, jobs }, { kysely, views, current }),
     labels: labelParts(ports, { kysely, views, current }),
     immutability: immutabilityParts(ports, { kysely, views, current }),
-    webhooks: webhookParts(ports, { database, views, current }),
+    webhooks: webhookParts({ ...ports, journal: jobs.journal }, { database, views, current }),
     retentions: retentionParts(
-      { ...ports, allocateIds: idsAllocator({ log, catalogue, newEventId }), newJobId: randomUUID },
+      { ...ports, allocateIds, newJobId: randomUUID, journal: jobs.journal },
       { database, views, current },
     ),
     quotas: quotaApiParts({ log, record, views }, kysely, current),

@@ -13,7 +13,7 @@ import type { RetentionPorts } from '../gateway/api/retentions.ts';
 import { taskLog } from '../gateway/api/task-log.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { type ViewDatabase, viewOf } from '../infra/database/projection.ts';
-import { openPostgresJournal } from '../infra/job-journal/postgres.ts';
+import type { JobJournal } from '../infra/job-journal/port.ts';
 import { postgresResults } from '../infra/job-results/postgres.ts';
 import type { Views } from '../infra/views/port.ts';
 import {
@@ -36,12 +36,12 @@ interface Shown {
 
 /** What the management API asks of retention. */
 export function retentionParts(
-  ports: ExecutionPorts & { readonly allocateId: AllocateId },
+  ports: ExecutionPorts & { readonly allocateId: AllocateId; readonly journal: JobJournal },
   {
     database,
     views,
     current,
-  }: Omit<Shown, 'kysely'> & { readonly database: Pick<Database, 'kysely' | 'pool' | 'listen'> },
+  }: Omit<Shown, 'kysely'> & { readonly database: Pick<Database, 'kysely' | 'pool'> },
 ): RetentionPorts & RetentionWhatIfPorts {
   const { kysely } = database;
   const inRetention = viewOf<RetentionDatabase>(kysely, retention);
@@ -63,7 +63,7 @@ export function retentionParts(
     tasks: current(tasks.bind(undefined, inExecutions)),
     task: current(task.bind(undefined, inExecutions)),
     results: postgresResults(database),
-    logOf: taskLog.bind(undefined, openPostgresJournal(database)),
+    logOf: taskLog.bind(undefined, ports.journal),
     executionsReached: (position) => views.reached(position, [executionsView]),
   };
 }

@@ -1,17 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import { type AllocateId, idsAllocator } from '../commands/allocate-id.ts';
+import type { AllocateId, AllocateIds } from '../commands/allocate-id.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeSchedule } from '../commands/remove-schedule.ts';
 import { setSchedule } from '../commands/set-schedule.ts';
 import { startExecution } from '../commands/start-execution.ts';
 import { stopExecution } from '../commands/stop-execution.ts';
-import { catalogue } from '../domain/catalogue.ts';
 import type { GarbageWhatIfPorts } from '../gateway/api/garbage-what-if.ts';
 import { taskLog } from '../gateway/api/task-log.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
-import { newEventId } from '../infra/event-log/ids.ts';
-import type { EventLog } from '../infra/event-log/port.ts';
 import type { JobJournal } from '../infra/job-journal/port.ts';
 import { postgresResults } from '../infra/job-results/postgres.ts';
 import type { Views } from '../infra/views/port.ts';
@@ -26,9 +23,9 @@ import { scheduleOf } from '../projections/schedules/queries.ts';
 import type { Current } from './api-parts.ts';
 
 interface Engines {
-  readonly log: EventLog;
   readonly record: Recorder;
   readonly allocateId: AllocateId;
+  readonly allocateIds: AllocateIds;
   readonly database: Pick<Database, 'kysely' | 'pool'>;
   readonly views: Views;
   readonly journal: JobJournal;
@@ -36,12 +33,11 @@ interface Engines {
 
 /** What the management API asks of the work that is done for the whole system. */
 export function systemJobParts(
-  { log, record, allocateId, database, views, journal }: Engines,
+  { record, allocateId, allocateIds, database, views, journal }: Engines,
   current: Current,
 ): GarbageWhatIfPorts {
   const inExecutions = viewOf<ExecutionsDatabase>(database.kysely, executionsView);
   const inSchedules = viewOf<SchedulesDatabase>(database.kysely, schedules);
-  const allocateIds = idsAllocator({ log, catalogue, newEventId });
   const now = () => new Date();
   return {
     execution: current(execution.bind(undefined, inExecutions)),

@@ -9,7 +9,7 @@ import type { WebhookExecutionPorts } from '../gateway/api/webhook-executions.ts
 import type { WebhookPorts } from '../gateway/api/webhooks.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
-import { openPostgresJournal } from '../infra/job-journal/postgres.ts';
+import type { JobJournal } from '../infra/job-journal/port.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ExecutionsDatabase, executions } from '../projections/executions/projection.ts';
@@ -20,12 +20,13 @@ import type { Current } from './api-parts.ts';
 
 /** What the management API asks of webhooks. */
 export function webhookParts(
-  ports: { readonly record: Recorder; readonly allocateId: AllocateId; readonly secrets: SecretBox },
-  {
-    database,
-    views,
-    current,
-  }: { database: Pick<Database, 'kysely' | 'pool' | 'listen'>; views: Views; current: Current },
+  ports: {
+    readonly record: Recorder;
+    readonly allocateId: AllocateId;
+    readonly secrets: SecretBox;
+    readonly journal: JobJournal;
+  },
+  { database, views, current }: { database: Pick<Database, 'kysely'>; views: Views; current: Current },
 ): WebhookPorts & WebhookExecutionPorts {
   const { kysely } = database;
   const inWebhooks = viewOf<WebhooksDatabase>(kysely, webhooks);
@@ -42,7 +43,7 @@ export function webhookParts(
     execution: current(execution.bind(undefined, inExecutions)),
     tasks: current(tasks.bind(undefined, inExecutions)),
     task: current(task.bind(undefined, inExecutions)),
-    taskLog: taskLog.bind(undefined, openPostgresJournal(database)),
+    taskLog: taskLog.bind(undefined, ports.journal),
     reached: (position) => views.reached(position, [webhooks]),
   };
 }

@@ -130,6 +130,7 @@ async function removeAll(
   const metadata = metadataOf(job);
   let done = 0;
   let counts = true;
+  const since = (await results.basisOf(job.taskId))?.keptAt ?? new Date(0);
   let left = Number.POSITIVE_INFINITY;
   for (let before = Number.NaN; left > 0 && left !== before && !run.stopping.aborted; ) {
     before = left;
@@ -139,7 +140,7 @@ async function removeAll(
   if (run.stopping.aborted) return true;
   for await (const { place, row } of rowsOf(results, job.taskId)) {
     if (row.kept || row.outcome !== null) continue;
-    await results.write(job.taskId, [{ place, row: { ...row, outcome: 'part-of-index' } }]);
+    await results.write(job.taskId, [{ place, row: { ...row, outcome: 'part-of-index' } }], since);
     run.log(`kept ${nameOf(row)}: ${reasons['part-of-index']}`, 'warn');
   }
   return true;
@@ -152,7 +153,9 @@ async function removeAll(
       if (going.length === 0) continue;
       // Not one more when the project is gone, and another one may have its name.
       const policy = await policyOf(ports, job);
-      counts = stillCounts(await results.basisOf(job.taskId), policy) === true;
+      const basis = await results.basisOf(job.taskId);
+      // Whoever has taken the job from this one may have decided anew.
+      counts = basis?.keptAt.getTime() === since.getTime() && stillCounts(basis, policy) === true;
       if (!counts) return waiting;
       await atOnce(deletedAtOnce, going, async ({ place, row }) => {
         if (run.stopping.aborted) return;
@@ -161,7 +164,7 @@ async function removeAll(
           waiting += 1;
           return;
         }
-        await results.write(job.taskId, [{ place, row: { ...row, outcome } }]);
+        await results.write(job.taskId, [{ place, row: { ...row, outcome } }], since);
         done += 1;
         if (outcome !== 'removed') run.log(`kept ${nameOf(row)}: ${reasons[outcome]}`, 'warn');
         run.progress({ stage: 'removing', done });

@@ -8,13 +8,14 @@ import type {
   Execution,
   execution,
   executions,
+  OfVendor,
   Task,
   task,
   tasks,
 } from '../../projections/executions/queries.ts';
 import type { Access } from './access.ts';
 import { creates, lists, listsAfter, nothing, says } from './answer-forms.ts';
-import { badRequest, notFound } from './faults.ts';
+import { badRequest, conflict, notFound } from './faults.ts';
 import { operation } from './operation.ts';
 import { limit, limitOr, text } from './parameter-forms.ts';
 import type { Command, Query } from './ports.ts';
@@ -40,6 +41,8 @@ const tag = 'Retention';
 const path = '/retentions/:id/executions';
 const one = '/retentions/:id/executions/:eid';
 const oneTask = '/retentions/:id/executions/:eid/tasks/:tid';
+/** More than there are, but for those that were asked for in one moment, or to stop. */
+const waitingAtMost = 100;
 
 /** In fields that Harbor has as text. */
 const seconds = (at: Date | undefined): string | undefined => at && `${at.toISOString().slice(0, 19)}Z`;
@@ -166,6 +169,21 @@ export async function resultsAfter<Row extends object>(
   return { rows: page, total: total ?? 0, next: rows.length > size ? String(page.at(-1)?.place) : undefined };
 }
 
+/**
+ * One that waits will find all that another one would. @param isAlike whether it does the same.
+ * @throws RequestRefused 409
+ */
+export async function requireNoneWaits(
+  { executions }: Pick<RetentionRunPorts, 'executions'>,
+  of: OfVendor,
+  isAlike: (waiting: Execution) => boolean = () => true,
+): Promise<void> {
+  const filters = [{ key: 'status', kind: 'any', values: ['Pending', 'Scheduled'] }] as const;
+  const { rows } = await executions(of, { filters, sort: [], offset: 0, limit: waitingAtMost });
+  const waiting = rows.find((execution) => !execution.stopRequested && isAlike(execution));
+  if (waiting !== undefined) throw conflict(`execution ${waiting.executionId} waits to do the same`);
+}
+
 /** Harbor's `Retention` operations on runs of policies, and our own on what they have decided. */
 export function retentionRunRoutes(
   api: FastifyInstance,
@@ -206,6 +224,7 @@ export function retentionRunRoutes(
       const { metadata } = await policyOf(request, id, 'update');
       const dryRun = (await body()).dry_run ?? false;
       const parameters = { dryRun };
+      await requireNoneWaits(ports, { kind, vendorId: id }, (run) => run.parameters.dryRun === dryRun);
       const { executionId, position } = await ports.startExecution(
         { kind, vendorId: id, trigger: 'MANUAL', parameters, tasks: [{ parameters }] },
         metadata,

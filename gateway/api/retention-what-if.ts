@@ -9,7 +9,7 @@ import { operation } from './operation.ts';
 import { limit, text } from './parameter-forms.ts';
 import type { Query } from './ports.ts';
 import { readRules, readScope, retentionForm } from './retention-form.ts';
-import { type RetentionRunPorts, resultsAfter } from './retention-runs.ts';
+import { type RetentionRunPorts, requireNoneWaits, resultsAfter } from './retention-runs.ts';
 import { projectInScope } from './retentions.ts';
 
 export interface RetentionWhatIfPorts extends RetentionRunPorts {
@@ -109,6 +109,7 @@ export function retentionWhatIfRoutes(
       const given = readRules(form.rules);
       const rules = given.length > 0 ? given : ((await ports.findRetentionPolicyOf(projectId))?.rules ?? []);
       if (rules.length === 0) throw badRequest('there are no rules to replay');
+      await requireNoneWaits(ports, { kind, vendorId: projectId });
       const days = form.days ?? standardDays;
       const parameters = { project: name, rules, days, until: new Date().toISOString() };
       const { executionId, position } = await ports.startExecution(

@@ -11,8 +11,8 @@ export interface JobResults {
   count(taskId: number): Promise<number | undefined>;
   /** Up to `limit` rows of the task after the place `after`; the first has the place 1. */
   read<Row extends object>(taskId: number, after: number, limit: number): Promise<readonly ResultRow<Row>[]>;
-  /** Keeps other rows in their places. */
-  write(taskId: number, rows: readonly ResultRow<object>[]): Promise<void>;
+  /** Keeps other rows in their places, unless all were replaced since `keptAt`. */
+  write(taskId: number, rows: readonly ResultRow<object>[], keptAt: Date): Promise<void>;
   /** Forgets all that the tasks have kept. */
   forget(taskIds: readonly number[]): Promise<void>;
   /** Forgets the rows of up to `limit` tasks that have kept theirs before. Resolves to how many those were. */

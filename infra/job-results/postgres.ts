@@ -119,12 +119,16 @@ export function postgresResults({ pool }: Pick<Database, 'pool'>): JobResults {
       return rows.map(({ place, row }) => ({ place, row: JSON.parse(row) }));
     },
 
-    async write(taskId, changed) {
+    async write(taskId, changed, keptAt) {
       await ask(
         `UPDATE job_results.rows stored SET row = given.row
          FROM unnest($2::integer[], $3::text[]) AS given(place, row)
-         WHERE stored.task_id = $1 AND stored.place = given.place`,
-        [taskId, changed.map(({ place }) => place), changed.map(({ row }) => JSON.stringify(row))],
+         WHERE stored.task_id = $1 AND stored.place = given.place
+           AND EXISTS (SELECT FROM job_results.tasks WHERE task_id = $1 AND kept_at = $4)`,
+        [
+          ...[taskId, changed.map(({ place }) => place), changed.map(({ row }) => JSON.stringify(row))],
+          keptAt,
+        ],
       );
     },
 

@@ -51,15 +51,25 @@ test('a row is changed in its place, whatever it holds', async (t) => {
   const { results } = await open(t);
   await results.replace(task, rowsTo(3));
   const row = { text: 'a\0b \ud800 "ü" ☃', nothing: null, list: [1, { deep: true }] };
-  await results.write(task, [
+  const { keptAt = new Date() } = (await results.basisOf(task)) ?? {};
+  const changed = [
     { place: 2, row },
     { place: 99, row },
-  ]);
+  ];
+  await results.write(task, changed, keptAt);
   assert.deepEqual(await results.read(task, 0, 10), [
     { place: 1, row: { n: 1 } },
     { place: 2, row },
     { place: 3, row: { n: 3 } },
   ]);
+});
+
+test('a row is not changed among others than it was read from', async (t) => {
+  const { results } = await open(t);
+  await results.replace(task, rowsTo(1));
+  const keptAt = new Date(((await results.basisOf(task))?.keptAt.getTime() ?? 0) - 1);
+  await results.write(task, [{ place: 1, row: { n: 'late' } }], keptAt);
+  assert.deepEqual(await results.read(task, 0, 10), [{ place: 1, row: { n: 1 } }]);
 });
 
 test('of those that keep rows for one task at once one wins as a whole', async (t) => {

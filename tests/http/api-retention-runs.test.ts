@@ -190,6 +190,25 @@ test('a run is asked for, seen and stopped by who may do that with the policy', 
   assert.equal((await stop(7)).status, 422);
 });
 
+test('of runs that wait there is one of a kind for each policy, and one what-if for each project', async () => {
+  const { policyId, projectId } = await projectWith('waiting', {}, 'v1');
+  const kinds = ['RETENTION', 'RETENTION_WHAT_IF'];
+  const all = (action: string) =>
+    Promise.all(kinds.map((kind) => ask(server, 'PUT', `/jobservice/queues/${kind}`, { body: { action } })));
+  const start = (dry_run: boolean) => ask(server, 'POST', runsOf(policyId), { body: { dry_run } });
+  const body = { scope: { level: 'project', ref: projectId } };
+  const whatIf = () => ask(server, 'POST', '/retentions/what-if', { body });
+  for (const { status } of await all('pause')) assert.equal(status, 200);
+  const first = createdId(await start(false));
+  const again = await start(false);
+  assert.deepEqual([again.status, faultOf(again).message], [409, `execution ${first} waits to do the same`]);
+  assert.deepEqual([(await start(true)).status, (await start(true)).status], [201, 409]);
+  assert.deepEqual([(await whatIf()).status, (await whatIf()).status], [202, 409]);
+  await ask(server, 'PATCH', `${runsOf(policyId)}/${first}`, { body: { action: 'stop' } });
+  assert.equal((await start(false)).status, 201, 'the first one is asked to stop');
+  for (const { status } of await all('resume')) assert.equal(status, 200);
+});
+
 test('what belongs to another policy, or to none, is not found', async () => {
   const other = await projectWith('other', {}, 'v1');
   const own = await run(other.policyId, true);
