@@ -51,6 +51,7 @@ import {
 } from '../projections/members/queries.ts';
 import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
 import { findProject, findProjectById, listProjects } from '../projections/projects/queries.ts';
+import { quotas } from '../projections/quotas/projection.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
 import { countRepositories } from '../projections/repositories/queries.ts';
 import { type RobotsDatabase, robots } from '../projections/robots/projection.ts';
@@ -199,6 +200,7 @@ export function apiParts(
         annotations,
         members,
         projects,
+        quotas,
         repositories,
         robots,
         systemCveAllowlist,

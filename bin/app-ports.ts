@@ -24,6 +24,8 @@ import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/proj
 import { listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
 import { findHolders } from '../projections/blobs/queries.ts';
+import { type QuotasDatabase, quotas } from '../projections/quotas/projection.ts';
+import { findLimit } from '../projections/quotas/queries.ts';
 import { type ReferrersDatabase, referrers } from '../projections/referrers/projection.ts';
 import { listReferrers } from '../projections/referrers/queries.ts';
 import { type RepositoriesDatabase, repositories } from '../projections/repositories/projection.ts';
@@ -41,7 +43,7 @@ import { cachedReads } from './cached-reads.ts';
 import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
-import { quotaParts } from './quota-parts.ts';
+import { limitReader, quotaParts } from './quota-parts.ts';
 
 /** Who is there from the first start on. */
 const firstUserId = 1;
@@ -57,6 +59,8 @@ export interface Engines extends ApiEngines {
   readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
   readonly system: SystemPorts;
+  /** See `QuotaEngines`. */
+  readonly quotaHolder: string;
   isReady(): boolean;
   /** Is called before the database is closed. */
   atEnd(work: () => Promise<void>): void;
@@ -87,6 +91,7 @@ export function appPorts({
   pulls,
   settings,
   system,
+  quotaHolder,
   isReady,
   atEnd,
 }: Engines): Omit<AppPorts, 'metrics' | keyof EdgePorts> {
@@ -117,13 +122,14 @@ export function appPorts({
   atEnd(() => pulling.close());
   const changing = { record, store, contents, newCondemnation: randomUUID };
   const keeper = quotaParts(
-    { log, store, background: auth.background, database, views, logger, atEnd },
+    { log, store, background: auth.background, database, views, logger, quotaHolder, atEnd },
     {
-      async limitOf(project) {
-        const limit = await reads.findLimit(project);
-        if (limit === undefined) return undefined;
-        return (await configuration.configuration()).quota_per_project_enable ? limit : undefined;
-      },
+      limitOf: limitReader({
+        isEnabled: async () => (await configuration.configuration()).quota_per_project_enable,
+        findLimit: reads.findLimit,
+        shown: async () => views.reached(await log.head(), [quotas]),
+        findLimitNow: current(findLimit.bind(undefined, viewOf<QuotasDatabase>(kysely, quotas))),
+      }),
       findBlob: reads.findBlob,
     },
   );
@@ -177,7 +183,7 @@ export function appPorts({
       {
         ...system,
         ...configuration,
-        ...auditParts({ log, views }, { kysely, current }, settings.pinned),
+        ...auditParts({ log, views }, { kysely, current }),
         recordRefusedChange: refusedChangeRecorder({
           background: auth.background,
           now: () => new Date(),
@@ -188,6 +194,7 @@ export function appPorts({
     ),
 
     withinQuota: keeper.within,
+    requireRoom: keeper.requireRoom,
 
     recoverBlob: (blob, metadata) => inSpan('recover-blob', {}, () => recovering(blob, metadata)),
     storeBlob: (blob, metadata) => inSpan('store-blob', {}, () => storing(blob, metadata)),

@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { type PurgeAuditLogPorts, purgeAuditLog } from '../commands/purge-audit-log.ts';
 import type { Recorder } from '../commands/record.ts';
 import type { AuditPorts } from '../gateway/api/audit-logs.ts';
-import type { RunTime } from '../infra/configuration/run-time.ts';
 import { type ViewDatabase, viewOf } from '../infra/database/projection.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { Views } from '../infra/views/port.ts';
-import { type AuditDatabase, audit, typesLeftOut } from '../projections/audit/projection.ts';
+import { type AuditDatabase, audit } from '../projections/audit/projection.ts';
 import { listAudit, purgeSlice } from '../projections/audit/queries.ts';
 import type { Current } from './api-parts.ts';
 
@@ -19,11 +18,8 @@ export interface AuditEngines {
 export const auditParts = (
   { log, views }: AuditEngines,
   { kysely, current }: { readonly kysely: ViewDatabase; readonly current: Current },
-  pinned: RunTime['pinned'],
 ): AuditPorts => ({
   listAudit: current(listAudit.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
-  // Settings of the deployment are in no event, so that the view cannot go by them.
-  auditTypesLeftOut: typesLeftOut(pinned?.items ?? {}),
   auditIsCurrent: async () => views.reached(await log.head(), [audit]),
 });
 

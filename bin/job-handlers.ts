@@ -6,6 +6,7 @@ import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { JobJournal } from '../infra/job-journal/port.ts';
+import type { JobResults } from '../infra/job-results/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ExecutionsDatabase, executions } from '../projections/executions/projection.ts';
 import { sweepableExecutions, taskIdsOf } from '../projections/executions/queries.ts';
@@ -26,6 +27,8 @@ export interface HandlerEngines {
   readonly database: Database;
   readonly views: Views;
   readonly journal: JobJournal;
+  /** On connections of the workers: what is kept there can be long. */
+  readonly results: JobResults;
 }
 
 /** Who does the jobs, one line a kind. @param onGarbageRun is told of every collection of this process. */
@@ -33,7 +36,7 @@ export function jobHandlers(
   engines: HandlerEngines,
   onGarbageRun?: (run: GarbageRun) => void,
 ): readonly AnyJobHandler[] {
-  const { ports, database, views, journal } = engines;
+  const { ports, database, views, journal, results } = engines;
   const current = currentIn(views);
   const inExecutions = viewOf<ExecutionsDatabase>(database.kysely, executions);
   return [
@@ -41,6 +44,7 @@ export function jobHandlers(
     sweepExecutions({
       record: ports.record,
       journal,
+      results,
       sweepable: current(sweepableExecutions.bind(undefined, inExecutions)),
       taskIdsOf: current(taskIdsOf.bind(undefined, inExecutions)),
       reached: (position) => views.reached(position, [executions]),

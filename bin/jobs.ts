@@ -19,6 +19,7 @@ import type { JobJournal } from '../infra/job-journal/port.ts';
 import { openPostgresJournal } from '../infra/job-journal/postgres.ts';
 import { openPgBossQueue } from '../infra/job-queue/pg-boss.ts';
 import type { JobQueue } from '../infra/job-queue/port.ts';
+import { postgresResults } from '../infra/job-results/postgres.ts';
 import { isTransient } from '../infra/views/lane.ts';
 import { type Views, ViewsBehind } from '../infra/views/port.ts';
 import { type ExecutionsDatabase, executions } from '../projections/executions/projection.ts';
@@ -70,8 +71,11 @@ export interface Jobs {
   close(): Promise<void>;
 }
 
-/** Connections for jobs: two locks, the queue's own care, and the jobs that are taken and answered for. */
-export const jobConnections = 8;
+/**
+ * Connections for jobs: two locks and that of who watches the quotas, the queue's own care, and the jobs that are taken
+ * and answered for.
+ */
+export const jobConnections = 9;
 
 /**
  * How often a job waits for a view that is not there, with pauses that grow from 5 seconds to 5 minutes: for a quarter of
@@ -93,8 +97,9 @@ export function openJobs(engines: JobEngines): Jobs {
     newJobId: randomUUID,
   };
   const journal = openPostgresJournal(jobDatabase);
+  const results = postgresResults(jobDatabase);
   const handlers = (engines.handlers ?? jobHandlers)({
-    ...{ configuration, log, ports, store, database, views, journal },
+    ...{ configuration, log, ports, store, database, views, journal, results },
   });
   const { max_job_workers: concurrency, enabled } = configuration.jobservice;
   const onOutage = (error: unknown) => logger.warn({ err: error }, 'the jobs cannot go on now');

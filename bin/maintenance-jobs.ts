@@ -1,7 +1,6 @@
 import { foreseeCollection } from '../commands/foresee-collection.ts';
 import { reportDamage } from '../commands/report-damage.ts';
 import { viewOf } from '../infra/database/projection.ts';
-import { postgresJobRows } from '../infra/job-rows/postgres.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { measureStoredManifests } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
@@ -21,14 +20,13 @@ import { storedContents } from './scrub.ts';
 
 /** Who keeps what is stored in order. @param onGarbageRun is told of every run of this process. */
 export function maintenanceJobs(
-  { configuration, log, ports: { record }, store, database, views }: HandlerEngines,
+  { configuration, log, ports: { record }, store, database, views, results }: HandlerEngines,
   onGarbageRun?: (run: GarbageRun) => void,
 ): readonly AnyJobHandler[] {
   const settings = garbageSettings(configuration);
   const contents = contentsOf({ database, views });
   const garbage = garbageOf({ log, database, views });
   const foresight = foresightOf({ database, views });
-  const rows = postgresJobRows(database);
   const inArtifacts = viewOf<ArtifactsDatabase>(database.kysely, artifacts);
   const inBlobs = viewOf<BlobsDatabase>(database.kysely, blobs);
   return [
@@ -39,8 +37,7 @@ export function maintenanceJobs(
     }),
     foreseeGarbageJob({
       foresee: (watching) => foreseeCollection({ garbage, contents, foresight, store, ...watching }),
-      ...{ settings, rows },
-      now: () => new Date(),
+      ...{ settings, results },
     }),
     purgeAuditLogJob({
       purge: auditPurge({ record, views }, { kysely: database.kysely, current: currentIn(views) }),
@@ -50,7 +47,7 @@ export function maintenanceJobs(
       uploadAgeMs: configuration.upload_purging.age,
     }),
     scrubJob({
-      ...{ store, rows },
+      ...{ store, results },
       contentsAfter: storedContents(database),
       damaged: reportDamage({ record, contents }),
       async measure() {

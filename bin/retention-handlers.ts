@@ -12,7 +12,7 @@ import type { BlobStore } from '../infra/blob-store/port.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
-import { postgresResults } from '../infra/job-results/postgres.ts';
+import type { JobResults } from '../infra/job-results/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { listChildren } from '../projections/artifacts/queries.ts';
@@ -37,14 +37,15 @@ export interface RetentionEngines {
   readonly log: EventLog;
   readonly ports: ExecutionPorts;
   readonly store: BlobStore;
-  readonly database: Pick<Database, 'kysely' | 'pool'>;
+  readonly database: Pick<Database, 'kysely'>;
   readonly views: Views;
+  readonly results: JobResults;
 }
 
 /** Who runs retention policies, and who replays their rules. */
 export const retentionHandlers = (engines: RetentionEngines): readonly AnyJobHandler[] => [
   applyRetention(applyRetentionPorts(engines)),
-  replayRetention({ log: engines.log, catalogue, results: postgresResults(engines.database) }),
+  replayRetention({ log: engines.log, catalogue, results: engines.results }),
 ];
 
 /** What a run of a policy asks for. */
@@ -54,6 +55,7 @@ export function applyRetentionPorts({
   store,
   database,
   views,
+  results,
 }: RetentionEngines): ApplyRetentionPorts {
   const { kysely } = database;
   const current = currentIn(views);
@@ -62,6 +64,7 @@ export function applyRetentionPorts({
   const inExecutions = viewOf<ExecutionsDatabase>(kysely, executions);
   const inRepositories = viewOf<RepositoriesDatabase>(kysely, repositories);
   const inRetention = viewOf<RetentionDatabase>(kysely, retention);
+  const find = current(findCandidate.bind(undefined, inRepositories));
   const findExecution = current(execution.bind(undefined, inExecutions));
   const removingSchedule = removeSchedule(ports);
   return {
@@ -69,11 +72,11 @@ export function applyRetentionPorts({
     startedAt: async (executionId) => (await findExecution(executionId))?.startedAt,
     repositoriesOf: current(listRepositoryNames.bind(undefined, inRepositories)),
     candidatesIn: current(listCandidates.bind(undefined, inRepositories)),
-    findCandidate: current(findCandidate.bind(undefined, inRepositories)),
-    async immutableIn(repository) {
-      const locks = await contents.tagLocks(repository);
-      return (tag) => locks.forbid(tag, 'delete');
+    async findCandidate(repository, digest) {
+      await views.reached(await log.head(), [pulls, repositories]);
+      return find(repository, digest);
     },
+    tagLocks: contents.tagLocks,
     async shown() {
       await views.reached(await log.head(), [executions, pulls, repositories, retention]);
     },
@@ -84,7 +87,7 @@ export function applyRetentionPorts({
       childrenOf: formerChildrenOf(log, current(listChildren.bind(undefined, inArtifacts))),
     }),
     removeSchedule: (policyId, metadata) => removingSchedule('RETENTION', policyId, metadata),
-    results: postgresResults(database),
+    results,
   };
 }
 

@@ -10,9 +10,9 @@ import type { Metadata } from '../domain/event.ts';
 import { Refusal } from '../domain/refusal.ts';
 import type { RetentionWhatIfPorts } from '../gateway/api/retention-what-if.ts';
 import type { RetentionPorts } from '../gateway/api/retentions.ts';
+import { taskLog } from '../gateway/api/task-log.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { type ViewDatabase, viewOf } from '../infra/database/projection.ts';
-import type { JobJournal, LogLine } from '../infra/job-journal/port.ts';
 import { openPostgresJournal } from '../infra/job-journal/postgres.ts';
 import { postgresResults } from '../infra/job-results/postgres.ts';
 import type { Views } from '../infra/views/port.ts';
@@ -63,26 +63,10 @@ export function retentionParts(
     tasks: current(tasks.bind(undefined, inExecutions)),
     task: current(task.bind(undefined, inExecutions)),
     results: postgresResults(database),
-    logOf: logOf(openPostgresJournal(database)),
+    logOf: taskLog.bind(undefined, openPostgresJournal(database)),
     executionsReached: (position) => views.reached(position, [executionsView]),
   };
 }
-
-const linesAtOnce = 1000;
-
-/** All of it: what a task can say is bounded. */
-const logOf =
-  (journal: Pick<JobJournal, 'read'>) =>
-  async (taskId: number): Promise<string> => {
-    const texts: string[] = [];
-    for (let after: bigint | undefined = 0n; after !== undefined; ) {
-      const lines: readonly LogLine[] = await journal.read(taskId, after, linesAtOnce);
-      for (const { at, level, text } of lines)
-        texts.push(`${at.toISOString()} [${level.toUpperCase()}] ${text}\n`);
-      after = lines.length < linesAtOnce ? undefined : lines.at(-1)?.line;
-    }
-    return texts.join('');
-  };
 
 /**
  * Deletes a project with its policy. Who is killed in between leaves a schedule, which goes when it is due next and finds

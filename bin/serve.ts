@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import type { Logger } from 'pino';
 import { idAllocator } from '../commands/allocate-id.ts';
 import { firstStart } from '../commands/first-start.ts';
+import { pinAuditSettings } from '../commands/pin-audit-settings.ts';
 import { recorder } from '../commands/record.ts';
 import { backgroundRecorder } from '../commands/record-in-background.ts';
 import { seedConfiguration } from '../commands/seed-configuration.ts';
@@ -13,6 +14,7 @@ import { newEventId } from '../infra/event-log/ids.ts';
 import { redisManifestCache } from '../infra/manifest-cache/redis.ts';
 import { hashPassword } from '../infra/password-hash/argon2.ts';
 import { openPersonalData } from '../infra/personal-data/postgres.ts';
+import { succeedHolder } from '../infra/quota-claims/holder.ts';
 import { noReadCache } from '../infra/read-cache/port.ts';
 import { openReadCache } from '../infra/read-cache/read-cache.ts';
 import { openRedis } from '../infra/redis/connect.ts';
@@ -24,7 +26,6 @@ import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
 import { keepSweepingSessions } from '../workers/sweep-sessions.ts';
 import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
-import { keepWatchingQuotas } from '../workers/watch-quotas.ts';
 import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
@@ -38,7 +39,7 @@ import { jobHandlers } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
 import { listenAsConfigured } from './listen.ts';
 import { passwordFile } from './password-file.ts';
-import { quotaObserver, quotaReader } from './quota-parts.ts';
+import { quotaReader, watchQuotas } from './quota-parts.ts';
 import { serverMetrics } from './server-metrics.ts';
 import { openSessionStore } from './session-store.ts';
 import { startFailure } from './start-failure.ts';
@@ -162,28 +163,26 @@ async function run(
       }),
   });
   open.defer(() => jobs.close());
-  const app = createApp({
-    ...appPorts({
-      ...{ logger, log, record, store, secrets, personalData, views, cache, jobs },
-      sharedManifests:
-        enabled && redis !== undefined ? redisManifestCache(redis, expire_hours * 3600) : undefined,
-      database: foundation.views,
-      maxOpenUploads: configuration.uploads.max_open,
-      redirectPulls: !configuration.storage_service.redirect.disable,
-      settings: configurationSettings(configuration),
-      system,
-      auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
-      // Logins need not wait behind thousands of pulls.
-      pulls: {
-        background: backgroundRecorder({ log, catalogue, newEventId, onDropped, onError }),
-        onDropped,
-      },
-      isReady,
-      atEnd: (work) => open.defer(work),
-    }),
-    metrics: metrics.http,
-    ...edge,
+  const ports = appPorts({
+    ...{ logger, log, record, store, secrets, personalData, views, cache, jobs },
+    sharedManifests:
+      enabled && redis !== undefined ? redisManifestCache(redis, expire_hours * 3600) : undefined,
+    database: foundation.views,
+    maxOpenUploads: configuration.uploads.max_open,
+    redirectPulls: !configuration.storage_service.redirect.disable,
+    settings: configurationSettings(configuration),
+    system,
+    quotaHolder: await succeedHolder(foundation.views, join(resolve(configuration.data), 'quota-holder')),
+    auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
+    // Logins need not wait behind thousands of pulls.
+    pulls: {
+      background: backgroundRecorder({ log, catalogue, newEventId, onDropped, onError }),
+      onDropped,
+    },
+    isReady,
+    atEnd: (work) => open.defer(work),
   });
+  const app = createApp({ ...ports, metrics: metrics.http, ...edge });
   healthRoutes(app, {
     log: async () => void (await log.head()),
     views: async () => {
@@ -206,6 +205,7 @@ async function run(
   const { seeds } = configuration.runTime;
   if (Object.keys({ ...seeds.items, ...seeds.secrets }).length > 0)
     await seedConfiguration({ record, secrets })(seeds);
+  await pinAuditSettings({ record })(configuration.runTime.pinned?.items ?? {});
   const signing = await keepSigningKey(configuration, { log, record, secrets }, logger);
   open.defer(() => signing.stop());
   await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);
@@ -221,10 +221,13 @@ async function run(
   open.defer(() => sweeping.stop());
   const sweepingSessions = keepSweepingSessions({ store: sessionStore, logger });
   open.defer(() => sweepingSessions.stop());
-  const watchingQuotas = keepWatchingQuotas({
-    observe: quotaObserver(record, foundation.views.kysely, currentIn(views)),
-    logger,
-  });
+  const watchingQuotas = watchQuotas(
+    {
+      ...{ record, database: foundation.views, lockDatabase: jobDatabase, logger },
+      configuration: ports.api.configuration,
+    },
+    currentIn(views),
+  );
   open.defer(() => watchingQuotas.stop());
   if (configuration.jobservice.enabled) {
     const working = jobs.work();

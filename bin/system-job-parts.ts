@@ -13,7 +13,7 @@ import { viewOf } from '../infra/database/projection.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { JobJournal } from '../infra/job-journal/port.ts';
-import { postgresJobRows } from '../infra/job-rows/postgres.ts';
+import { postgresResults } from '../infra/job-results/postgres.ts';
 import type { Views } from '../infra/views/port.ts';
 import { firstTasks } from '../projections/executions/first-tasks.ts';
 import {
@@ -53,7 +53,7 @@ export function systemJobParts(
     setSchedule: setSchedule({ record, allocateId, now }),
     removeSchedule: removeSchedule({ record }),
     logOf: taskLog.bind(undefined, journal),
-    rows: postgresJobRows(database),
+    results: postgresResults(database),
     now,
     reached: (position) => views.reached(position, [executionsView, schedules]),
   };

@@ -1,15 +1,15 @@
 import type { Digest } from '../domain/digest.ts';
-import type { TagLocks } from '../domain/immutability/locks.ts';
 import { assigning, type TagCondition } from '../domain/tag/decider.ts';
 import { tagStream } from '../domain/tag/events.ts';
+import type { LockedTags } from './locked-tags.ts';
 import { type Decision, decision } from './record.ts';
 
 export interface AssignTags {
   readonly repository: string;
   readonly digest: Digest;
   readonly tags: readonly string[];
-  /** What the rules of the project keep the tags from, as it is known when it is decided. */
-  locks(): TagLocks;
+  /** Those that must not be moved. */
+  readonly locked: LockedTags;
   /** What must be true of each tag before it moves. */
   readonly condition?: TagCondition | undefined;
 }
@@ -23,7 +23,7 @@ export function assignTags({
   repository,
   digest,
   tags,
-  locks,
+  locked,
   condition,
 }: AssignTags): readonly Decision<Digest | null>[] {
   const own = new Set<string>();
@@ -31,8 +31,9 @@ export function assignTags({
     const stream = tagStream(repository, tag);
     return {
       stream,
+      refresh: locked.refresh,
       decide(history) {
-        const assign = { repository, tag, digest, isImmutable: locks().forbid(tag, 'move') };
+        const assign = { repository, tag, digest, isImmutable: locked.has(tag) };
         const last = history.at(-1);
         const isMet = condition === undefined || (last !== undefined && own.has(last.id));
         return decision(stream, assigning, { ...assign, ...(!isMet && { condition }) }).decide(history);

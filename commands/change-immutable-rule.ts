@@ -8,7 +8,7 @@ export interface ImmutableRuleKey {
   readonly project: { readonly name: string; readonly projectId: number };
 }
 
-/** Resolves to the log's position. @throws Refusal `immutable-rule-exists`, `immutable-rule-unknown` */
+/** Resolves to the log's position. @throws Refusal `immutable-rule-exists`, `immutable-rule-unknown`, `immutable-patterns-too-long` */
 export const changeImmutableRule =
   ({ record }: { readonly record: Recorder }) =>
   async (

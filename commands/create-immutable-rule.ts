@@ -11,7 +11,10 @@ export interface CreateImmutableRule {
   readonly rule: ImmutableRule;
 }
 
-/** @throws Refusal `immutable-rule-exists`, `too-many-immutable-rules`, `project-unknown` */
+/**
+ * @throws Refusal `immutable-rule-exists`, `too-many-immutable-rules`, `immutable-patterns-too-long`,
+ * `project-unknown`
+ */
 export const createImmutableRule =
   ({ record, allocateId }: { readonly record: Recorder; readonly allocateId: AllocateId }) =>
   async (

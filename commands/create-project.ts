@@ -30,7 +30,9 @@ export const createProject =
     project: CreateProject,
     metadata: Metadata,
   ): Promise<{ readonly projectId: number; readonly position: bigint }> => {
-    await clearVacant(project.name, metadata);
+    const { actor: _, accessToken: __, reason: ___, ...request } = metadata;
+    // What is left of another project is nothing that its successor's owner has done away with.
+    await clearVacant(project.name, { ...request, actor: 'system' });
     const [projectId, memberId] = [
       await allocateId('project', metadata),
       await allocateId('member', metadata),

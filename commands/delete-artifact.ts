@@ -1,9 +1,9 @@
 import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
-import { requireDeletable } from '../domain/immutability/locks.ts';
 import { type Reason, Refusal } from '../domain/refusal.ts';
 import { deleteManifest, type IsUnchanged } from './delete-manifest.ts';
+import { requireDeletable } from './locked-tags.ts';
 import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
 /** How the artifacts of a repository hang together. */
@@ -51,7 +51,7 @@ export const deleteArtifact = ({ accessoriesOf, childrenOf, ...ports }: DeleteAr
     /** Of it and of what goes with it, before anything of that is gone. @throws Refusal `tag-immutable` */
     async function requireUnlocked(digest: Digest, asked: Set<Digest>): Promise<void> {
       asked.add(digest);
-      requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), locks);
+      await requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), locks);
       for (const accessory of await accessoriesOf({ repository, digest }, maxAccessories))
         if (!asked.has(accessory)) await requireUnlocked(accessory, asked);
     }

@@ -6,13 +6,12 @@ import {
 } from '../domain/artifact/decider.ts';
 import { artifactStream } from '../domain/artifact/events.ts';
 import type { Metadata } from '../domain/event.ts';
-import { noLocks, requireDeletable, type TagLocks } from '../domain/immutability/locks.ts';
 import { Refusal } from '../domain/refusal.ts';
-import { removingTag } from '../domain/tag/decider.ts';
-import { tagStream } from '../domain/tag/events.ts';
 import { RevisionConflict } from '../infra/event-log/port.ts';
+import { lockedTags, requireDeletable } from './locked-tags.ts';
 import { decision } from './record.ts';
 import { keepManifest } from './references.ts';
+import { removeTags, removeUnlockedTags } from './remove-tags.ts';
 import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
 /** How many tags go in one append. */
@@ -54,9 +53,9 @@ export const deleteManifest = ({
     if ((await find()) === undefined) return false;
     // Most often it is known before anything is recorded.
     refuseBecauseOf(await parent());
-    const known = await locks();
+    const known = await contents.tagLocks(repository);
     if (!known.isEmpty('delete'))
-      requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), known);
+      await requireDeletable(repository, await contents.tagsOf(repository, digest, maxTags), known);
 
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const [condemned] = await condemnManifests([{ ...at, condemnation: newCondemnation() }], metadata);
@@ -75,7 +74,7 @@ export const deleteManifest = ({
       try {
         if (isUnchanged !== undefined && !(await isUnchanged()))
           throw new Refusal({ kind: 'artifact-changed', repository, digest });
-        return await removeWithTags(condemned, await locks());
+        return await removeWithTags(condemned);
       } catch (error) {
         // A tag, or the rule for it, has come since.
         if (error instanceof Refusal) await keepManifest(ports, at, metadata);
@@ -83,11 +82,12 @@ export const deleteManifest = ({
       }
     }
 
-    async function removeWithTags(condemned: CondemnedManifest, locks: TagLocks): Promise<Removed> {
+    async function removeWithTags(condemned: CondemnedManifest): Promise<Removed> {
       for (;;) {
         const tags = await someTags();
         if (tags.length === tagsAtOnce) {
-          await removeTags(tags, locks);
+          const { position } = await record(metadata, ...untagging(tags));
+          await contents.reached(position);
           continue;
         }
         const removing = decision(
@@ -96,7 +96,7 @@ export const deleteManifest = ({
           condemned,
         );
         // The tags first, where the engine appends one by one: a tag without its manifest is a broken pull.
-        const { position, states, events } = await record(metadata, ...tags.map(untagging(locks)), removing);
+        const { position, states, events } = await record(metadata, ...untagging(tags), removing);
         await contents.reached(position);
         const deleted = events.flat().find((event) => event.type === 'ManifestDeleted');
         return { isGone: states.at(-1) === null, key: deleted?.data.key };
@@ -106,32 +106,23 @@ export const deleteManifest = ({
     /**
      * A push that set a tag in the meantime finds the manifest gone and pushes it again; one that died before it could
      * has left a tag that points at nothing. False where a push came while such tags went: they were its own as well,
-     * so that the manifest has to go with them.
+     * so that the manifest has to go with them. What no rule lets go stays, also where it points at nothing: a push of the
+     * same may have found it set and said so, and a rule is not for a process to break that may die before it mends it.
      */
     async function removeTagsOfNothing(): Promise<boolean> {
       for (;;) {
         const tags = await someTags();
         if (tags.length === 0 || (await find()) !== undefined) return true;
-        // No rule has anything to keep of a tag that points at nothing.
-        await removeTags(tags, noLocks);
+        const locked = lockedTags(contents, repository, tags, 'delete');
+        const { position } = await record(metadata, ...removeUnlockedTags({ ...at, tags, locked }));
+        await contents.reached(position);
+        if (tags.every(locked.has)) return true;
         if ((await find()) !== undefined) return false;
       }
     }
 
-    async function removeTags(tags: readonly string[], locks: TagLocks): Promise<void> {
-      const { position } = await record(metadata, ...tags.map(untagging(locks)));
-      await contents.reached(position);
-    }
-
-    function untagging(locks: TagLocks) {
-      return (tag: string) => {
-        const command = { ...at, tag, isImmutable: locks.forbid(tag, 'delete') };
-        return decision(tagStream(repository, tag), removingTag, command);
-      };
-    }
-
-    function locks(): Promise<TagLocks> {
-      return contents.tagLocks(repository);
+    function untagging(tags: readonly string[]) {
+      return removeTags({ ...at, tags, locked: lockedTags(contents, repository, tags, 'delete') });
     }
 
     function someTags(): Promise<readonly string[]> {

@@ -1,12 +1,12 @@
 import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { Metadata } from '../domain/event.ts';
-import { requireDeletable } from '../domain/immutability/locks.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { deletingRepository, type RepositoryAt } from '../domain/repository/decider.ts';
 import { repositoryStream } from '../domain/repository/events.ts';
 import { atOnce } from './at-once.ts';
 import { deleteManifest } from './delete-manifest.ts';
 import type { Place } from './garbage.ts';
+import { requireDeletable } from './locked-tags.ts';
 import { decision } from './record.ts';
 import type { RemovalPorts } from './remove-unneeded.ts';
 
@@ -60,7 +60,7 @@ export const deleteRepository = (ports: DeleteRepositoryPorts) => {
     if (locks.isEmpty('delete')) return;
     for (let last: string | undefined = ''; last !== undefined; ) {
       const tags: readonly string[] = await contents.tagsIn(repository, { last, limit: tagsAtOnce });
-      requireDeletable(repository, tags, locks);
+      await requireDeletable(repository, tags, locks);
       last = tags.length < tagsAtOnce ? undefined : tags.at(-1);
     }
   }

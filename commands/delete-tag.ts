@@ -1,8 +1,9 @@
 import type { Metadata } from '../domain/event.ts';
-import { type RemoveTag, removingTag } from '../domain/tag/decider.ts';
-import { tagStream } from '../domain/tag/events.ts';
+import type { RemoveTag } from '../domain/tag/decider.ts';
 import type { Contents } from './contents.ts';
-import { decision, type Recorder } from './record.ts';
+import { lockedTags } from './locked-tags.ts';
+import type { Recorder } from './record.ts';
+import { removeTags } from './remove-tags.ts';
 
 export type DeleteTag = Omit<RemoveTag, 'isImmutable'>;
 
@@ -11,12 +12,8 @@ export type DeleteTag = Omit<RemoveTag, 'isImmutable'>;
  */
 export const deleteTag =
   ({ record, contents }: { readonly record: Recorder; readonly contents: Pick<Contents, 'tagLocks'> }) =>
-  async (at: DeleteTag, metadata: Metadata): Promise<bigint> => {
-    const { repository, tag } = at;
-    const isImmutable = (await contents.tagLocks(repository)).forbid(tag, 'delete');
-    const { position } = await record(
-      metadata,
-      decision(tagStream(repository, tag), removingTag, { ...at, isImmutable }),
-    );
-    return position;
+  async ({ repository, tag, digest }: DeleteTag, metadata: Metadata): Promise<bigint> => {
+    const tags = [tag];
+    const locked = lockedTags(contents, repository, tags, 'delete');
+    return (await record(metadata, ...removeTags({ repository, digest, tags, locked }))).position;
   };

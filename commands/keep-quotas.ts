@@ -19,8 +19,17 @@ export interface PushedContent {
   readonly size: number;
 }
 
+/** A blob whose bytes are about to be taken. */
+export interface AnnouncedBlob {
+  readonly repository: string;
+  /** Where the client has told it. */
+  readonly digest: Digest | undefined;
+  /** What it has at least, in bytes. */
+  readonly size: number;
+}
+
 export interface KeepQuotasPorts {
-  readonly ledger: Pick<QuotaLedger, 'within'>;
+  readonly ledger: Pick<QuotaLedger, 'within' | 'requireRoom'>;
   readonly store: Pick<BlobStore, 'delete'>;
   readonly background: Pick<BackgroundRecorder, 'record'>;
   limitOf(project: string): Promise<Limit | undefined>;
@@ -66,7 +75,7 @@ export function quotaKeeper({ ledger, store, background, limitOf, findBlob, now 
   /** A client that does not give up, or a thousand, leave one event a minute. */
   async function tell(
     project: string,
-    { repository, digest }: PushedContent,
+    { repository, digest }: Pick<AnnouncedBlob, 'repository' | 'digest'>,
     { adding, used, limit: storage }: Exceeded['reason'],
     metadata: Metadata,
   ): Promise<void> {
@@ -78,13 +87,24 @@ export function quotaKeeper({ ledger, store, background, limitOf, findBlob, now 
     recordedAt.set(projectId, now());
     const event: QuotaRefusalEvent = {
       type: 'QuotaExceeded',
-      data: { projectId, project, repository, digest, adding, used, storage },
+      data: { projectId, project, repository, digest: digest ?? null, adding, used, storage },
     };
     background.record(quotaRefusalsStream(projectId), event, metadata);
   }
 
   return {
     within,
+
+    /** See `QuotaLedger.requireRoom`. @throws Refusal `quota-exceeded` */
+    async requireRoom(blob: AnnouncedBlob, metadata: Metadata): Promise<void> {
+      const project = projectOf(blob.repository);
+      try {
+        await ledger.requireRoom({ ...blob, project });
+      } catch (error) {
+        if (isExceeded(error)) await tell(project, blob, error.reason, metadata);
+        throw error;
+      }
+    },
 
     storeBlob:
       (storing: (blob: StoreBlob, metadata: Metadata) => Promise<bigint>) =>

@@ -3,12 +3,12 @@ import { artifactStream } from '../domain/artifact/events.ts';
 import type { ParsedManifest } from '../domain/artifact/manifest.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
-import { noLocks } from '../domain/immutability/locks.ts';
 import type { TagCondition } from '../domain/tag/decider.ts';
 import type { BlobStore } from '../infra/blob-store/port.ts';
 import { RevisionConflict } from '../infra/event-log/port.ts';
 import { assignTags } from './assign-tags.ts';
 import type { Contents } from './contents.ts';
+import { lockedTags } from './locked-tags.ts';
 import { readAttributes } from './read-attributes.ts';
 import { decision, type Recorder } from './record.ts';
 import { keepManifest, references } from './references.ts';
@@ -50,9 +50,10 @@ export const pushManifest = (ports: {
   return async (push: PushManifest, metadata: Metadata): Promise<bigint> => {
     const { repository, digest, bytes, manifest, tags, condition } = push;
     const at = { repository, digest };
-    let locks = tags.length === 0 ? noLocks : await contents.tagLocks(repository);
-    await requireMovable(contents, at, tags, locks);
-    const assigned = assignTags({ ...at, tags, condition, locks: () => locks });
+    if (tags.length > 0) await requireMovable(contents, at, tags, await contents.tagLocks(repository));
+    // Read once more when they are assigned: a rule that was made while the push was under way counts for it.
+    const locked = lockedTags(contents, repository, tags, 'move');
+    const assigned = assignTags({ ...at, tags, condition, locked });
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       const { blobs, manifests: present } = await requireReferences(repository, manifest);
       const { config } = manifest;
@@ -77,8 +78,6 @@ export const pushManifest = (ports: {
       await keepReferences(at, manifest, { present, takeBack: isFirst }, metadata);
       if (tags.length === 0) return pushed.position;
 
-      // Once more: a rule that was made while the push was under way counts for it.
-      locks = await contents.tagLocks(repository);
       const tagged = await record(metadata, ...assigned);
       await contents.reached(tagged.position);
       if (await keepManifest(ports, at, metadata)) return tagged.position;

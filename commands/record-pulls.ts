@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Configuration } from '../domain/configuration/items.ts';
 import type { Metadata } from '../domain/event.ts';
 import { type Pulled, pullsStream } from '../domain/pull/events.ts';
@@ -22,6 +23,8 @@ export interface PullPorts {
   readonly standard: PullSettings;
   /** How long pulls are gathered, in milliseconds. */
   readonly gatherMs?: number;
+  /** How long the settings are waited for, in milliseconds. */
+  readonly settingsMs?: number;
   onDropped(events: number): void;
 }
 
@@ -35,6 +38,7 @@ export interface PullRecorder {
 const maxGathered = 10_000;
 /** An append, and what the views do with it, costs as much for one event as for many. */
 const usualGatherMs = 250;
+const usualSettingsMs = 2000;
 
 /** Harbor's scanners have robot accounts whose names begin so, after that of the project. */
 const scanner = /^robot:(?:[^+]+\+)?scanner-/;
@@ -55,19 +59,25 @@ interface Gathered {
  * comes to the same, also where the settings are those of the deployment, which are in no event.
  */
 export function pullRecorder(ports: PullPorts): PullRecorder {
-  const { background, standard, gatherMs = usualGatherMs, onDropped } = ports;
+  const { background, standard, gatherMs = usualGatherMs, settingsMs = usualSettingsMs, onDropped } = ports;
   let gathered = new Map<string, Gathered>();
   let known = standard;
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
+  let flushing: Promise<void> = Promise.resolve();
 
-  async function flush(): Promise<void> {
+  /** One after the other, so that who waits for the last has waited for all. */
+  function flush(): Promise<void> {
     clearTimeout(timer);
     timer = undefined;
+    flushing = flushing.then(recordGathered);
+    return flushing;
+  }
+
+  async function recordGathered(): Promise<void> {
     const all = gathered;
     gathered = new Map();
-    // What they were last is better than nothing.
-    if (all.size > 0) known = await ports.settings().catch(() => known);
+    if (all.size > 0) known = await settings();
     for (const { pull, metadata, lastAt, times } of all.values()) {
       const at = new Date(lastAt);
       const counts = !(known.scanner_skip_update_pulltime && scanner.test(metadata.actor));
@@ -79,6 +89,19 @@ export function pullRecorder(ports: PullPorts): PullRecorder {
         counted: counts && !known.pull_count_update_disable,
       };
       background.record(pullsStream(at), { type: 'ArtifactPulled', data }, metadata);
+    }
+  }
+
+  /** What they were last is better than nothing, and than pulls that wait and are lost. */
+  async function settings(): Promise<PullSettings> {
+    const patience = new AbortController();
+    const late = sleep(settingsMs, known, { signal: patience.signal, ref: false }).catch(() => known);
+    try {
+      return await Promise.race([ports.settings(), late]);
+    } catch {
+      return known;
+    } finally {
+      patience.abort();
     }
   }
 

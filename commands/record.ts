@@ -19,6 +19,11 @@ export interface Decision<State, Event extends DomainEvent = DomainEvent> {
   };
   /** `last` where the state is what the last event says: then no more of the stream is read, however long it is. */
   readonly needs?: 'last';
+  /**
+   * Reads what else it depends on, before each attempt; once for all decisions that have the same function. What comes
+   * after that, and before the append, it does not see.
+   */
+  refresh?(): Promise<void>;
   /** Is told of the events, as they will be in the stream, before each attempt to append them. */
   appending?(events: readonly NewEvent[]): void;
 }
@@ -130,6 +135,8 @@ export function recorder({ log, catalogue, newEventId }: RecordPorts): Recorder 
     metadata: Metadata,
     decisions: Decisions,
   ): Promise<Recorded<Decisions>> {
+    const refreshing = new Set(decisions.flatMap(({ refresh }) => refresh ?? []));
+    await Promise.all([...refreshing].map((refresh) => refresh()));
     const slices = await Promise.all(
       decisions.map(({ stream, needs }) => (needs === 'last' ? readLast(stream) : log.readStream(stream))),
     );

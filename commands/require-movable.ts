@@ -2,6 +2,7 @@ import type { ManifestAt } from '../domain/artifact/decider.ts';
 import type { TagLocks } from '../domain/immutability/locks.ts';
 import { assigning } from '../domain/tag/decider.ts';
 import type { Contents } from './contents.ts';
+import { lockedOf } from './locked-tags.ts';
 
 /**
  * Refuses early what would be refused when the tags are pointed at the manifest, so that nothing is left of it.
@@ -13,7 +14,7 @@ export async function requireMovable(
   tags: readonly string[],
   locks: TagLocks,
 ): Promise<void> {
-  const locked = tags.filter((tag) => locks.forbid(tag, 'move'));
+  const locked = [...(await lockedOf(locks, tags, 'move'))];
   if (locked.length === 0) return;
   const digests = await digestsOf(repository, locked);
   for (const tag of locked)

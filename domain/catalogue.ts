@@ -1,7 +1,12 @@
 import type { z } from 'zod';
 import { accessTokenEvent } from './access-token/events.ts';
 import { artifactEvent } from './artifact/events.ts';
-import { auditPurgeEvent, refusedChangeEvent } from './audit/events.ts';
+import {
+  auditPurgeEvent,
+  auditSettingsEvent,
+  auditSettingsStream,
+  refusedChangeEvent,
+} from './audit/events.ts';
 import { blobEvent } from './blob/events.ts';
 import { configurationEvent, configurationStream } from './configuration/events.ts';
 import { credentialUseEvent } from './credential-use/events.ts';
@@ -20,7 +25,7 @@ import { preferencesEvent } from './preferences/events.ts';
 import { projectCreatedUpcasters, projectEvent } from './project/events.ts';
 import { pullEvent } from './pull/events.ts';
 import { queueEvent } from './queue/events.ts';
-import { quotaEvent, quotaRefusalEvent } from './quota/events.ts';
+import { quotaEvent, quotaExceededUpcasters, quotaRefusalEvent } from './quota/events.ts';
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
 import { retentionEvent } from './retention/events.ts';
@@ -64,6 +69,7 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
   MemberRoleChanged: memberUpcasters,
   MemberRemoved: memberUpcasters,
   ProjectCreated: projectCreatedUpcasters,
+  QuotaExceeded: quotaExceededUpcasters,
   RobotSecretChanged: robotSecretChangedUpcasters,
   UserCreated: userCreatedUpcasters,
 };
@@ -96,6 +102,7 @@ const aggregates = [
   { stream: 'pulls/<day>', events: pullEvent.options },
   { stream: 'refused-changes/<day>', events: refusedChangeEvent.options },
   { stream: 'audit-purge/<run>', events: auditPurgeEvent.options },
+  { stream: auditSettingsStream, events: auditSettingsEvent.options },
   { stream: 'quota/<project id>', events: quotaEvent.options },
   { stream: 'quota-refusals/<project id>', events: quotaRefusalEvent.options },
   { stream: 'gc-run/<id>', events: garbageCollectionEvent.options },

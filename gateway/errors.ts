@@ -12,8 +12,10 @@ import {
   UploadNotFound,
 } from '../infra/blob-store/port.ts';
 import { AppendTooLarge, LogUnavailable, RevisionConflict } from '../infra/event-log/port.ts';
+import { RoomClaimed } from '../infra/quota-claims/port.ts';
 import { SessionStoreUnavailable } from '../infra/session-store/port.ts';
 import { ViewsBehind } from '../infra/views/port.ts';
+import { QuestionTooLong } from '../projections/bounded.ts';
 
 /** One answer in the form that distribution-spec ("Error Codes") and Harbor share. */
 export interface Answer {
@@ -133,6 +135,11 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     status: 400,
     code: 'BAD_REQUEST',
     message: `a project has at most ${max} immutable tag rules`,
+  }),
+  'immutable-patterns-too-long': ({ max }) => ({
+    status: 400,
+    code: 'BAD_REQUEST',
+    message: `the patterns of a project's immutable tag rules have at most ${max} characters together`,
   }),
   'webhook-policy-exists': ({ project, name }) => ({
     status: 409,
@@ -276,11 +283,11 @@ function shownBytes(bytes: number): string {
   return `${(bytes / 1024 ** power).toFixed(1)} ${byteUnits[power - 1]}`;
 }
 
-const unavailable = (message: string): Answer => ({
+const unavailable = (message: string, retryAfterSeconds = 1): Answer => ({
   status: 503,
   code: 'UNAVAILABLE',
   message,
-  headers: { 'retry-after': '1' },
+  headers: { 'retry-after': String(retryAfterSeconds) },
 });
 
 /** What the client is told of `error`; undefined for a bug, of which it is told nothing. */
@@ -316,7 +323,11 @@ function answerFor(error: unknown): Answer | undefined {
   if (error instanceof StoreUnavailable) return unavailable('the blob store is not available');
   if (error instanceof LogUnavailable) return unavailable('the event log is not available');
   if (error instanceof SessionStoreUnavailable) return unavailable('the sessions are not available');
+  // What a process that was killed has claimed is free again after half a minute, for which clients do not wait at once.
+  if (error instanceof RoomClaimed) return unavailable(error.message, 5);
   if (error instanceof RevisionConflict) return unavailable('too many writers at once');
+  if (error instanceof QuestionTooLong)
+    return unavailable('the list took too long; ask for less of it, by op_time for example');
   if (error instanceof ViewsBehind) return unavailable('the change is recorded but not visible yet');
   if (error instanceof BlobNotFound) return unavailable('the content is missing from the blob store');
   return undefined;

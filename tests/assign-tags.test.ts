@@ -5,7 +5,6 @@ import { assignTags } from '../commands/assign-tags.ts';
 import { decision, recorder } from '../commands/record.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import { digestFrom } from '../domain/digest.ts';
-import { noLocks } from '../domain/immutability/locks.ts';
 import { assigning, removingTag } from '../domain/tag/decider.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
@@ -18,6 +17,7 @@ import { requireTool } from './tool.ts';
 const metadata = { actor: 'user:admin' };
 const repository = 'library/hello';
 const [first, second] = [digestFrom('sha256', '1'.repeat(64)), digestFrom('sha256', '2'.repeat(64))];
+const unlocked = { refresh: async () => undefined, has: () => false };
 const absent = { kind: 'absent' } as const;
 const tagged = (tag: string, digest = second) =>
   decision(`tag/${repository}:${tag}`, assigning, { repository, tag, digest, isImmutable: false });
@@ -75,7 +75,7 @@ for (const [engine, open] of Object.entries(engines)) {
     });
     const assigned = assignTags({
       repository,
-      locks: () => noLocks,
+      locked: unlocked,
       digest: first,
       tags: ['a', 'b'],
       condition: absent,
@@ -95,7 +95,7 @@ for (const [engine, open] of Object.entries(engines)) {
       const record = racing(log, (rival) => rival(metadata, tagged(tag, digest)));
       const assigned = assignTags({
         repository,
-        locks: () => noLocks,
+        locked: unlocked,
         digest: first,
         tags: [tag],
         condition: absent,
@@ -107,12 +107,37 @@ for (const [engine, open] of Object.entries(engines)) {
     }
   });
 
+  test(`${engine}: a rule that was made before a rival moved the tag counts for the attempt after that`, async (t) => {
+    const log = await start(t);
+    if (log === undefined) return;
+    await recorderOf(log)(metadata, tagged('f', second));
+    let isLocked = false;
+    let known = false;
+    const record = racing(log, async (rival) => {
+      isLocked = true;
+      await rival(metadata, untagged('f'));
+      await rival(metadata, tagged('f', second));
+    });
+    const refresh = async () => {
+      known = isLocked;
+    };
+    const assigned = assignTags({
+      repository,
+      locked: { refresh, has: () => known },
+      digest: first,
+      tags: ['f'],
+    });
+    await assert.rejects(record(metadata, ...assigned), {
+      reason: { kind: 'tag-immutable', repository, tag: 'f', deed: 'move' },
+    });
+  });
+
   test(`${engine}: a tag that must be new and was set, removed and set by a rival is refused`, async (t) => {
     const log = await start(t);
     if (log === undefined) return;
     const assigned = assignTags({
       repository,
-      locks: () => noLocks,
+      locked: unlocked,
       digest: first,
       tags: ['e'],
       condition: absent,

@@ -16,9 +16,16 @@ const by = (actor: string): Metadata => ({
 });
 
 /** A recorder, and what it has recorded and dropped; `settings` can be changed, or be out of reach. */
-function start(gatherMs = 5) {
+function start(gatherMs = 5, settled: Promise<unknown> = Promise.resolve()) {
   const recorded: (Pulled & { readonly stream: string; readonly metadata: Metadata })[] = [];
-  const state = { settings: standardConfiguration, isAway: false, asked: 0, dropped: 0, closed: false };
+  const state = {
+    settings: standardConfiguration,
+    isAway: false,
+    isSilent: false,
+    asked: 0,
+    dropped: 0,
+    closed: false,
+  };
   const { record, close } = pullRecorder({
     background: {
       record: (stream, { data }, metadata) => recorded.push({ ...(data as Pulled), stream, metadata }),
@@ -30,10 +37,13 @@ function start(gatherMs = 5) {
     async settings() {
       state.asked += 1;
       if (state.isAway) throw new Error('away');
+      if (state.isSilent) await new Promise(() => undefined);
+      await settled;
       return state.settings;
     },
     standard: standardConfiguration,
     gatherMs,
+    settingsMs: 100,
     onDropped: (events) => {
       state.dropped += events;
     },
@@ -117,4 +127,25 @@ test('more than fits in memory is dropped and counted, and a close records what 
   assert.equal(recorded[1]?.times, 2);
   record(pull, by('late'));
   assert.deepEqual([state.dropped, state.closed], [11, true]);
+});
+
+test('what is being recorded when it ends is recorded before it has ended', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { record, close, recorded, state } = start(5, promise);
+  record(pull, by('user:dev'));
+  await until('the settings are asked for', () => state.asked === 1);
+  const closed = close();
+  await new Promise((later) => setTimeout(later, 20));
+  assert.equal(state.closed, false);
+  resolve();
+  await closed;
+  assert.deepEqual([recorded.length, state.closed], [1, true]);
+});
+
+test('settings that do not come are waited for a bounded time', async () => {
+  const { record, close, recorded, state } = start();
+  state.isSilent = true;
+  record(pull, by('user:dev'));
+  await close();
+  assert.equal(recorded.length, 1);
 });

@@ -2,7 +2,7 @@ import type { ForeseeCollection, Young } from '../commands/foresee-collection.ts
 import type { CollectGarbage, CollectionProgress, Finding } from '../commands/garbage.ts';
 import { type WhatIfParameters, whatIfParameters } from '../domain/garbage-collection/parameters.ts';
 import { projectOf } from '../domain/repository.ts';
-import type { JobRows } from '../infra/job-rows/port.ts';
+import type { JobResults } from '../infra/job-results/port.ts';
 import { garbageSettingsFor } from './collect-garbage-job.ts';
 import type { JobHandler } from './job.ts';
 
@@ -13,8 +13,7 @@ interface Ports {
     onProgress(progress: CollectionProgress): void;
   }): (settings: ForeseeCollection, stopping: AbortSignal) => Promise<void>;
   readonly settings: CollectGarbage;
-  readonly rows: JobRows;
-  now(): Date;
+  readonly results: Pick<JobResults, 'replace'>;
 }
 
 /** One thing of the result, as it is kept and shown. */
@@ -30,7 +29,6 @@ interface Row {
 }
 
 const standardLimit = 1000;
-const rememberedMs = 7 * 24 * 3_600_000;
 /** So many projects are named with their bytes; the others are one sum. */
 const projectsAtMost = 100;
 const young = 'nothing needs it, but its grace is not over';
@@ -39,7 +37,7 @@ const young = 'nothing needs it, but its grace is not over';
  * GC_WHAT_IF: what would be gone in the end under these settings, if nobody pushed or deleted; nothing is changed. The
  * largest things are kept as rows, the sums are the result of the task.
  */
-export const foreseeGarbageJob = ({ foresee, settings, rows, now }: Ports): JobHandler<WhatIfParameters> => ({
+export const foreseeGarbageJob = ({ foresee, settings, results }: Ports): JobHandler<WhatIfParameters> => ({
   kind: 'GC_WHAT_IF',
   parameters: whatIfParameters,
 
@@ -51,7 +49,6 @@ export const foreseeGarbageJob = ({ foresee, settings, rows, now }: Ports): JobH
     const inGrace = { blobs: 0, manifests: 0, bytes: 0 };
     const projects = new Map<string, number>();
 
-    await rows.forgetBefore(new Date(now().getTime() - rememberedMs));
     const looking = foresee({
       report({ deed, kind, repository, digest, bytes, why }) {
         // What is condemned already and needed again is nothing that settings change.
@@ -78,10 +75,7 @@ export const foreseeGarbageJob = ({ foresee, settings, rows, now }: Ports): JobH
       if (!run.stopping.aborted) throw error;
       return {};
     }
-    await rows.replace(taskId, [...gone.rows(), ...kept.rows()] as readonly object[] as Record<
-      string,
-      unknown
-    >[]);
+    await results.replace(taskId, [...gone.rows(), ...kept.rows()]);
     run.log(
       `${counts.blobs} blobs, ${counts.manifests} manifests and ${counts.orphans} orphans would go, ${counts.bytes} bytes`,
     );

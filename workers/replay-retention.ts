@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { lockedOf } from '../commands/locked-tags.ts';
 import { type Catalogue, upcast } from '../domain/catalogue.ts';
 import type { RecordedEvent } from '../domain/event.ts';
 import { immutabilityDecider } from '../domain/immutability/decider.ts';
@@ -12,6 +13,7 @@ import { type ReadRule, readRules, rulesHere } from '../domain/retention/select.
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { JobResults } from '../infra/job-results/port.ts';
 import { type JobHandler, PermanentFailure } from './job.ts';
+import { selectCandidates } from './select-candidates.ts';
 
 export interface ReplayRetentionPorts {
   readonly log: Pick<EventLog, 'readAll' | 'head'>;
@@ -69,14 +71,14 @@ export const replayRetention = ({
     const head = await log.head();
     for await (const events of log.readAll(0n)) {
       for (const event of events) {
-        if (event.recordedAt.getTime() <= end && isOf(event)) replay.apply(upcast(catalogue, event));
+        if (event.recordedAt.getTime() <= end && isOf(event)) await replay.apply(upcast(catalogue, event));
       }
       if (run.stopping.aborted) return {};
       const position = events.at(-1)?.position ?? 0n;
       run.progress({ stage: 'reading the log', done: Number(position), total: Number(head) });
       if (position >= head) break;
     }
-    const removals = replay.finish();
+    const removals = await replay.finish();
     await results.replace(
       taskId,
       removals.map(([repository, removal]) => removalRow(repository, removal)),
@@ -105,19 +107,23 @@ function projectReplay(rules: readonly ReadRule[], end: number, days: number) {
   let nextRun = end - (days - 1) * dayMs;
   let manifests = 0;
 
-  function runUntil(time: number): void {
+  async function runUntil(time: number): Promise<void> {
     for (; nextRun <= Math.min(time, end); nextRun += dayMs)
       for (const [name, repository] of repositories) {
+        const here = rulesHere(rules, name);
+        if (here.length === 0) continue;
         const locks = locksOf(name, [...immutableRules.values()]);
-        const isImmutable = (tags: readonly string[]) => tags.some((tag) => locks.forbid(tag, 'delete'));
-        for (const removal of repository.run(rulesHere(rules, name), new Date(nextRun), isImmutable))
+        const locked = await lockedOf(locks, repository.tags, 'delete');
+        const candidates = repository.candidates((tag) => locked.has(tag));
+        const selecting = await selectCandidates(here, candidates);
+        for (const removal of repository.run(selecting, new Date(nextRun), candidates))
           removals.push([name, removal]);
       }
   }
 
   return {
-    apply(event: RecordedEvent): void {
-      runUntil(event.recordedAt.getTime() - 1);
+    async apply(event: RecordedEvent): Promise<void> {
+      await runUntil(event.recordedAt.getTime() - 1);
       // Another project of the name, or none.
       if (event.type === 'ProjectCreated' || event.type === 'ProjectDeleted') {
         repositories.clear();
@@ -143,8 +149,8 @@ function projectReplay(rules: readonly ReadRule[], end: number, days: number) {
         );
     },
 
-    finish() {
-      runUntil(end);
+    async finish() {
+      await runUntil(end);
       return removals;
     },
   };

@@ -1,10 +1,10 @@
 import { type ScrubParameters, scrubParameters } from '../domain/garbage-collection/parameters.ts';
-import type { JobRows } from '../infra/job-rows/port.ts';
+import type { JobResults } from '../infra/job-results/port.ts';
 import type { JobHandler } from './job.ts';
 import { type ScrubPlace, type ScrubPorts, scrub } from './scrub.ts';
 
 type Ports = Omit<ScrubPorts, 'onProgress'> & {
-  readonly rows: JobRows;
+  readonly results: Pick<JobResults, 'replace' | 'read'>;
   /** How many blobs and manifests there are, and their bytes; counted, which takes its time. */
   measure(): Promise<{ readonly items: number; readonly bytes: number }>;
 };
@@ -17,13 +17,13 @@ const noteMs = 30_000;
  * SCRUB: reads all that is stored and compares it with its digests. It may take days, so that it goes on where it was
  * when its worker was killed; what was found before that is in its log, and counts no more.
  */
-export const scrubJob = ({ rows, measure, ...ports }: Ports): JobHandler<ScrubParameters> => ({
+export const scrubJob = ({ results, measure, ...ports }: Ports): JobHandler<ScrubParameters> => ({
   kind: 'SCRUB',
   parameters: scrubParameters,
   exclusive: true,
 
   async run({ parameters: { rate = standardRate }, taskId, jobId, attempt }, run) {
-    const after = attempt === 1 ? undefined : await placeOf(rows, taskId);
+    const after = attempt === 1 ? undefined : await placeOf(results, taskId);
     const { items, bytes: totalBytes } = await measure();
     let named = 0;
     let notedAt = performance.now();
@@ -47,7 +47,7 @@ export const scrubJob = ({ rows, measure, ...ports }: Ports): JobHandler<ScrubPa
         if (performance.now() - notedAt < noteMs || next === undefined) return;
         notedAt = performance.now();
         // The next note makes up for one that fails.
-        noting = noting.then(() => rows.replace(taskId, [{ ...next }])).catch(() => undefined);
+        noting = noting.then(() => results.replace(taskId, [{ ...next }])).catch(() => undefined);
       },
     });
     const metadata = { actor: 'system', correlationId: jobId };
@@ -60,16 +60,15 @@ export const scrubJob = ({ rows, measure, ...ports }: Ports): JobHandler<ScrubPa
         `${damages.length} damaged, ${unreadable.length} unreadable`,
     );
     // Also of one that was stopped: its worker may have ended, and another goes on.
-    if (next !== undefined) await rows.replace(taskId, [{ ...next }]).catch(() => undefined);
+    if (next !== undefined) await results.replace(taskId, [{ ...next }]).catch(() => undefined);
     if (status === 'failed') throw failure;
     return { blobs, manifests, bytes, damaged: damages.length, unreadable: unreadable.length };
   },
 });
 
-async function placeOf(rows: JobRows, taskId: number): Promise<ScrubPlace | undefined> {
-  const [{ row } = {}] = await rows.read(taskId, 0, 1);
-  if (typeof row?.digest !== 'string') return undefined;
-  return { digest: row.digest, ...(typeof row.repository === 'string' && { repository: row.repository }) };
+async function placeOf(results: Pick<JobResults, 'read'>, taskId: number): Promise<ScrubPlace | undefined> {
+  const [noted] = await results.read<ScrubPlace>(taskId, 0, 1);
+  return noted?.row;
 }
 
 const placeName = ({ repository, digest }: ScrubPlace): string =>

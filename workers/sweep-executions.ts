@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Recorder } from '../commands/record.ts';
 import { executionSweepStream } from '../domain/execution-sweep/events.ts';
 import type { JobJournal } from '../infra/job-journal/port.ts';
+import type { JobResults } from '../infra/job-results/port.ts';
 import type { JobHandler } from './job.ts';
 import { metadataOfTask } from './run-task.ts';
 
@@ -11,9 +12,15 @@ export const keptExecutions = 50;
 const atOnce = 200;
 const foundAtOnce = 20_000;
 
+/** How long what tasks have found can be read at most. */
+const resultDays = 90;
+/** Of so many tasks it is forgotten in one transaction. */
+const resultsAtOnce = 200;
+
 export interface SweepExecutionsPorts {
   readonly record: Recorder;
   readonly journal: Pick<JobJournal, 'forget'>;
+  readonly results: Pick<JobResults, 'forget' | 'sweep'>;
   /** Executions that have ended and are not among the last `keep` of their kind and vendor. */
   sweepable(keep: number, limit: number): Promise<readonly number[]>;
   taskIdsOf(executionIds: readonly number[]): Promise<readonly number[]>;
@@ -21,10 +28,14 @@ export interface SweepExecutionsPorts {
   reached(position: bigint): Promise<void>;
 }
 
-/** Takes old executions and the logs of their tasks out of the lists; what they did stays recorded. */
+/**
+ * Takes old executions, the logs of their tasks and what these have found out of the lists; what they did stays recorded.
+ * What was found is also forgotten when it is too old, though the execution stays.
+ */
 export const sweepExecutions = ({
   record,
   journal,
+  results,
   sweepable,
   taskIdsOf,
   reached,
@@ -42,7 +53,8 @@ export const sweepExecutions = ({
       const executionIds = found.slice(0, atOnce);
       found = found.slice(atOnce);
       // First what no event takes away, so that nothing of it is left when this is interrupted.
-      await journal.forget(await taskIdsOf(executionIds));
+      const taskIds = await taskIdsOf(executionIds);
+      await Promise.all([journal.forget(taskIds), results.forget(taskIds)]);
       const event = { type: 'ExecutionsSwept', data: { taskId, executionIds } } as const;
       const stream = executionSweepStream(taskId);
       const happened = {
@@ -55,6 +67,9 @@ export const sweepExecutions = ({
       progress({ stage: 'sweeping', done: swept });
     }
     log(`${swept} executions were taken out of the lists`);
+    const before = new Date(Date.now() - resultDays * 24 * 60 * 60 * 1000);
+    for (let more = true; more && !stopping.aborted; )
+      more = (await results.sweep(before, resultsAtOnce)) === resultsAtOnce;
     return { swept };
   },
 });

@@ -7,6 +7,8 @@ export const refusedChangesStream = (at: Date): string => `refused-changes/${at.
 /** @param run a UUID */
 export const auditPurgeStream = (run: string): string => `audit-purge/${run}`;
 
+export const auditSettingsStream = 'audit-settings';
+
 /** What requests that failed were about to do, of those that Harbor's audit log tells of. */
 export const refusableTypes = [
   'create_user',
@@ -55,3 +57,20 @@ export const auditPurgeEvent = z.discriminatedUnion('type', [
   ),
 ]);
 export type AuditPurgeEvent = z.infer<typeof auditPurgeEvent>;
+
+export const auditSettingsEvent = z.discriminatedUnion('type', [
+  eventOf(
+    'AuditSettingsPinned',
+    'The deployment says, from the start of a process on, what some settings of the audit log are, whatever is set.',
+    {
+      items: z
+        .object({
+          disabled_audit_log_event_types: z.string().optional(),
+          pull_audit_log_disable: z.boolean().optional(),
+          skip_audit_log_database: z.boolean().optional(),
+        })
+        .describe('Those that it says, by their names; the others are as they are set'),
+    },
+  ),
+]);
+export type AuditSettingsEvent = z.infer<typeof auditSettingsEvent>;

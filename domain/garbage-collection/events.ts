@@ -10,15 +10,19 @@ const hours = z.number().nonnegative();
 const count = z.int().nonnegative();
 
 export const garbageCollectionEvent = z.discriminatedUnion('type', [
-  eventOf('GarbageCollectionStarted', 'A run of the collector of garbage begins.', {
-    run,
-    dryRun: z.boolean().describe('Whether it only says what it would do'),
-    graceHours: hours.describe('For how long a blob is kept after the last that was done for it'),
-    untagged: z.boolean().describe('Whether manifests without a tag go too'),
-    untaggedGraceHours: hours.describe('For how long a manifest is kept after it lost what kept it'),
-    delayHours: hours.describe('The time between a condemnation and the removal'),
-    orphanHours: hours.describe('The age of stored bytes that no event names, from which on they go'),
-  }),
+  eventOf(
+    'GarbageCollectionStarted',
+    'A run of the collector of garbage begins, or begins again after its process was lost.',
+    {
+      run,
+      dryRun: z.boolean().describe('Whether it only says what it would do'),
+      graceHours: hours.describe('For how long a blob is kept after the last that was done for it'),
+      untagged: z.boolean().describe('Whether manifests without a tag go too'),
+      untaggedGraceHours: hours.describe('For how long a manifest is kept after it lost what kept it'),
+      delayHours: hours.describe('The time between a condemnation and the removal'),
+      orphanHours: hours.describe('The age of stored bytes that no event names, from which on they go'),
+    },
+  ),
   eventOf('GarbageCollectionFinished', 'A run of the collector of garbage has ended.', {
     run,
     status: z

@@ -1,6 +1,6 @@
 import type { Decider } from '../decider.ts';
 import { Refusal } from '../refusal.ts';
-import type { RepositorySelector, TagSelector } from '../selector/selector.ts';
+import { lengthOf, maxPatterns, type RepositorySelector, type TagSelector } from '../selector/selector.ts';
 import type { ImmutabilityEvent, TagDeed } from './events.ts';
 
 export interface ImmutableRule {
@@ -42,6 +42,7 @@ export const immutabilityDecider = (which: {
     if (command.do === 'create') {
       if (rules.size >= maxRules) throw new Refusal({ kind: 'too-many-immutable-rules', max: maxRules });
       requireNew(command.rule);
+      requireShort(command.rule);
       return [{ type: 'ImmutableRuleCreated', data: { ...which, ...withLists(command.rule) } }];
     }
     if (own === undefined) throw new Refusal({ kind: 'immutable-rule-unknown', project, ruleId });
@@ -50,13 +51,23 @@ export const immutabilityDecider = (which: {
     // As in Harbor: who switches a rule on or off changes nothing else of it.
     const changed = isDisabled !== own.isDisabled ? { ...own, isDisabled } : { ...own, ...command.rule };
     if (isSame(own, changed)) return [];
-    if (isDisabled === own.isDisabled) requireNew(changed);
+    if (isDisabled === own.isDisabled) {
+      requireNew(changed);
+      requireShort(changed);
+    }
     return [{ type: 'ImmutableRuleChanged', data: { ...which, ...withLists(changed) } }];
 
     function requireNew(rule: ImmutableRule): void {
       for (const [id, other] of rules)
         if (id !== ruleId && selectorsOf(other) === selectorsOf(rule))
           throw new Refusal({ kind: 'immutable-rule-exists', project, ruleId: id });
+    }
+
+    /** With all others, also those that are switched off. */
+    function requireShort(rule: ImmutableRule): void {
+      const after = [...new Map([...rules, [ruleId, rule]]).values()];
+      if (lengthOf(after.flatMap(({ repositories, tags }) => [repositories, tags])) > maxPatterns)
+        throw new Refusal({ kind: 'immutable-patterns-too-long', max: maxPatterns });
     }
   },
 

@@ -1,4 +1,3 @@
-import { Refusal } from '../refusal.ts';
 import { repositoriesOf, tagsOf } from '../selector/selector.ts';
 import type { ImmutableRule } from './decider.ts';
 import type { TagDeed } from './events.ts';
@@ -15,8 +14,11 @@ export function locksOf(repository: string, rules: readonly ImmutableRule[]): Ta
   const locks = rules
     .filter((rule) => !rule.isDisabled && repositoriesOf(rule.repositories)(repository))
     .map(({ tags, forbids, accessoryTags }) => ({ selects: tagsOf(tags), forbids, accessoryTags }));
-  const against = (deed: TagDeed | undefined) =>
-    deed === undefined ? locks : locks.filter(({ forbids }) => forbids.includes(deed));
+  const byDeed = Object.groupBy(
+    locks.flatMap((lock) => lock.forbids.map((deed) => ({ ...lock, deed }))),
+    ({ deed }) => deed,
+  );
+  const against = (deed: TagDeed | undefined) => (deed === undefined ? locks : (byDeed[deed] ?? []));
   return {
     isEmpty: (deed) => against(deed).length === 0,
     forbid: (tag, deed) =>
@@ -28,12 +30,6 @@ export function locksOf(repository: string, rules: readonly ImmutableRule[]): Ta
 
 /** Those of a repository that no rule is for. */
 export const noLocks: TagLocks = { isEmpty: () => true, forbid: () => false };
-
-/** @throws Refusal `tag-immutable` for the first that must not be deleted. */
-export function requireDeletable(repository: string, tags: readonly string[], locks: TagLocks): void {
-  const tag = tags.find((each) => locks.forbid(each, 'delete'));
-  if (tag !== undefined) throw new Refusal({ kind: 'tag-immutable', repository, tag, deed: 'delete' });
-}
 
 /**
  * Whether clients keep something under the tag that belongs to the manifest whose digest it has, and change it as they

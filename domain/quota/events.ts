@@ -32,11 +32,18 @@ export const quotaRefusalEvent = z.discriminatedUnion('type', [
     {
       ...which,
       repository: z.string().describe('Where it was pushed to'),
-      digest: digest.describe('The digest of the blob or manifest'),
-      adding: z.int().nonnegative().describe('Its bytes'),
+      digest: digest
+        .nullable()
+        .describe('The digest of the blob or manifest; null where the client had not told it yet'),
+      adding: z.int().nonnegative().describe('Its bytes, as far as they were known'),
       used,
       storage,
     },
   ),
 ]);
 export type QuotaRefusalEvent = z.infer<typeof quotaRefusalEvent>;
+
+export const quotaExceededUpcasters = [
+  // Nothing was refused before its digest was known.
+  (data: Record<string, unknown>): Record<string, unknown> => data,
+];

@@ -88,16 +88,25 @@ export class RepositoryReplay {
     }
   }
 
+  /** All tags that there are. */
+  get tags(): readonly string[] {
+    return [...this.#tags.keys()];
+  }
+
+  /** What a run decides about. */
+  candidates(isImmutable: (tag: string) => boolean = () => false): readonly Candidate[] {
+    return [...this.#manifests.values()]
+      .filter((manifest) => this.#isCandidate(manifest))
+      .map((manifest) => this.#candidateOf(manifest, isImmutable));
+  }
+
   /** Applies the rules that count here, and lets go what they do not keep; resolves to that. */
   run(
     rules: readonly RuleHere[],
     now: Date,
-    isImmutable: (tags: readonly string[]) => boolean = () => false,
+    candidates: readonly Candidate[] = this.candidates(),
   ): readonly Removal[] {
     if (rules.length === 0) return [];
-    const candidates = [...this.#manifests.values()]
-      .filter((manifest) => this.#isCandidate(manifest))
-      .map((manifest) => this.#candidateOf(manifest, isImmutable));
     const removals: Removal[] = [];
     for (const { candidate, kept, why } of evaluate(rules, candidates, now))
       if (!kept) removals.push(this.#removalOf(candidate, now, why));
@@ -203,13 +212,13 @@ export class RepositoryReplay {
 
   #candidateOf(
     { id, digest, pushedAt, pulledAt }: Manifest,
-    isImmutable: (tags: readonly string[]) => boolean,
+    isImmutable: (tag: string) => boolean,
   ): Candidate {
     const tags = [...(this.#tagged.get(digest) ?? [])];
     const partOf = [...(this.#parents.get(digest) ?? [])];
     const accessories = [...(this.#referrers.get(digest) ?? [])];
     const withTheirs = [...tags, ...accessories.flatMap((each) => [...(this.#tagged.get(each) ?? [])])];
-    return { id, digest, tags, pushedAt, pulledAt, partOf, immutable: isImmutable(withTheirs) };
+    return { id, digest, tags, pushedAt, pulledAt, partOf, immutable: withTheirs.some(isImmutable) };
   }
 
   #removalOf({ digest, tags, pushedAt, pulledAt }: Candidate, removedAt: Date, why: string): Removal {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { withoutProject } from '../repository.ts';
 import { type Matcher, matcher } from './matcher.ts';
+import { remembered } from './remembered.ts';
 
 const shape = {
   kind: z.literal('doublestar').describe('How the pattern is written; there is one way'),
@@ -25,6 +26,13 @@ export const repositorySelector = z.object({
     .describe('Whether it is for the repositories that match, or for all others'),
 });
 export type RepositorySelector = z.infer<typeof repositorySelector>;
+
+/** The most characters that the patterns of one project's rules have together: each name is compared with all. */
+export const maxPatterns = 4096;
+
+/** Characters of all the patterns. */
+export const lengthOf = (selectors: readonly { readonly pattern: string }[]): number =>
+  selectors.reduce((length, { pattern }) => length + pattern.length, 0);
 
 /** @returns Whether a rule with the selector is for a tag. @throws PatternInvalid */
 export const tagsOf = ({ pattern, decoration }: TagSelector): Matcher =>
@@ -67,5 +75,9 @@ export function untaggedIn(extras: string): boolean | undefined {
 const turned = (selects: Matcher, isExcluding: boolean): Matcher =>
   isExcluding ? (name) => !selects(name) : selects;
 
+/** A pattern of a thousand characters may take a megabyte of memory, with what its matcher keeps. */
+const maxRemembered = 32 * 1024;
+const rememberedMatcher = remembered((pattern) => matcher(pattern), maxRemembered);
+
 /** As in Harbor, an empty pattern is for every name. */
-const patternOf = (pattern: string): Matcher => (pattern === '' ? () => true : matcher(pattern));
+const patternOf = (pattern: string): Matcher => (pattern === '' ? () => true : rememberedMatcher(pattern));

@@ -3,6 +3,7 @@ import { Refusal } from '../refusal.ts';
 import type { SealedTarget, WebhookEvent, WebhookEventType } from './events.ts';
 
 export interface WebhookSettings {
+  /** Of a change, empty where it stays as it is. */
   readonly name: string;
   readonly description: string;
   readonly targets: readonly SealedTarget[];
@@ -35,7 +36,9 @@ export const webhookDecider = (which: {
       throw new Refusal({ kind: 'webhook-policy-unknown', policyId });
     if (command.do === 'delete')
       return [{ type: 'WebhookPolicyDeleted', data: { ...which, name: name as string } }];
-    const { settings } = command;
+    // `harbor webhook edit --webhook-id` sends all of a policy but its name.
+    const keepsName = command.do === 'change' && name !== undefined && command.settings.name === '';
+    const settings = keepsName ? { ...command.settings, name } : command.settings;
     for (const [id, taken] of names)
       if (id !== policyId && taken === settings.name)
         throw new Refusal({ kind: 'webhook-policy-exists', project, name: taken });

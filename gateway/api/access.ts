@@ -9,8 +9,8 @@ import { metadataOf } from '../auth/origin.ts';
 import { remember } from './asked-again.ts';
 import { forbidden, notFound, unauthorized } from './faults.ts';
 import { storable } from './parameter-forms.ts';
-import { flagHeader } from './parameters.ts';
 import type { ApiPorts } from './ports.ts';
+import { projectNamedIn } from './project-named.ts';
 
 /** Who asks, and how the events of the request are signed. */
 export interface Asker {
@@ -130,14 +130,7 @@ export function accessTo(ports: ApiPorts): Access {
 
     async inProject(request, permission) {
       const asker = await anyone(request);
-      const { project_name, project_name_or_id } = request.params as Record<string, string | undefined>;
-      const named = project_name ?? project_name_or_id ?? '';
-      const isName =
-        project_name !== undefined ||
-        flagHeader(request, 'X-Is-Resource-Name') === true ||
-        !/^\d{1,15}$/.test(named);
-      const find = () =>
-        isName ? queries.findProject(named) : queries.findProjectById(storable(Number(named)));
+      const { named, find } = projectNamedIn(request, queries);
       return inProject(asker, find, named, permission);
     },
 

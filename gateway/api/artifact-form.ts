@@ -8,7 +8,7 @@ import type { ListedTag } from '../../projections/repositories/tags.ts';
 import { additionLinks } from './additions/links.ts';
 import { time } from './answer-forms.ts';
 import { iconOf } from './icons.ts';
-import { type ImmutabilityPorts, type LocksIn, locksIn, notAsked } from './immutability.ts';
+import { type ImmutabilityPorts, type IsImmutable, immutableAmong, notAsked } from './immutability.ts';
 import { labelAnswer, shownLabel } from './label-form.ts';
 import type { LabelPorts } from './labels.ts';
 import { flag } from './parameter-forms.ts';
@@ -127,14 +127,17 @@ export async function shownArtifacts(
   asked: With,
 ) {
   const indexes = artifacts.filter(({ manifestMediaType }) => isIndex(manifestMediaType));
-  const [repositoryIds, children, tags, accessories, labelsByName, locks] = await Promise.all([
+  const [repositoryIds, children, tags, accessories, labelsByName] = await Promise.all([
     contents.findRepositoryIds([...new Set(artifacts.map(({ repository }) => repository))]),
     contents.findChildrenOf(indexes, maxChildren),
     asked.with_tag === false ? noTags : contents.findTagsOf(artifacts, maxTags),
     asked.with_accessory === true ? contents.findAccessoriesOf(artifacts, maxAccessories) : noAccessories,
     asked.with_label === true ? findLabels(labels, artifacts) : noLabels,
-    asked.with_immutable_status === true ? locksIn(immutability, project) : notAsked,
   ]);
+  const isImmutable =
+    asked.with_immutable_status === true
+      ? await immutableAmong(immutability, project, namesOf(artifacts, tags))
+      : notAsked;
   return artifacts.map((artifact) => {
     const { id, repository, annotations } = artifact;
     const repositoryId = repositoryIds.get(repository) ?? 0;
@@ -155,12 +158,26 @@ export async function shownArtifacts(
       extra_attrs: artifact.attributes,
       ...(Object.keys(annotations).length > 0 && { annotations }),
       references: orNull(children.get(id)?.map((child) => shownReference(id, child))),
-      tags: orNull(tags.get(id)?.map((tag) => shownTag(repositoryId, artifact, tag, locks))),
+      tags: orNull(tags.get(id)?.map((tag) => shownTag(repositoryId, artifact, tag, isImmutable))),
       labels: orNull(labelsByName.get(`${repository}@${artifact.digest}`)?.map(shownLabel)),
       accessories: orNull(accessories.get(id)?.map((accessory) => shownAccessory(artifact, accessory))),
       ...linksOf(artifact),
     };
   });
+}
+
+/** The names of all their tags, by repository. */
+function namesOf(
+  artifacts: readonly ListedArtifact[],
+  tags: ReadonlyMap<number, readonly ListedTag[]>,
+): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, string[]>();
+  for (const { id, repository } of artifacts) {
+    const here = names.get(repository) ?? [];
+    for (const { name } of tags.get(id) ?? []) here.push(name);
+    names.set(repository, here);
+  }
+  return names;
 }
 
 const isIndex = (mediaType: string): boolean =>
@@ -203,7 +220,7 @@ export const shownTag = (
   repositoryId: number,
   { id, repository }: Pick<ListedArtifact, 'id' | 'repository'>,
   tag: ListedTag,
-  locks: LocksIn,
+  isImmutable: IsImmutable,
 ) => ({
   id: tag.id,
   repository_id: repositoryId,
@@ -211,7 +228,7 @@ export const shownTag = (
   name: tag.name,
   push_time: tag.pushedAt,
   pull_time: tag.pulledAt ?? never,
-  immutable: locks(repository).forbid(tag.name),
+  immutable: isImmutable(repository, tag.name),
 });
 
 export const shownAccessory = (

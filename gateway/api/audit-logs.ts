@@ -2,10 +2,10 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { authorize } from '../../domain/access/authorize.ts';
 import { type Principal, userOf } from '../../domain/access/principal.ts';
-import { type AuditType, auditTypes, partsOf } from '../../domain/audit/types.ts';
+import { auditTypes, partsOf } from '../../domain/audit/types.ts';
 import { auditEventTypes } from '../../domain/configuration/items.ts';
 import type { AuditRow, AuditScope, listAudit } from '../../projections/audit/queries.ts';
-import type { Filter, Listing } from '../../projections/listing.ts';
+import type { Listing } from '../../projections/listing.ts';
 import type { Access } from './access.ts';
 import { lists, shows, time } from './answer-forms.ts';
 import { operation } from './operation.ts';
@@ -13,8 +13,6 @@ import type { ApiPorts, Query } from './ports.ts';
 
 export interface AuditPorts {
   readonly listAudit: Query<typeof listAudit>;
-  /** What a setting of the deployment leaves out; what others leave out is not there. */
-  readonly auditTypesLeftOut: readonly string[];
   /** Resolves when the audit log shows all that was recorded before. */
   auditIsCurrent(): Promise<void>;
 }
@@ -51,18 +49,16 @@ export function auditLogRoutes(
 
   async function page(listing: Listing, scope: AuditScope, of: 'all' | 'old') {
     const { robot_name_prefix: prefix } = await ports.configuration();
-    const shownTypes: readonly AuditType[] = of === 'old' ? oldTypes : auditTypes;
     await ports.auditIsCurrent();
     const { rows, total } = await ports.listAudit({
       ...listing,
-      filters: listing.filters.map((filter) => withoutPrefix(filter, prefix)),
       scope,
-      types: shownTypes.filter((type) => !leftOut.has(type)),
+      types: of === 'old' ? oldTypes : auditTypes,
       withFailed: of === 'all',
+      robotPrefix: prefix,
     });
     return { rows: rows.map((row) => shown(row, prefix)), total };
   }
-  const leftOut = new Set(ports.auditTypesLeftOut.includes('*') ? auditTypes : ports.auditTypesLeftOut);
 
   const inOldForm = async (listing: Listing, scope: AuditScope) => {
     const { rows, total } = await page(listing, scope, 'old');
@@ -180,12 +176,6 @@ export function auditLogRoutes(
     return { kind: 'projects', projectIds: rows.map(({ projectId }) => projectId) };
   }
 }
-
-/** Robots are kept without what their names begin with, which may change. */
-const withoutPrefix = (filter: Filter, prefix: string): Filter =>
-  filter.key.toLowerCase() === 'username' && filter.kind === 'is' && filter.value.startsWith(prefix)
-    ? { ...filter, value: filter.value.slice(prefix.length) }
-    : filter;
 
 function shown({ type, isRobot, username, ...row }: AuditRow, prefix: string) {
   const { operation, resourceType } = partsOf(type);

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { whatIfParameters } from '../../domain/garbage-collection/parameters.ts';
-import type { JobRows } from '../../infra/job-rows/port.ts';
+import type { JobResults } from '../../infra/job-results/port.ts';
 import type { Access } from './access.ts';
 import { begins, listsAfter, shows, time } from './answer-forms.ts';
 import { operation } from './operation.ts';
@@ -9,7 +9,7 @@ import { id, limit, limitOr } from './parameter-forms.ts';
 import { readParameters, type SystemJobPorts, startedJob, startManually, systemJob } from './system-job.ts';
 
 export interface GarbageWhatIfPorts extends SystemJobPorts {
-  readonly rows: Pick<JobRows, 'read'>;
+  readonly results: Pick<JobResults, 'read'>;
 }
 
 const tag = 'gc';
@@ -123,12 +123,12 @@ export function garbageWhatIfRoutes(api: FastifyInstance, ports: GarbageWhatIfPo
       await access.inSystem(request, 'garbage-collection:read');
       const { task } = await job.findWithTask(execution_id);
       const asked = limitOr(limit);
-      const found = await ports.rows.read(task.taskId, after, asked + 1);
+      const found = await ports.results.read<Row>(task.taskId, after, asked + 1);
       const shown = found.slice(0, asked);
       return {
-        rows: shown.map(({ row }) => row as Row),
+        rows: shown.map(({ row }) => row),
         total: undefined,
-        next: found.length > asked ? String(shown.at(-1)?.number) : undefined,
+        next: found.length > asked ? String(shown.at(-1)?.place) : undefined,
       };
     },
   );

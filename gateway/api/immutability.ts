@@ -2,7 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import type { changeImmutableRule } from '../../commands/change-immutable-rule.ts';
 import type { createImmutableRule } from '../../commands/create-immutable-rule.ts';
 import type { deleteImmutableRule } from '../../commands/delete-immutable-rule.ts';
-import { locksOf, noLocks, type TagLocks } from '../../domain/immutability/locks.ts';
+import { lockedOf } from '../../commands/locked-tags.ts';
+import { locksOf } from '../../domain/immutability/locks.ts';
 import type { listRules, rulesOf } from '../../projections/immutability/queries.ts';
 import type { Access } from './access.ts';
 import { creates, lists, nothing } from './answer-forms.ts';
@@ -114,20 +115,19 @@ export function immutabilityRoutes(
   );
 }
 
-/** What the rules of a project keep the tags of a repository from. */
-export type LocksIn = (repository: string) => TagLocks;
-export const notAsked: LocksIn = () => noLocks;
+/** Whether a rule is for a tag of a repository. */
+export type IsImmutable = (repository: string, tag: string) => boolean;
+export const notAsked: IsImmutable = () => false;
 
-/** The rules are asked for once, for all repositories of the project. */
-export async function locksIn(
+/** Of the tags, by their repositories, all of one project, whose rules are asked for once. */
+export async function immutableAmong(
   { rulesOf }: Pick<ImmutabilityPorts, 'rulesOf'>,
   { name, projectId }: { readonly name: string; readonly projectId: number },
-): Promise<LocksIn> {
+  tags: ReadonlyMap<string, readonly string[]>,
+): Promise<IsImmutable> {
   const found = (await rulesOf(name)).filter((each) => each.projectId === projectId);
-  const known = new Map<string, TagLocks>();
-  return (repository) => {
-    const locks = known.get(repository) ?? locksOf(repository, found);
-    known.set(repository, locks);
-    return locks;
-  };
+  const locked = new Map<string, ReadonlySet<string>>();
+  for (const [repository, names] of tags)
+    locked.set(repository, await lockedOf(locksOf(repository, found), names));
+  return (repository, tag) => locked.get(repository)?.has(tag) ?? false;
 }

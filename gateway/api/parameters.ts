@@ -9,6 +9,15 @@ export function parameter(request: FastifyRequest, name: string): string | undef
   return value === '' ? undefined : value;
 }
 
+/** All that is said of one that can be given several times, as `name` or `name[]`, and with commas between. */
+export function parameters(request: FastifyRequest, name: string): readonly string[] {
+  const query = request.query as Record<string, string | readonly string[] | undefined>;
+  return [query[name] ?? [], query[`${name}[]`] ?? []]
+    .flat(2)
+    .flatMap((given) => given.split(','))
+    .filter((value) => value !== '');
+}
+
 /** @throws RequestRefused 422 */
 export function flagParameter(request: FastifyRequest, name: string): boolean | undefined {
   const value = parameter(request, name);

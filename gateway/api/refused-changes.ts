@@ -8,6 +8,7 @@ import { RequestRefused } from '../errors.ts';
 import { bodyOf } from './body.ts';
 import { storable } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
+import { projectNamedIn } from './project-named.ts';
 
 /** What Harbor's audit log tells of also where it failed. */
 const changes: Readonly<Record<string, RefusableType>> = {
@@ -46,7 +47,8 @@ export function tellOfRefusedChanges(api: FastifyInstance, ports: Ports): void {
     done();
     const change = changes[request.routeOptions.config.operation?.id ?? ''];
     const principal = askers.get(request);
-    if (change === undefined || reply.statusCode < 400) return;
+    // What ends with 5xx may have been done: recorded but not visible in time, or with an answer of the log that was lost.
+    if (change === undefined || reply.statusCode < 400 || reply.statusCode >= 500) return;
     if (principal === undefined || principal.kind === 'anonymous') return;
     tell(request, reply, change, principal).catch((error) =>
       request.log.warn({ err: error }, 'a refused change is not recorded'),
@@ -78,7 +80,7 @@ export function tellOfRefusedChanges(api: FastifyInstance, ports: Ports): void {
 
   /** Names that somebody gave, of whom there may be nobody, are kept as those of logins are. */
   async function namesIn(request: FastifyRequest, change: RefusableType): Promise<Names> {
-    const { project_name, project_name_or_id, user_id, mid } = request.params as Record<string, string>;
+    const { user_id, mid } = request.params as Record<string, string>;
     switch (change) {
       case 'update_configuration':
         return { resource: 'configuration' };
@@ -88,26 +90,31 @@ export function tellOfRefusedChanges(api: FastifyInstance, ports: Ports): void {
       case 'delete_user':
         return { resource: await usernameOf(user_id) };
       case 'update_project': {
-        const project = await projectOf(project_name ?? project_name_or_id);
+        const project = await projectIn(request);
         return { ...project, resource: project.project };
       }
       default: {
-        const project = await projectOf(project_name ?? project_name_or_id);
+        const project = await projectIn(request);
         return { ...project, ...(await memberIn(request, project.projectId, mid)) };
       }
     }
   }
 
-  async function projectOf(named = '') {
-    const { queries } = ports;
-    const isNumber = /^\d{1,15}$/.test(named);
-    const found = isNumber
-      ? ((await queries.findProjectById(storable(Number(named)))) ?? (await queries.findProject(named)))
-      : named.includes('\0')
-        ? undefined
-        : await queries.findProject(named);
+  async function projectIn(request: FastifyRequest) {
+    const { named, find } = readProject(request) ?? { named: '', find: async () => undefined };
+    const found = named.includes('\0') ? undefined : await find();
     if (found === undefined) return { project: recordedName(named) };
     return { project: found.name, projectId: found.projectId };
+  }
+
+  /** Undefined where the request does not say what it names. */
+  function readProject(request: FastifyRequest) {
+    try {
+      return projectNamedIn(request, ports.queries);
+    } catch (error) {
+      if (error instanceof RequestRefused) return undefined;
+      throw error;
+    }
   }
 
   async function memberIn(

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RetentionSettings } from '../../domain/retention/decider.ts';
 import { maxRules, type RetentionRule, type Template, templates } from '../../domain/retention/rules.ts';
+import { lengthOf, maxPatterns } from '../../domain/selector/selector.ts';
 import type { RetentionPolicy } from '../../projections/retention/queries.ts';
 import { badRequest, conflict } from './faults.ts';
 import { readRepositorySelector, readTagSelector, selectorAnswer, selectorForm } from './selector-form.ts';
@@ -61,6 +62,8 @@ export function readPolicy(
 export function readRules(forms: RetentionForm['rules']): readonly RetentionRule[] {
   if (forms.length > maxRules) throw badRequest(`only ${maxRules} rules are allowed at most`);
   const rules = forms.map(readRule);
+  if (lengthOf(rules.flatMap(({ tags, repositories }) => [...tags, ...repositories])) > maxPatterns)
+    throw badRequest(`the patterns of a policy have at most ${maxPatterns} characters together`);
   const written = rules.map((rule) => JSON.stringify(rule));
   for (const [place, rule] of written.entries()) {
     const first = written.indexOf(rule);

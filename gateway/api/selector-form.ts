@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { matcher } from '../../domain/selector/matcher.ts';
-import { PatternInvalid } from '../../domain/selector/pattern.ts';
+import { PatternInvalid, parsePattern } from '../../domain/selector/pattern.ts';
 import type { RepositorySelector, TagSelector } from '../../domain/selector/selector.ts';
 import { badRequest } from './faults.ts';
 
@@ -55,7 +54,7 @@ function readPattern({ kind, pattern }: SelectorForm): Pick<TagSelector, 'kind' 
   if (pattern.length > maxPattern || illegal.test(pattern))
     throw badRequest(`the pattern of a selector has at most ${maxPattern} visible characters`);
   try {
-    matcher(pattern);
+    parsePattern(pattern);
   } catch (error) {
     if (error instanceof PatternInvalid) throw badRequest(`invalid pattern ${pattern}: ${error.message}`);
     throw error;

@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { TagLocks } from '../../domain/immutability/locks.ts';
 import type { ListedAccessory } from '../../projections/repositories/accessories.ts';
 import type { ListedArtifact, ListedChild } from '../../projections/repositories/artifacts.ts';
 import { type TagPlace, type TagRow, tagOrders } from '../../projections/repositories/tag-rows.ts';
@@ -8,7 +7,7 @@ import type { Access } from './access.ts';
 import { listsAfter, time } from './answer-forms.ts';
 import { findLabels } from './artifact-form.ts';
 import { badRequest, unprocessable } from './faults.ts';
-import { locksIn } from './immutability.ts';
+import { type IsImmutable, immutableAmong } from './immutability.ts';
 import { repositoryAt, repositoryPath } from './in-repository.ts';
 import { labelAnswer, shownLabel } from './label-form.ts';
 import { operation } from './operation.ts';
@@ -77,9 +76,10 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
       });
       const page = rows.slice(0, size);
       const last = page.at(-1);
-      const locks = (await locksIn(ports.immutability, project))(repository.name);
+      const names = new Map([[repository.name, page.map(({ tag }) => tag)]]);
+      const isImmutable = await immutableAmong(ports.immutability, project, names);
       return {
-        rows: await shownRows(page, locks, principal.kind !== 'anonymous'),
+        rows: await shownRows(page, isImmutable, principal.kind !== 'anonymous'),
         // How many have the part of a name, nobody has counted.
         total: query.q === undefined ? repository.tagCount : undefined,
         next: rows.length > size && last !== undefined ? cursorOf(last.place) : undefined,
@@ -88,7 +88,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
   );
 
   /** What the tags point at is looked up for all of them at once. */
-  async function shownRows(rows: readonly TagRow[], locks: TagLocks, isKnown: boolean) {
+  async function shownRows(rows: readonly TagRow[], isImmutable: IsImmutable, isKnown: boolean) {
     const artifacts = await contents.findArtifacts([...new Set(rows.map(({ artifactId }) => artifactId))]);
     const [children, accessories, labels] = await Promise.all([
       contents.findChildrenOf(artifacts, maxParts),
@@ -114,7 +114,7 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
           pushed: { at: pushedAt, by: isKnown ? pushedBy : null },
           pulled: pulledAt && { at: pulledAt },
           labels: (labels.get(`${artifact.repository}@${artifact.digest}`) ?? []).map(shownLabel),
-          immutable: locks.forbid(tag),
+          immutable: isImmutable(artifact.repository, tag),
           moves,
         },
       ];

@@ -6,7 +6,7 @@ import type { Access } from './access.ts';
 import { lists, nothing, withStatus } from './answer-forms.ts';
 import { shownTag, tagAnswer } from './artifact-form.ts';
 import { badRequest, conflict, notFound } from './faults.ts';
-import { locksIn, notAsked } from './immutability.ts';
+import { immutableAmong, notAsked } from './immutability.ts';
 import { artifactAt, artifactPath, artifactUnknown } from './in-repository.ts';
 import { operation } from './operation.ts';
 import { flag } from './parameter-forms.ts';
@@ -33,13 +33,17 @@ export function tagRoutes(api: FastifyInstance, ports: ApiPorts, access: Access)
     async ({ request, path, query, listing }) => {
       const { project } = await access.inProject(request, 'tag:list');
       const artifact = await artifactAt(ports, path);
-      const [ids, { rows, total }, locks] = await Promise.all([
+      const [ids, { rows, total }] = await Promise.all([
         contents.findRepositoryIds([artifact.repository]),
         contents.listTagsOf(artifact, listing),
-        query.with_immutable_status === true ? locksIn(ports.immutability, project) : notAsked,
       ]);
+      const names = new Map([[artifact.repository, rows.map(({ name }) => name)]]);
+      const isImmutable =
+        query.with_immutable_status === true
+          ? await immutableAmong(ports.immutability, project, names)
+          : notAsked;
       const repositoryId = ids.get(artifact.repository) ?? 0;
-      return { rows: rows.map((tag) => shownTag(repositoryId, artifact, tag, locks)), total };
+      return { rows: rows.map((tag) => shownTag(repositoryId, artifact, tag, isImmutable)), total };
     },
   );
 

@@ -10,6 +10,7 @@ import { executionAnswer, shownExecution, shownTask, taskAnswer } from './execut
 import { notFound } from './faults.ts';
 import { operation } from './operation.ts';
 import { id, required, text } from './parameter-forms.ts';
+import { parameters } from './parameters.ts';
 import type { Query } from './ports.ts';
 import { type WebhookPorts, webhookPolicyFor, webhookPolicyPath } from './webhooks.ts';
 
@@ -23,6 +24,8 @@ export interface WebhookExecutionPorts extends Pick<WebhookPorts, 'findPolicy'> 
 }
 
 const tag = 'webhook';
+/** More than there are. */
+const maxStatuses = 10;
 const executionsPath = `${webhookPolicyPath}/executions` as const;
 const tasksPath = `${executionsPath}/:execution_id/tasks` as const;
 
@@ -133,15 +136,19 @@ export function webhookExecutionRoutes(
       query: {
         policy_id: required(id),
         status: text.meta({
-          parameter: { type: 'string', description: 'One or several, separated by commas' },
+          parameter: {
+            type: 'string',
+            description: 'One or several, separated by commas or given one by one',
+          },
         }),
       },
       answer: lists(jobAnswer),
     },
-    async ({ request, query: { policy_id: policyId, status }, listing }) => {
+    async ({ request, query: { policy_id: policyId }, listing }) => {
       await webhookPolicyFor(webhooks, access, request, policyId, 'notification-policy:list');
+      const statuses = parameters(request, 'status');
       const asked: Filter[] =
-        status === undefined ? [] : [{ key: 'status', kind: 'any', values: status.split(',').slice(0, 10) }];
+        statuses.length === 0 ? [] : [{ key: 'status', kind: 'any', values: statuses.slice(0, maxStatuses) }];
       const page = { ...listing, filters: [...listing.filters, ...asked] };
       const { rows, total } = await webhooks.executions({ kind, vendorId: policyId }, page);
       return {

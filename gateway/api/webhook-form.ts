@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { WebhookForm } from '../../commands/create-webhook-policy.ts';
 import type { WebhookTarget } from '../../commands/webhook-targets.ts';
+import { schemeOf, webhookUrl } from '../../domain/webhook/address.ts';
 import {
   notifyTypes,
   payloadFormats,
@@ -45,16 +46,21 @@ type SentTarget = NonNullable<Sent['targets']>[number];
 const maxName = 255;
 const maxDescription = 1024;
 const maxTargets = 20;
-const maxAddress = 2048;
 const maxHeader = 4096;
 
 /** Control characters and halves of surrogate pairs, which no one can see or write. */
 const illegal = /[\p{Cc}\p{Cs}]/u;
 
 /** @throws RequestRefused 400 */
-export function readWebhook({ name, description, targets, event_types, enabled }: Sent): WebhookForm {
-  if (name === '' || [...name].length > maxName || illegal.test(name))
-    throw badRequest(`the name of a webhook policy has 1 to ${maxName} visible characters`);
+export function readWebhook(sent: Sent): WebhookForm {
+  if (sent.name === '') throw badRequest('a webhook policy has a name');
+  return readWebhookChange(sent);
+}
+
+/** Of a policy that is there, without a name where it keeps its own. @throws RequestRefused 400 */
+export function readWebhookChange({ name, description, targets, event_types, enabled }: Sent): WebhookForm {
+  if ([...name].length > maxName || illegal.test(name))
+    throw badRequest(`the name of a webhook policy has at most ${maxName} visible characters`);
   if (description.length > maxDescription || description.includes('\0') || !description.isWellFormed())
     throw badRequest(`a description has at most ${maxDescription} characters`);
   if (!event_types?.length) throw badRequest('empty event type');
@@ -100,16 +106,16 @@ function formatOf(
   return format;
 }
 
-/** As Harbor reads it: without a scheme it is of `http`. The refusal does not repeat it, since it may hold a secret. */
+/** The refusals do not repeat it, since it may hold a secret. */
 function requireAddress(address: string): void {
-  const written = address.trim();
-  if (written === '') throw badRequest('empty URL');
-  if (written.length > maxAddress || illegal.test(written) || /\s/.test(written))
-    throw badRequest(`the address of a target is a URL of at most ${maxAddress} characters`);
-  const url = URL.parse(written.includes('://') ? written : `http://${written}`);
-  if (url === null || url.hostname === '') throw badRequest('the address of a target is no URL');
-  if (!['http:', 'https:'].includes(url.protocol))
-    throw badRequest(`invalid scheme: ${url.protocol.replace(':', '')}`);
+  if (address.trim() === '') throw badRequest('empty URL');
+  const scheme = schemeOf(address);
+  if (scheme !== undefined && !['http', 'https'].includes(scheme))
+    throw badRequest(`invalid scheme: ${scheme.slice(0, 20)}`);
+  if (webhookUrl(address) === undefined)
+    throw badRequest(
+      'the address of a target is a URL of http or https without a user, of at most 2048 characters',
+    );
 }
 
 const target = z

@@ -20,6 +20,7 @@ import type { Command, Query } from './ports.ts';
 import {
   lastTriggerAnswer,
   readWebhook,
+  readWebhookChange,
   shownTrigger,
   shownWebhook,
   supported,
@@ -127,13 +128,13 @@ export function webhookRoutes(api: FastifyInstance, webhooks: WebhookPorts, acce
       tag,
       method: 'PUT',
       path: webhookPolicyPath,
-      summary: 'Replaces all that a policy says.',
+      summary: 'Replaces all that a policy says; without a name it keeps its own.',
       body: webhookForm,
       answer: nothing,
     },
     async ({ request, path: { webhook_policy_id: policyId }, body }) => {
       const { project, metadata } = await access.inProject(request, 'notification-policy:update');
-      const change = { policyId, project, form: readWebhook(await body()) };
+      const change = { policyId, project, form: readWebhookChange(await body()) };
       await webhooks.reached(await webhooks.changePolicy(change, metadata));
     },
   );

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify';
+import { v7 } from 'uuid';
 import { accessTokenOf, actorOf, type Principal } from '../../domain/access/principal.ts';
 import type { Metadata } from '../../domain/event.ts';
 import { RequestRefused } from '../errors.ts';
@@ -13,13 +14,29 @@ export function metadataOf(request: FastifyRequest, principal: Principal, tracep
     actor: actorOf(principal),
     ...(accessToken !== undefined && { accessToken }),
     requestId: request.id,
-    correlationId: request.id,
+    correlationId: correlationOf(request),
     clientIp: request.ip,
     ...(userAgent !== undefined && { userAgent: userAgent.slice(0, 512) }),
     ...(traceparent !== undefined && { traceparent }),
     ...operationOf(request),
     ...reasonOf(request),
   };
+}
+
+const drawn = new WeakMap<object, string>();
+
+/**
+ * What holds the events of one request together is never what the client has sent: it could give two requests one name, and
+ * views take what has one id for one deed.
+ */
+function correlationOf({ id, headers, raw }: FastifyRequest): string {
+  if (headers['x-request-id'] !== id) return id;
+  let correlationId = drawn.get(raw);
+  if (correlationId === undefined) {
+    correlationId = v7();
+    drawn.set(raw, correlationId);
+  }
+  return correlationId;
 }
 
 function operationOf({ routeOptions }: FastifyRequest): Pick<Metadata, 'operation'> {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { isExceeded, type PushedContent } from '../../commands/keep-quotas.ts';
+import { type AnnouncedBlob, isExceeded, type PushedContent } from '../../commands/keep-quotas.ts';
 import type { StoreBlob } from '../../domain/blob/decider.ts';
 import { type Digest, isDigestAlgorithm } from '../../domain/digest.ts';
 import type { Metadata } from '../../domain/event.ts';
@@ -18,6 +18,7 @@ import {
   UploadBusy,
   UploadNotFound,
 } from '../../infra/blob-store/port.ts';
+import { RoomClaimed } from '../../infra/quota-claims/port.ts';
 import { RequestRefused } from '../errors.ts';
 import type { Permit, Permitted } from './access.ts';
 import type { BlobPorts } from './blobs.ts';
@@ -34,12 +35,14 @@ export interface UploadPorts extends MountPorts {
   readonly maxOpenUploads: number;
   readonly findBlob: BlobPorts['findBlob'];
   storeBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint>;
-  /** Runs `work` while the project has room for the content. @throws Refusal `quota-exceeded`, before it begins. */
+  /** Runs `work` while the project has room for the content. @throws Refusal `quota-exceeded` and RoomClaimed, before it begins. */
   withinQuota<Result>(
     content: PushedContent,
     metadata: Metadata,
     work: () => Promise<Result>,
   ): Promise<Result>;
+  /** @throws Refusal `quota-exceeded` where a blob of at least its size does not fit. */
+  requireRoom(blob: AnnouncedBlob, metadata: Metadata): Promise<void>;
   /** As `storeBlob`; undefined where the bytes were recorded before, and are not held any more or damaged. */
   recoverBlob(blob: StoreBlob, metadata: Metadata): Promise<bigint | undefined>;
   /** Resolves when a read of blobs shows what was recorded up to the position. */
@@ -93,11 +96,38 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
   }
 
   /** Writes the request's body; where it does not fit, answers with where the upload ends, so that it can go on. */
-  async function append(request: FastifyRequest, { id, size }: Upload): Promise<number> {
+  async function append(
+    request: FastifyRequest,
+    permitted: Permitted,
+    { id, size }: Upload,
+    digest?: Digest,
+  ): Promise<number> {
     const { 'content-range': range, 'content-length': length } = request.headers;
     const start = readChunkStart(range, length, size);
     if (length === '0' && start === size) return size;
-    return store.appendToUpload(id, start, bodyStream(request));
+    try {
+      return await store.appendToUpload(id, start, await bodyWithinRoom(request, permitted, start, digest));
+    } catch (error) {
+      if (isExceeded(error)) await cancel(id);
+      throw error;
+    }
+  }
+
+  /**
+   * The body, as long as the project has room for as much as has come of the blob, so that a project that is full takes
+   * no bytes that it cannot keep. @throws Refusal `quota-exceeded`, also while it is read.
+   */
+  async function bodyWithinRoom(
+    request: FastifyRequest,
+    { repository, metadata }: Permitted,
+    start: number,
+    digest: Digest | undefined,
+  ): Promise<AsyncIterable<Uint8Array>> {
+    const check = (size: number) => ports.requireRoom({ repository, digest, size }, metadata);
+    const length = Number(request.headers['content-length'] ?? 0);
+    await check(start + length);
+    const body = bodyStream(request);
+    return length > 0 ? body : watched(body, start, check);
   }
 
   /**
@@ -116,6 +146,8 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
       await ports.withinQuota(content, metadata, () => close(request, permitted, upload, digest));
     } catch (error) {
       if (isExceeded(error)) await cancel(upload.id);
+      // A client that sends the request again would put its bytes behind themselves, were the upload still open.
+      if (error instanceof RoomClaimed) await finishUnrecorded(request, upload, digest);
       throw error;
     }
   }
@@ -131,7 +163,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
   }
 
   /** Turns the upload into a blob, and keeps in mind that it did, for a client that does not get to see the answer. */
-  async function close(request: FastifyRequest, permitted: Permitted, upload: Upload, digest: Digest) {
+  async function finish(request: FastifyRequest, upload: Upload, digest: Digest) {
     let blob: StoredBlob;
     try {
       blob = await store.finishUpload(upload.id, digest);
@@ -148,7 +180,21 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
         if (!(error instanceof StoreUnavailable || error instanceof StoreFull)) throw error;
         request.log.warn({ err: error }, 'a finished upload cannot be kept in mind');
       });
+    return { blob, remembered };
+  }
+
+  async function close(request: FastifyRequest, permitted: Permitted, upload: Upload, digest: Digest) {
+    const { blob, remembered } = await finish(request, upload, digest);
     await Promise.all([record(permitted, blob), remembered]);
+  }
+
+  async function finishUnrecorded(request: FastifyRequest, upload: Upload, digest: Digest): Promise<void> {
+    try {
+      await (await finish(request, upload, digest)).remembered;
+    } catch (error) {
+      // It had been turned into a blob before there was no room.
+      if (!(error instanceof UploadNotFound)) throw error;
+    }
   }
 
   /** Answers a closing PUT that is sent again as it was, or would have been, answered the first time. */
@@ -213,7 +259,8 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     }
     if (digest === undefined) return open(reply, permitted);
     const claimed = readDigest(digest);
-    await record(permitted, await store.put(claimed, bodyStream(request)));
+    const body = await bodyWithinRoom(request, permitted, 0, claimed);
+    await record(permitted, await store.put(claimed, body));
     return created(reply, repository, claimed);
   }
   app.post<StartPath>('/v2/:name/blobs/uploads/', start);
@@ -230,7 +277,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const { repository } = permitted;
     const upload = await findOwn(request, permitted);
     try {
-      return answer(reply, 202, repository, upload.id, await append(request, upload));
+      return answer(reply, 202, repository, upload.id, await append(request, permitted, upload));
     } catch (error) {
       await tellEnd(reply, repository, upload.id, error);
       throw error;
@@ -250,7 +297,7 @@ export function uploadRoutes(app: FastifyInstance, ports: UploadPorts): void {
     const digest: Digest = readDigest(request.query.digest);
     const { id } = upload;
     try {
-      const size = await append(request, upload);
+      const size = await append(request, permitted, upload, digest);
       const closed = closeWithinQuota(request, permitted, { ...upload, size }, digest);
       // The first one keeps its place: the others fail at once.
       if (!closing.has(id)) closing.set(id, closed);
@@ -301,6 +348,27 @@ function requireAlgorithm(name: unknown): void {
 /** Refuses what other servers read as a list or a map, rather than take it for a request without a digest. */
 function requirePlain(query: object): void {
   if (Object.keys(query).some((name) => /^(?:digest|mount)\[/.test(name))) readDigest(undefined);
+}
+
+/** How many bytes pass between two checks. */
+const checkedBytes = 16 * 2 ** 20;
+
+/** The body, with a check of its size so far, `start` included, now and then. */
+async function* watched(
+  body: AsyncIterable<Uint8Array>,
+  start: number,
+  check: (size: number) => Promise<void>,
+): AsyncGenerator<Uint8Array, void> {
+  let size = start;
+  let checkAt = start + checkedBytes;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size >= checkAt) {
+      await check(size);
+      checkAt = size + checkedBytes;
+    }
+    yield chunk;
+  }
 }
 
 function placeHeaders(repository: string, id: string, size: number) {

@@ -13,6 +13,7 @@ const schema = `
     rows integer NOT NULL,
     kept_at timestamptz NOT NULL
   );
+  ALTER TABLE job_results.tasks ADD COLUMN IF NOT EXISTS basis text NOT NULL DEFAULT '';
   CREATE INDEX IF NOT EXISTS tasks_by_time ON job_results.tasks (kept_at);
   CREATE TABLE IF NOT EXISTS job_results.rows (
     task_id integer NOT NULL,
@@ -23,6 +24,10 @@ const schema = `
 
 const rowsAtOnce = 500;
 
+/** `undefined_column`: the tables are those of an older version. */
+const isOlder = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === '42703';
+
 /** The results in tables beside the views. */
 export function postgresResults({ pool }: Pick<Database, 'pool'>): JobResults {
   /** They are made when they are first asked for; who drops the views' database drops them too, and the server goes on. */
@@ -30,7 +35,7 @@ export function postgresResults({ pool }: Pick<Database, 'pool'>): JobResults {
     try {
       return await work();
     } catch (error) {
-      if (!isBeingBuilt(error)) throw error;
+      if (!isBeingBuilt(error) && !isOlder(error)) throw error;
       await pool.query(schema);
       return work();
     }
@@ -58,7 +63,7 @@ export function postgresResults({ pool }: Pick<Database, 'pool'>): JobResults {
   }
 
   return {
-    async replace(taskId, rows) {
+    async replace(taskId, rows, basis = '') {
       // Before it is known whether the rows can be read twice.
       await pool.query(schema);
       return inTransaction(async (client) => {
@@ -81,9 +86,10 @@ export function postgresResults({ pool }: Pick<Database, 'pool'>): JobResults {
         for await (const row of rows) if (some.push(JSON.stringify(row)) === rowsAtOnce) await keep();
         if (some.length > 0) await keep();
         await client.query(
-          `INSERT INTO job_results.tasks (task_id, rows, kept_at) VALUES ($1, $2, $3)
-           ON CONFLICT (task_id) DO UPDATE SET rows = excluded.rows, kept_at = excluded.kept_at`,
-          [taskId, kept, new Date()],
+          `INSERT INTO job_results.tasks (task_id, rows, kept_at, basis) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (task_id) DO UPDATE
+             SET rows = excluded.rows, kept_at = excluded.kept_at, basis = excluded.basis`,
+          [taskId, kept, new Date(), basis],
         );
         return kept;
       });
@@ -94,6 +100,15 @@ export function postgresResults({ pool }: Pick<Database, 'pool'>): JobResults {
         taskId,
       ]);
       return rows[0]?.rows;
+    },
+
+    async basisOf(taskId) {
+      const { rows } = await ask<{ kept_at: Date; basis: string }>(
+        'SELECT kept_at, basis FROM job_results.tasks WHERE task_id = $1',
+        [taskId],
+      );
+      const [row] = rows;
+      return row && { keptAt: row.kept_at, basis: row.basis };
     },
 
     async read(taskId, after, limit) {
@@ -110,6 +125,14 @@ export function postgresResults({ pool }: Pick<Database, 'pool'>): JobResults {
          FROM unnest($2::integer[], $3::text[]) AS given(place, row)
          WHERE stored.task_id = $1 AND stored.place = given.place`,
         [taskId, changed.map(({ place }) => place), changed.map(({ row }) => JSON.stringify(row))],
+      );
+    },
+
+    async forget(taskIds) {
+      await ask(
+        `WITH gone AS (DELETE FROM job_results.rows WHERE task_id = ANY ($1::integer[]))
+         DELETE FROM job_results.tasks WHERE task_id = ANY ($1::integer[])`,
+        [taskIds],
       );
     },
 

@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Refusal } from '../../domain/refusal.ts';
 import { LogUnavailable } from '../event-log/port.ts';
-import type { Content, Limit, QuotaClaims, QuotaLedger } from './port.ts';
+import { foreseeRoom } from './foresight.ts';
+import {
+  type Content,
+  type Limit,
+  type Named,
+  type QuotaClaims,
+  type QuotaLedger,
+  RoomClaimed,
+} from './port.ts';
 
 export interface LedgerPorts {
   readonly claims: QuotaClaims;
@@ -12,7 +20,7 @@ export interface LedgerPorts {
   onError(error: unknown): void;
 }
 
-/** How long a push waits for room that others have claimed and may not need; milliseconds. */
+/** How long a push waits for room that others have claimed and may not need, before it is told to come again; milliseconds. */
 const patienceMs = 5000;
 /** How often it looks whether they do not; and how often what is claimed is compared with what is used. */
 const [retryMs, tickMs] = [100, 500];
@@ -24,7 +32,7 @@ const idleMs = 1500;
 const doubtMs = 20_000;
 
 interface Entry {
-  readonly name: string;
+  readonly key: string;
   readonly size: number;
   /** Who puts the same into the same project at the same time pays once. */
   users: number;
@@ -35,10 +43,18 @@ interface Entry {
 
 interface Waiting {
   readonly content: Content;
-  readonly name: string;
+  readonly key: string;
   readonly since: number;
   admit(entry: Entry): void;
   refuse(error: unknown): void;
+}
+
+/** In bytes, beside what is in flight. */
+interface Asked {
+  readonly adding: number;
+  /** What is claimed also where there is no room for it. */
+  readonly forced?: number;
+  readonly blocked?: boolean;
 }
 
 interface Line {
@@ -49,6 +65,8 @@ interface Line {
   claimed: number;
   inFlight: number;
   readonly entries: Map<string, Entry>;
+  /** Its claim has ended under what is in flight, and others may have been given the room. */
+  lapsed: boolean;
   waiting: Waiting[];
   working: boolean;
   /** What the shared claim is, as far as this process has told. */
@@ -92,7 +110,7 @@ export function quotaLedger({ claims, limitOf, shown, onError }: LedgerPorts): Q
     const line: Line = {
       ...{ projectId, project, limit: bytes },
       ...{ claimed: 0, inFlight: 0, told: 0, toldAt: now, usedAt: now, settled: 0 },
-      ...{ entries: new Map(), waiting: [], working: false, othersWait: false },
+      ...{ entries: new Map(), lapsed: false, waiting: [], working: false, othersWait: false },
       wake: () => undefined,
       turn: Promise.resolve(),
     };
@@ -107,22 +125,29 @@ export function quotaLedger({ claims, limitOf, shown, onError }: LedgerPorts): Q
     return turn;
   }
 
-  const fits = (line: Line, size: number): boolean =>
-    size <= line.claimed - line.inFlight && performance.now() - line.toldAt < freshMs;
+  const isFresh = (line: Line): boolean => !line.lapsed && performance.now() - line.toldAt < freshMs;
 
-  function enter(line: Line, name: string, size: number): Entry {
-    const entry = line.entries.get(name) ?? { name, size, users: 0, position: undefined, doubtful: false };
-    if (entry.users === 0 && !line.entries.has(name)) line.inFlight += size;
+  /** Whether it is paid for already, or there is enough claimed for it. */
+  const fits = (line: Line, { key, content }: Pick<Waiting, 'key' | 'content'>): boolean =>
+    isFresh(line) && (line.entries.has(key) || content.size <= line.claimed - line.inFlight);
+
+  function enter(line: Line, { key, content: { size } }: Pick<Waiting, 'key' | 'content'>): Entry {
+    const found = line.entries.get(key);
+    const entry = found ?? { key, size, users: 0, position: undefined, doubtful: false };
+    if (found === undefined) {
+      line.inFlight += size;
+      line.entries.set(key, entry);
+    }
     entry.users += 1;
-    line.entries.set(name, entry);
     return entry;
   }
 
   async function admit(line: Line, content: Content): Promise<Entry> {
-    const name = `${content.kind} ${content.digest}`;
-    if (line.entries.has(name) || fits(line, content.size)) return enter(line, name, content.size);
+    // With the size, since nobody has compared the digest with the bytes yet: what is small must not pay for what is not.
+    const key = `${nameOf(content)} ${content.size}`;
+    if (fits(line, { key, content })) return enter(line, { key, content });
     return new Promise((resolve, reject) => {
-      line.waiting.push({ content, name, since: performance.now(), admit: resolve, refuse: reject });
+      line.waiting.push({ content, key, since: performance.now(), admit: resolve, refuse: reject });
       if (!line.working) void work(line);
     });
   }
@@ -145,49 +170,86 @@ export function quotaLedger({ claims, limitOf, shown, onError }: LedgerPorts): Q
     }
   }
 
-  async function claimFor(line: Line, blocked: boolean): Promise<void> {
+  /** Claims instead of what the line had: what is in flight, and `adding`. What is `forced` is not there for others. */
+  async function claimAnew(line: Line, { adding, forced = 0, blocked = false }: Asked) {
     const { projectId, project, limit } = line;
     // Nobody may use meanwhile what is asked about; who comes now waits too.
     line.claimed = line.inFlight;
-    await shown();
-    const floor = line.inFlight;
-    const wanted = floor + line.waiting.reduce((sum, { content }) => sum + content.size, 0);
+    const floor = line.inFlight + forced;
     const settledBefore = line.settled;
     const sentAt = performance.now();
-    const { claimed, used } = await claims.claim({ projectId, project, limit, floor, wanted, blocked });
-    line.told = claimed;
+    const answer = await claims.claim({ projectId, project, limit, floor, wanted: floor + adding, blocked });
+    line.told = answer.claimed;
     line.toldAt = sentAt;
-    line.claimed = claimed - (line.settled - settledBefore);
+    const settled = line.settled - settledBefore;
+    line.lapsed =
+      floor - settled > forced &&
+      (line.lapsed || !answer.kept) &&
+      answer.used + answer.others + floor - forced > limit;
+    // What is spare under another limit may be too much under the one that is known by now.
+    line.claimed = line.limit === limit ? answer.claimed - settled - forced : line.inFlight;
+    return answer;
+  }
 
+  async function claimFor(line: Line, blocked: boolean): Promise<void> {
+    const { limit } = line;
+    await shown();
+    const adding = sizeOf(line.waiting);
+    const { used } = await claimAnew(line, { adding, blocked });
     const unfit = new Set(takeWhatFits(line));
-    if (unfit.size === 0) return;
-    const held = new Set(
-      (
-        await claims.held(
-          project,
-          [...unfit].map(({ content }) => content),
-        )
-      ).map(({ kind, digest }) => `${kind} ${digest}`),
-    );
+    if (unfit.size === 0 || line.limit !== limit) return;
+
+    const held = await claimHeld(line, [...unfit], blocked);
     const now = performance.now();
     line.waiting = line.waiting.filter((waiting) => {
-      const { name, content, since } = waiting;
+      const { content, since } = waiting;
       // Those who have come meanwhile are for the next round.
       if (!unfit.has(waiting)) return true;
-      if (held.has(name)) waiting.admit(enter(line, name, 0));
-      else if (content.size > limit - used || now - since > patienceMs)
+      if (held.has(nameOf(content))) {
+        if (!line.entries.has(waiting.key)) line.claimed += content.size;
+        waiting.admit(enter(line, waiting));
+      } else if (line.limit !== limit) return true;
+      else if (content.size > limit - used)
         waiting.refuse(new Refusal({ kind: 'quota-exceeded', adding: content.size, used, limit }));
+      else if (now - since > patienceMs) waiting.refuse(new RoomClaimed(content.project));
       else return true;
       return false;
     });
   }
 
+  /**
+   * The names of what the project holds of `unfit`, which is claimed although there is no room for it: it adds nothing
+   * as long as it is held, and if it goes before it is put in again, nobody else may have its room.
+   */
+  async function claimHeld(
+    line: Line,
+    unfit: readonly Waiting[],
+    blocked: boolean,
+  ): Promise<ReadonlySet<string>> {
+    const heldNow = async (asked: readonly Waiting[]) =>
+      new Set(
+        (
+          await claims.held(
+            line.project,
+            asked.map(({ content }) => content),
+          )
+        ).map(nameOf),
+      );
+    const seen = await heldNow(unfit);
+    const candidates = unfit.filter(({ content }) => seen.has(nameOf(content)));
+    const unpaid = new Map(candidates.map((waiting) => [waiting.key, waiting]));
+    for (const key of line.entries.keys()) unpaid.delete(key);
+    if (candidates.length === 0) return seen;
+    await claimAnew(line, { adding: 0, forced: sizeOf([...unpaid.values()]), blocked });
+    // Only what was still held when its room was claimed.
+    return heldNow(candidates);
+  }
+
   /** Those who come first come first, save that a small one may pass a large one that does not fit. */
   function takeWhatFits(line: Line): readonly Waiting[] {
     line.waiting = line.waiting.filter((waiting) => {
-      const { name, content } = waiting;
-      if (!line.entries.has(name) && !fits(line, content.size)) return true;
-      waiting.admit(enter(line, name, content.size));
+      if (!fits(line, waiting)) return true;
+      waiting.admit(enter(line, waiting));
       return false;
     });
     return line.waiting;
@@ -217,8 +279,8 @@ export function quotaLedger({ claims, limitOf, shown, onError }: LedgerPorts): Q
         await sleep(1000, undefined, { ref: false });
       }
     }
-    if (line.entries.get(entry.name) !== entry) return;
-    line.entries.delete(entry.name);
+    if (line.entries.get(entry.key) !== entry) return;
+    line.entries.delete(entry.key);
     line.inFlight -= entry.size;
     line.claimed -= entry.size;
     line.settled += entry.size;
@@ -249,7 +311,12 @@ export function quotaLedger({ claims, limitOf, shown, onError }: LedgerPorts): Q
       // A line that was given up meanwhile has no claim any more.
       if (lines.get(line.projectId) !== line) return;
       const [bytes, sentAt] = [line.claimed, performance.now()];
-      line.othersWait = await claims.keep(line.projectId, bytes);
+      const kept = await claims.keep(line.projectId, bytes);
+      if (kept === undefined) {
+        await claimAnew(line, { adding: 0 });
+        return;
+      }
+      line.othersWait = kept.othersWait;
       line.told = bytes;
       line.toldAt = sentAt;
     });
@@ -275,6 +342,8 @@ export function quotaLedger({ claims, limitOf, shown, onError }: LedgerPorts): Q
       }
     },
 
+    requireRoom: foreseeRoom({ claims, limitOf, shown }),
+
     async close() {
       closed = true;
       clearInterval(timer);
@@ -285,3 +354,12 @@ export function quotaLedger({ claims, limitOf, shown, onError }: LedgerPorts): Q
     },
   };
 }
+
+const nameOf = ({ kind, digest }: Named): string => `${kind} ${digest}`;
+
+/** Of the same once. */
+const sizeOf = (waiting: readonly Waiting[]): number =>
+  [...new Map(waiting.map(({ key, content }) => [key, content.size])).values()].reduce(
+    (sum, size) => sum + size,
+    0,
+  );

@@ -79,8 +79,13 @@ export function postgresClaims(
           await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('shiplog.quota-claims', $1))`, [
             projectId,
           ]);
-          const { rows } = await client.query<Record<'claimed' | 'used' | 'others', bigint>>(
-            `WITH gone AS (
+          const { rows } = await client.query<
+            Record<'claimed' | 'used' | 'others', bigint> & { kept: boolean }
+          >(
+            `WITH mine AS (
+               SELECT FROM quota_claims.claims
+               WHERE project_id = $1 AND holder = $2 AND expires_at > clock_timestamp()
+             ), gone AS (
                DELETE FROM quota_claims.claims
                WHERE project_id = $1 AND holder <> $2 AND expires_at <= clock_timestamp()
              ), others AS (
@@ -103,31 +108,39 @@ export function postgresClaims(
                SET bytes = excluded.bytes, blocked = excluded.blocked, expires_at = excluded.expires_at
                RETURNING bytes
              )
-             SELECT claimed.bytes AS claimed, used.bytes AS used, others.bytes AS others FROM claimed, used, others`,
+             SELECT claimed.bytes AS claimed, used.bytes AS used, others.bytes AS others,
+               EXISTS (SELECT FROM mine) AS kept
+             FROM claimed, used, others`,
             [projectId, holder, project, limit, floor, wanted, blocked],
           );
           const [row] = rows;
           if (row === undefined) throw new Error('a claim was not written');
-          return { claimed: Number(row.claimed), used: Number(row.used), others: Number(row.others) };
+          return {
+            claimed: Number(row.claimed),
+            used: Number(row.used),
+            others: Number(row.others),
+            kept: row.kept,
+          };
         }),
       ),
 
     keep: (projectId, bytes) =>
       withTable(async () => {
-        const { rows } = await pool.query<{ blocked: boolean }>(
+        // What has ended is not kept: in the room that it had there may be what others have claimed since.
+        const { rows } = await pool.query<{ kept: boolean; blocked: boolean }>(
           `WITH kept AS (
-             INSERT INTO quota_claims.claims (project_id, holder, bytes, blocked, expires_at)
-             VALUES ($1, $2, $3, false, clock_timestamp() + make_interval(secs => ${life}))
-             ON CONFLICT (project_id, holder) DO UPDATE
-             SET bytes = excluded.bytes, expires_at = excluded.expires_at
+             UPDATE quota_claims.claims
+             SET bytes = $3, blocked = false, expires_at = clock_timestamp() + make_interval(secs => ${life})
+             WHERE project_id = $1 AND holder = $2 AND expires_at > clock_timestamp()
+             RETURNING bytes
            )
-           SELECT EXISTS (
+           SELECT EXISTS (SELECT FROM kept) AS kept, EXISTS (
              SELECT FROM quota_claims.claims
              WHERE project_id = $1 AND holder <> $2 AND blocked AND expires_at > clock_timestamp()
            ) AS blocked`,
           [projectId, holder, bytes],
         );
-        return rows[0]?.blocked ?? false;
+        return rows[0]?.kept ? { othersWait: rows[0].blocked } : undefined;
       }),
 
     release: (projectId) =>
@@ -138,6 +151,21 @@ export function postgresClaims(
         ]);
       }),
 
+    async used(project) {
+      const { rows } = await pool.query<{ bytes: bigint }>(`SELECT bytes FROM ${usages} WHERE project = $1`, [
+        project,
+      ]);
+      return Number(rows[0]?.bytes ?? 0);
+    },
+
+    async holdsAsLarge(project, bytes) {
+      const { rows } = await pool.query<{ held: boolean }>(
+        `SELECT EXISTS (SELECT FROM ${shares} WHERE project = $1 AND kind = 'blob' AND size >= $2) AS held`,
+        [project, bytes],
+      );
+      return rows[0]?.held ?? false;
+    },
+
     async held(project, contents) {
       const { rows } = await pool.query<{ kind: 'blob' | 'manifest'; digest: string }>(
         `SELECT kind, digest FROM ${shares} WHERE project = $1 AND (kind, digest) IN (
@@ -147,4 +175,13 @@ export function postgresClaims(
       return rows;
     },
   };
+}
+
+/** Gives back all that a process had claimed that is not there any more. */
+export async function releaseClaimsOf({ pool }: Pick<Database, 'pool'>, holder: string): Promise<void> {
+  try {
+    await pool.query('DELETE FROM quota_claims.claims WHERE holder = $1', [holder]);
+  } catch (error) {
+    if (!isBeingBuilt(error)) throw error;
+  }
 }

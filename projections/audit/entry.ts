@@ -42,7 +42,8 @@ export interface Entry {
 
 /** What goes with something greater is told with that alone: Harbor has one row for a request. */
 const partOf: Readonly<Record<string, readonly ToldEvent['type'][]>> = {
-  createProject: ['ProjectMetadataChanged', 'MemberAdded'],
+  // What is left of a project goes before the next one of its name comes.
+  createProject: ['ProjectMetadataChanged', 'MemberAdded', 'TagRemoved', 'ManifestDeleted'],
   deleteArtifact: ['TagRemoved'],
   deleteRepository: ['TagRemoved', 'ManifestDeleted'],
   deleteProject: ['TagRemoved', 'ManifestDeleted', 'MemberRemoved', 'RobotDeleted'],

@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import type { AuditPurgeEvent } from '../../domain/audit/events.ts';
+import type { AuditPurgeEvent, AuditSettingsEvent } from '../../domain/audit/events.ts';
 import { type AuditType, typesIn } from '../../domain/audit/types.ts';
 import type { ConfigurationEvent } from '../../domain/configuration/events.ts';
 import type { RecordedEvent } from '../../domain/event.ts';
@@ -26,10 +26,12 @@ export interface AuditDatabase {
   /** The projects that there are. */
   projects: { name: string; project_id: number };
   /** What is not written, by the setting that says so; `*` for everything. */
-  disabled: { setting: string; type: string };
+  disabled: { setting: string; is_pinned: boolean; type: string };
+  /** The settings of which the deployment says what they are; what is set of them does not count. */
+  pinned: { setting: string };
 }
 
-type Event = ToldEvent | AuditPurgeEvent;
+type Event = ToldEvent | AuditPurgeEvent | AuditSettingsEvent;
 
 /**
  * Who did what, as Harbor's audit log tells it: one row for each request that changed something, for each pull, login
@@ -38,7 +40,7 @@ type Event = ToldEvent | AuditPurgeEvent;
  */
 export const audit: Projection<Event> = {
   name: 'audit',
-  version: 1,
+  version: 2,
   handles: [
     'ManifestPushed',
     'ManifestDeleted',
@@ -67,6 +69,7 @@ export const audit: Projection<Event> = {
     'LoggedOut',
     'ChangeRefused',
     'AuditLogPurged',
+    'AuditSettingsPinned',
   ],
 
   async create(db) {
@@ -86,11 +89,16 @@ export const audit: Projection<Event> = {
       // Nearly all rows are pulls, so that every question goes by types.
       .addPrimaryKeyConstraint('entries_key', ['type', 'at', 'id'])
       .execute();
-    for (const column of ['project_id', 'username', 'resource'])
+    for (const columns of [
+      ['project_id'],
+      ['username', 'is_robot'],
+      ['resource'],
+      ['project_id', 'username', 'is_robot'],
+    ])
       await db.schema
-        .createIndex(`entries_${column}`)
+        .createIndex(`entries_${columns.join('_')}`)
         .on('entries')
-        .columns([column, 'type', 'at', 'id'])
+        .columns([...columns, 'type', 'at', 'id'])
         .execute();
     await db.schema
       .createIndex('entries_failed')
@@ -112,8 +120,13 @@ export const audit: Projection<Event> = {
     await db.schema
       .createTable('disabled')
       .addColumn('setting', text, (column) => column.notNull())
+      .addColumn('is_pinned', 'boolean', (column) => column.notNull())
       .addColumn('type', text, (column) => column.notNull())
-      .addPrimaryKeyConstraint('disabled_key', ['setting', 'type'])
+      .addPrimaryKeyConstraint('disabled_key', ['setting', 'is_pinned', 'type'])
+      .execute();
+    await db.schema
+      .createTable('pinned')
+      .addColumn('setting', text, (column) => column.primaryKey())
       .execute();
   },
 
@@ -130,18 +143,20 @@ const applyRun = {
     await applyEntries(tables, run);
     await applySettings(tables, run);
   },
+  pins: applyPins,
   purges: applyPurges,
 } as const;
+
+const runKinds: Readonly<Partial<Record<Event['type'], keyof typeof applyRun>>> = {
+  AuditLogPurged: 'purges',
+  AuditSettingsPinned: 'pins',
+  ConfigurationChanged: 'configurations',
+};
 
 function runsOf(events: readonly RecordedEvent<Event>[]) {
   const runs: { readonly kind: keyof typeof applyRun; readonly run: RecordedEvent<Event>[] }[] = [];
   for (const event of events) {
-    const kind =
-      event.type === 'AuditLogPurged'
-        ? 'purges'
-        : event.type === 'ConfigurationChanged'
-          ? 'configurations'
-          : 'entries';
+    const kind = runKinds[event.type] ?? 'entries';
     const last = runs.at(-1);
     if (last?.kind === kind && kind !== 'configurations') last.run.push(event);
     else runs.push({ kind, run: [event] });
@@ -165,7 +180,13 @@ const given = {
 
 async function applyEntries(tables: ViewTables, events: readonly RecordedEvent<ToldEvent>[]): Promise<void> {
   const { rows, replaced, projects } = changesBy(events);
-  await tables.remove('entries', ['replaceable'], replaced);
+  if (replaced.length > 0)
+    await tables.run(
+      (own) => sql`
+        DELETE FROM ${own.table('entries')} e
+        USING ${own.rows(replaced, { replaceable: 'text', since: 'timestamptz' })}
+        WHERE e.replaceable = given.replaceable AND e.at >= given.since`,
+    );
   if (rows.length > 0)
     await tables.run(
       (own) => sql`
@@ -174,7 +195,9 @@ async function applyEntries(tables: ViewTables, events: readonly RecordedEvent<T
         SELECT at, id, type, coalesce(given.project_id, p.project_id), username, is_robot, resource, description,
           succeeded, replaceable
         FROM ${own.rows(rows, given)} LEFT JOIN ${own.table('projects')} p ON p.name = given.project
-        WHERE NOT EXISTS (SELECT FROM ${own.table('disabled')} d WHERE d.type IN (given.type, '*'))`,
+        WHERE NOT EXISTS (
+          SELECT FROM ${own.table('disabled')} d WHERE d.type IN (given.type, '*')
+            AND (d.is_pinned OR d.setting NOT IN (SELECT setting FROM ${own.table('pinned')})))`,
     );
   await tables.applyChanges(
     'projects',
@@ -187,23 +210,23 @@ function changesBy(events: readonly RecordedEvent<ToldEvent>[]) {
   const rows = new Map<string, object>();
   const replaced: object[] = [];
   /** By what can find them: the rows of these events that others of them take the place of. */
-  const replaceables = new Map<string, string[]>();
+  const replaceables = new Map<string, { readonly id: string; readonly at: Date }[]>();
   /** What the events have made of the names of projects so far: null for one that is gone. */
   const projects = new Map<string, number | null>();
   for (const event of events) {
     const id = String(event.position);
     const { replaces, replaceable } = linkOf(event);
     if (replaces !== undefined) {
-      for (const other of replaceables.get(replaces) ?? []) rows.delete(other);
-      replaceables.delete(replaces);
-      replaced.push({ replaceable: replaces });
+      const since = new Date(event.recordedAt.getTime() - maxRequestMs);
+      for (const { id: other, at } of replaceables.get(replaces) ?? []) if (at >= since) rows.delete(other);
+      replaced.push({ replaceable: replaces, since });
     }
     if (event.type === 'ProjectCreated') projects.set(event.data.name, event.data.projectId);
     if (event.type === 'ProjectDeleted') projects.set(event.data.name, null);
     const entry = entryOf(event);
     if (entry === undefined) continue;
     if (replaceable !== undefined)
-      replaceables.set(replaceable, [...(replaceables.get(replaceable) ?? []), id]);
+      replaceables.set(replaceable, [...(replaceables.get(replaceable) ?? []), { id, at: event.recordedAt }]);
     const { type, project, projectId, resource, description } = entry;
     const isKnown = projectId !== undefined || project === undefined || projects.has(project);
     rows.set(id, {
@@ -226,6 +249,12 @@ const whoIn = (actor: string) => ({
 /** Harbor's name for who does what policies say. */
 const jobService = 'harbor-jobservice';
 
+/**
+ * What was recorded longer before is another request's: the ids of older events were of the client's choice, who could send
+ * one twice.
+ */
+const maxRequestMs = 60_000;
+
 interface Link {
   readonly replaces?: string;
   readonly replaceable?: string;
@@ -236,22 +265,23 @@ interface Link {
  * by its tags where it has some, a deletion by the artifact, and the changes of a project together.
  */
 function linkOf({ type, data, metadata }: RecordedEvent<ToldEvent>): Link {
-  const { correlationId, requestId, operation } = metadata;
+  const { correlationId, requestId, operation, actor } = metadata;
   // What is done in the course of a job is no request.
   if (correlationId === undefined || requestId === undefined) return {};
+  const request = `${correlationId} ${actor}`;
   switch (type) {
     case 'ManifestPushed':
-      return { replaceable: `push ${correlationId} ${data.repository}@${data.digest}` };
+      return { replaceable: `push ${request} ${data.repository}@${data.digest}` };
     case 'TagAssigned':
     case 'TagMoved':
-      return { replaces: `push ${correlationId} ${data.repository}@${data.digest}` };
+      return { replaces: `push ${request} ${data.repository}@${data.digest}` };
     case 'TagRemoved':
-      return operation === undefined ? { replaceable: `delete ${correlationId} ${data.repository}` } : {};
+      return operation === undefined ? { replaceable: `delete ${request} ${data.repository}` } : {};
     case 'ManifestDeleted':
-      return operation === undefined ? { replaces: `delete ${correlationId} ${data.repository}` } : {};
+      return operation === undefined ? { replaces: `delete ${request} ${data.repository}` } : {};
     case 'ProjectMetadataChanged':
     case 'ProjectCveAllowlistChanged': {
-      const link = `update ${correlationId} ${data.projectId}`;
+      const link = `update ${request} ${data.projectId}`;
       return { replaces: link, replaceable: link };
     }
     default:
@@ -274,17 +304,33 @@ async function applySettings(
     const changed = Object.keys(leftOut).filter((setting) => Object.hasOwn(data.items, setting));
     await tables.remove(
       'disabled',
-      ['setting'],
-      changed.map((setting) => ({ setting })),
+      ['setting', 'is_pinned'],
+      changed.map((setting) => ({ setting, is_pinned: false })),
     );
-    await tables.write(
-      'disabled',
-      ['setting', 'type'],
-      changed.flatMap((setting) =>
-        (leftOut[setting]?.(data.items[setting]) ?? []).map((type) => ({ setting, type })),
-      ),
-    );
+    await tables.write('disabled', disabledKey, disabledBy(data.items, false));
   }
+}
+
+const disabledKey = ['setting', 'is_pinned', 'type'];
+const disabledBy = (settings: Readonly<Record<string, unknown>>, is_pinned: boolean) =>
+  Object.entries(settings).flatMap(([setting, value]) =>
+    (leftOut[setting]?.(value) ?? []).map((type) => ({ setting, is_pinned, type })),
+  );
+
+/** The last says all. */
+async function applyPins(
+  tables: ViewTables,
+  events: readonly RecordedEvent<AuditSettingsEvent>[],
+): Promise<void> {
+  const items = events.at(-1)?.data.items ?? {};
+  await tables.remove('disabled', ['is_pinned'], [{ is_pinned: true }]);
+  await tables.run((own) => sql`DELETE FROM ${own.table('pinned')}`);
+  await tables.write(
+    'pinned',
+    ['setting'],
+    Object.keys(items).map((setting) => ({ setting })),
+  );
+  await tables.write('disabled', disabledKey, disabledBy(items, true));
 }
 
 async function applyPurges(
@@ -301,7 +347,3 @@ async function applyPurges(
       WHERE e.type = given.type AND e.at >= given.low AND e.at < given.high`,
   );
 }
-
-/** What the settings leave out altogether, for who has them from elsewhere than the log. */
-export const typesLeftOut = (settings: Readonly<Record<string, unknown>>): readonly string[] =>
-  Object.entries(leftOut).flatMap(([name, of]) => of(settings[name]));

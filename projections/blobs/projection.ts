@@ -25,7 +25,7 @@ type Event = BlobEvent | ArtifactEvent;
 /** The stored blobs, the repositories that each can be read in, and what keeps it there. */
 export const blobs: Projection<Event> = {
   name: 'blobs',
-  version: 3,
+  version: 4,
   handles: [
     'BlobStored',
     'BlobLinked',
@@ -53,7 +53,7 @@ export const blobs: Projection<Event> = {
       .addColumn('touched_at', 'timestamptz', (column) => column.notNull())
       .addPrimaryKeyConstraint('links_key', ['repository', 'digest'])
       .execute();
-    await db.schema.createIndex('links_digest').on('links').column('digest').execute();
+    await db.schema.createIndex('links_digest').on('links').columns(['digest', 'repository']).execute();
     await db.schema
       .createTable('condemned')
       .addColumn('repository', text, (column) => column.notNull())
@@ -69,7 +69,11 @@ export const blobs: Projection<Event> = {
       .addColumn('digest', text, (column) => column.notNull())
       .addPrimaryKeyConstraint('needs_key', ['repository', 'manifest', 'digest'])
       .execute();
-    await db.schema.createIndex('needs_digest').on('needs').columns(['repository', 'digest']).execute();
+    await db.schema
+      .createIndex('needs_digest')
+      .on('needs')
+      .columns(['repository', 'digest', 'manifest'])
+      .execute();
     await db.schema
       .createTable('released')
       .addColumn('repository', text, (column) => column.notNull())

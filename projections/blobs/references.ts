@@ -28,15 +28,25 @@ export async function listBlobReferences(
   limit: number,
 ): Promise<readonly BlobReference[]> {
   const table = (name: string) => sql.table(`${schemaOf(blobs)}.${name}`);
+  // By repository first, each part of it from an index in its order: a blob can be in all repositories, and be needed by
+  // thousands of manifests in each. The first of the repositories may be one that is given to its end.
   const { rows } = await sql<{ repository: string; manifest: string; condemned: boolean }>`
-    SELECT l.repository, coalesce(n.manifest, '') AS manifest, c.condemnation IS NOT NULL AS condemned
-    FROM ${table('links')} l
-    JOIN ${sql.table(`${schemaOf(projects)}.projects`)} p ON p.name = split_part(l.repository, '/', 1)
-    LEFT JOIN ${table('needs')} n ON n.repository = l.repository AND n.digest = l.digest
-    LEFT JOIN ${table('condemned')} c ON c.repository = l.repository AND c.digest = l.digest
-    WHERE l.digest = ${digest} AND ${visibleProjects(visible)}
-      AND (l.repository, coalesce(n.manifest, '')) > (${after.repository}, ${after.manifest})
-    ORDER BY l.repository, coalesce(n.manifest, '') LIMIT ${limit}`.execute(db);
+    SELECT r.repository, coalesce(n.manifest, '') AS manifest, c.condemnation IS NOT NULL AS condemned
+    FROM (
+      SELECT l.repository FROM ${table('links')} l
+      JOIN ${sql.table(`${schemaOf(projects)}.projects`)} p ON p.name = split_part(l.repository, '/', 1)
+      WHERE l.digest = ${digest} AND ${visibleProjects(visible)} AND l.repository >= ${after.repository}
+      ORDER BY l.repository LIMIT ${limit + 1}
+    ) r
+    LEFT JOIN LATERAL (
+      SELECT n.manifest FROM ${table('needs')} n
+      WHERE n.repository = r.repository AND n.digest = ${digest}
+        AND n.manifest > CASE WHEN r.repository = ${after.repository} THEN ${after.manifest} ELSE '' END
+      ORDER BY n.manifest LIMIT ${limit}
+    ) n ON true
+    LEFT JOIN ${table('condemned')} c ON c.repository = r.repository AND c.digest = ${digest}
+    WHERE r.repository > ${after.repository} OR n.manifest IS NOT NULL
+    ORDER BY r.repository, n.manifest LIMIT ${limit}`.execute(db);
   return rows.map(({ repository, manifest, condemned }) => ({
     repository,
     manifest: manifest === '' ? null : (manifest as Digest),

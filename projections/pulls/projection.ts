@@ -11,7 +11,10 @@ export interface PullsDatabase {
   /** `position` is that of the last pull: what was deleted and pushed again since has none. */
   artifacts: { repository: string; digest: string; pulled_at: Date; position: string };
   tags: { repository: string; tag: string; pulled_at: Date; position: string };
-  repositories: { name: string; count: string };
+  /** `deleted_at` is when there was one of this name last; what was pulled before was pulled from that one. */
+  repositories: { name: string; count: string; deleted_at: Date | null };
+  /** By their numbers, those that are gone. */
+  deleted_projects: { project_id: number };
 }
 
 type Event =
@@ -27,7 +30,7 @@ type Event =
  */
 export const pulls: Projection<Event> = {
   name: 'pulls',
-  version: 1,
+  version: 2,
   handles: ['ArtifactPulled', 'ManifestDeleted', 'TagRemoved', 'RepositoryDeleted', 'ProjectDeleted'],
 
   async create(db) {
@@ -37,7 +40,12 @@ export const pulls: Projection<Event> = {
       .createTable('repositories')
       .addColumn('name', text, (column) => column.primaryKey())
       .addColumn('count', 'bigint', (column) => column.notNull())
+      .addColumn('deleted_at', 'timestamptz')
       .modifyEnd(roomToUpdate)
+      .execute();
+    await db.schema
+      .createTable('deleted_projects')
+      .addColumn('project_id', 'integer', (column) => column.primaryKey())
       .execute();
   },
 
@@ -46,20 +54,11 @@ export const pulls: Projection<Event> = {
     await applyTimes(tables, 'artifacts', 'digest', artifacts);
     await applyTimes(tables, 'tags', 'tag', tags);
     await removeProjects(tables, projects);
-    const all = [...repositories.values()];
-    await tables.remove(
-      'repositories',
-      ['name'],
-      all.filter(({ isNew }) => isNew),
+    await applyDeletions(tables, repositories);
+    await applyCounts(
+      tables,
+      [...repositories.values()].flatMap((repository) => repository.pulls),
     );
-    const counted = all.filter(({ count }) => count > 0);
-    if (counted.length > 0)
-      await tables.run(
-        ({ table, rows }) => sql`
-          INSERT INTO ${table('repositories')} AS stored (name, count)
-          SELECT name, count FROM ${rows(counted, { name: 'text', count: 'bigint' })}
-          ON CONFLICT (name) DO UPDATE SET count = stored.count + excluded.count`,
-      );
   },
 };
 
@@ -87,11 +86,17 @@ interface Time {
   readonly position: string;
 }
 
+/** What happened to one repository: the pulls since it was deleted last. */
+interface Repository {
+  readonly pulls: { name: string; project_id: number; pulled_at: string; times: number }[];
+  readonly deletedAt: Date | null;
+}
+
 function changesBy(events: readonly RecordedEvent<Event>[]) {
   const artifacts = new Map<string, Time>();
   const tags = new Map<string, Time>();
-  const repositories = new Map<string, { name: string; isNew: boolean; count: number }>();
-  const projects = new Set<string>();
+  const repositories = new Map<string, Repository>();
+  const projects = new Map<number, string>();
 
   function pulled(times: Map<string, Time>, repository: string, name: string, at: string, position: bigint) {
     const key = `${repository} ${name}`;
@@ -103,15 +108,17 @@ function changesBy(events: readonly RecordedEvent<Event>[]) {
   const forgotten = (times: Map<string, Time>, repository: string, name: string) =>
     times.set(`${repository} ${name}`, { repository, name, isNew: true, pulled_at: null, position: '0' });
 
-  for (const { type, data, position } of events) {
+  for (const { type, data, position, recordedAt } of events) {
     switch (type) {
       case 'ArtifactPulled': {
         const { repository, digest, tag, pulledAt } = data;
         if (data.timed) pulled(artifacts, repository, digest, pulledAt, position);
         if (data.timed && tag !== undefined) pulled(tags, repository, tag, pulledAt, position);
         if (!data.counted) break;
-        const { isNew = false, count = 0 } = repositories.get(repository) ?? {};
-        repositories.set(repository, { name: repository, isNew, count: count + (data.times ?? 1) });
+        const { pulls = [], deletedAt = null } = repositories.get(repository) ?? {};
+        const { projectId: project_id, times = 1 } = data;
+        pulls.push({ name: repository, project_id, pulled_at: pulledAt, times });
+        repositories.set(repository, { pulls, deletedAt });
         break;
       }
       case 'ManifestDeleted':
@@ -120,11 +127,14 @@ function changesBy(events: readonly RecordedEvent<Event>[]) {
       case 'TagRemoved':
         forgotten(tags, data.repository, data.tag);
         break;
-      case 'RepositoryDeleted':
-        repositories.set(data.repository, { name: data.repository, isNew: true, count: 0 });
+      case 'RepositoryDeleted': {
+        const { deletedAt: before = null } = repositories.get(data.repository) ?? {};
+        const deletedAt = before === null || before < recordedAt ? recordedAt : before;
+        repositories.set(data.repository, { pulls: [], deletedAt });
         break;
+      }
       case 'ProjectDeleted':
-        projects.add(data.name);
+        projects.set(data.projectId, data.name);
         for (const name of repositories.keys())
           if (name.startsWith(`${data.name}/`)) repositories.delete(name);
     }
@@ -159,13 +169,51 @@ async function applyTimes(
 }
 
 /** What is in a project goes piece by piece; its repositories go without an event of their own. */
-async function removeProjects(tables: ViewTables, names: ReadonlySet<string>): Promise<void> {
-  if (names.size === 0) return;
+async function removeProjects(tables: ViewTables, gone: ReadonlyMap<number, string>): Promise<void> {
+  if (gone.size === 0) return;
+  await tables.write(
+    'deleted_projects',
+    ['project_id'],
+    [...gone.keys()].map((project_id) => ({ project_id })),
+  );
   // `0` follows `/`, so these are all names that begin with the project and a slash.
-  const ranges = [...names].map((name) => ({ low: `${name}/`, high: `${name}0` }));
+  const ranges = [...gone.values()].map((name) => ({ low: `${name}/`, high: `${name}0` }));
   await tables.run(
     ({ table, rows }) => sql`
       DELETE FROM ${table('repositories')} r USING ${rows(ranges, { low: 'text', high: 'text' })}
       WHERE r.name >= given.low AND r.name < given.high`,
+  );
+}
+
+async function applyDeletions(
+  tables: ViewTables,
+  repositories: ReadonlyMap<string, Repository>,
+): Promise<void> {
+  const deleted = [...repositories].flatMap(([name, { deletedAt }]) =>
+    deletedAt === null ? [] : [{ name, deleted_at: deletedAt }],
+  );
+  if (deleted.length === 0) return;
+  await tables.run(
+    ({ table, rows }) => sql`
+      INSERT INTO ${table('repositories')} AS stored (name, count, deleted_at)
+      SELECT name, 0, deleted_at FROM ${rows(deleted, { name: 'text', deleted_at: 'timestamptz' })}
+      ON CONFLICT (name) DO UPDATE
+      SET count = 0, deleted_at = greatest(stored.deleted_at, excluded.deleted_at)`,
+  );
+}
+
+/** Pulls are recorded a moment later: by then what they were of can be gone, and the next of the name be there. */
+async function applyCounts(tables: ViewTables, pulled: Repository['pulls']): Promise<void> {
+  if (pulled.length === 0) return;
+  const columns = { name: 'text', project_id: 'integer', pulled_at: 'timestamptz', times: 'bigint' } as const;
+  await tables.run(
+    ({ table, rows }) => sql`
+      INSERT INTO ${table('repositories')} AS stored (name, count)
+      SELECT name, sum(times) FROM ${rows(pulled, columns)}
+      WHERE NOT EXISTS (SELECT FROM ${table('deleted_projects')} p WHERE p.project_id = given.project_id)
+        AND NOT EXISTS (
+          SELECT FROM ${table('repositories')} r WHERE r.name = given.name AND r.deleted_at >= given.pulled_at)
+      GROUP BY name
+      ON CONFLICT (name) DO UPDATE SET count = stored.count + excluded.count`,
   );
 }

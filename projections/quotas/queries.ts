@@ -19,7 +19,9 @@ export interface Quota {
   readonly updatedAt: Date;
 }
 
-/** What a project may hold, where that is bounded. Asked for each push. */
+/**
+ * In bytes what a project may hold, -1 for any number; undefined where the view has no such project. Asked for each push.
+ */
 export async function findLimit(
   db: Kysely<QuotasDatabase>,
   project: string,
@@ -29,8 +31,7 @@ export async function findLimit(
     .select(['project_id', 'storage'])
     .where('project', '=', project)
     .executeTakeFirst();
-  if (row === undefined || Number(row.storage) === unlimited) return undefined;
-  return { projectId: row.project_id, bytes: Number(row.storage) };
+  return row && { projectId: row.project_id, bytes: Number(row.storage) };
 }
 
 /** What projects may hold beside what they do hold, as of one moment. */
@@ -74,6 +75,17 @@ export async function listQuotas(db: ViewDatabase, listing: Listing): Promise<Pa
     sql<{ total: bigint }>`SELECT count(*) AS total FROM ${joined} WHERE ${where}`.execute(db),
   ]);
   return { rows: rows.map(quotaOf), total: Number(counted.rows[0]?.total ?? 0) };
+}
+
+/** The first `limit` quotas of projects with a number above `projectId`, by number. */
+export async function quotasAfter(
+  db: ViewDatabase,
+  projectId: number,
+  limit: number,
+): Promise<readonly Quota[]> {
+  const { rows } = await sql<Row>`
+    SELECT * FROM ${joined} WHERE project_id > ${projectId} ORDER BY project_id LIMIT ${limit}`.execute(db);
+  return rows.map(quotaOf);
 }
 
 /** Up to `limit` quotas of which it was not said yet that there is not much left, or is again. */

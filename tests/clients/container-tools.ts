@@ -11,6 +11,9 @@ const execute = promisify(execFile);
 /** Longer than any client takes on a slow machine, so that one that hangs is told from one that is slow. */
 const patienceMs = 120_000;
 
+/** What the terminal asks, in part, and the keys that are then pressed. */
+export type Turn = readonly [asked: string, keys: string];
+
 /** Programs that a user runs against a registry, with everything that they keep or read in a folder of the test. */
 export interface ContainerTools {
   /** For files of the test; removed after it. */
@@ -23,6 +26,11 @@ export interface ContainerTools {
   tell(program: string, ...args: string[]): Promise<string>;
   /** Like `tell`, with `input` on its standard input. */
   feed(input: string | Buffer, program: string, ...args: string[]): Promise<string>;
+  /**
+   * Runs the program at a terminal, where each of `turns` is typed when the screen shows what it answers, and resolves
+   * to all that the screen has shown, without colours. It needs the program `script`.
+   */
+  converse(turns: readonly Turn[], program: string, ...args: string[]): Promise<string>;
 }
 
 /** Undefined, and the test skipped, where one of `programs` is not on this machine; see `requireTool`. */
@@ -41,17 +49,21 @@ export async function startContainerTools(
   t.after(() => rm(directory, { recursive: true, force: true, maxRetries: 5 }));
   const environment = await isolate(directory);
 
-  const start = (program: string, args: readonly string[]) => {
+  const pathOf = (program: string): string => {
     const path = paths.get(program);
     if (path === undefined) throw new Error(`${program} was not asked for`);
-    return execute(path, args, {
+    return path;
+  };
+  const leftInput = (program: string) => (error: Error) =>
+    t.diagnostic(`${program} left its input: ${error.message}`);
+  const start = (program: string, args: readonly string[]) =>
+    execute(pathOf(program), args, {
       env: environment,
       cwd: directory,
       timeout: patienceMs,
       killSignal: 'SIGKILL',
       maxBuffer: 2 ** 26,
     });
-  };
   return {
     directory,
     environment,
@@ -63,12 +75,33 @@ export async function startContainerTools(
     async feed(input, program, ...args) {
       const started = start(program, args);
       // A program that has ended before it read all says why by itself.
-      started.child.stdin?.on('error', (error) =>
-        t.diagnostic(`${program} left its input: ${error.message}`),
-      );
+      started.child.stdin?.on('error', leftInput(program));
       started.child.stdin?.end(input);
       const { stdout, stderr } = await started;
       return stdout + stderr;
+    },
+    async converse(turns, program, ...args) {
+      // A terminal of `script` has no size, with which some programs draw nothing, or end.
+      const typed = [pathOf(program), ...args].map(quote).join(' ');
+      const started = start('script', ['-qec', `stty rows 50 cols 200; exec ${typed}`, '/dev/null']);
+      const { stdin, stdout: screen } = started.child;
+      stdin?.on('error', leftInput(program));
+      const left = [...turns];
+      let unanswered = '';
+      screen?.setEncoding('utf8').on('data', (shown: string) => {
+        unanswered += shown;
+        for (let [turn] = left; turn !== undefined; [turn] = left) {
+          const at = unanswered.indexOf(turn[0]);
+          if (at < 0) return;
+          unanswered = unanswered.slice(at + turn[0].length);
+          stdin?.write(turn[1]);
+          left.shift();
+        }
+      });
+      const { stdout } = await started;
+      if (left.length > 0)
+        throw new Error(`${program} did not ask ${left.map(([asked]) => asked)}: ${stdout}`);
+      return plain(stdout);
     },
   };
 }
@@ -117,3 +150,11 @@ const toml = (values: Readonly<Record<string, string>>): string =>
   Object.entries(values)
     .map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`)
     .join('');
+
+/** For a shell. */
+const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** What a terminal has shown, without what moves and colours it. */
+const plain = (shown: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed.
+  shown.replaceAll(/\x1b\[[0-9;?]*[A-Za-z]|\r/g, '');

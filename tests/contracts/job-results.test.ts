@@ -77,6 +77,39 @@ test('of those that keep rows for one task at once one wins as a whole', async (
   assert.equal(new Set(rows.map(({ row }) => row.by)).size, 1);
 });
 
+test('rows say what they were found by, and when', async (t) => {
+  const { results } = await open(t);
+  assert.equal(await results.basisOf(task), undefined);
+  const before = Date.now();
+  await results.replace(task, rowsTo(1), 'these rules');
+  const found = await results.basisOf(task);
+  assert.equal(found?.basis, 'these rules');
+  assert.ok(found.keptAt.getTime() >= before && found.keptAt.getTime() <= Date.now());
+  await results.replace(task, rowsTo(1));
+  assert.equal((await results.basisOf(task))?.basis, '');
+});
+
+test('tables of an older version get what they lack', async (t) => {
+  const { results, pool } = await open(t);
+  await results.replace(task, rowsTo(2));
+  await pool.query('ALTER TABLE job_results.tasks DROP COLUMN basis');
+  assert.equal((await results.basisOf(task))?.basis, '');
+  assert.equal(await results.count(task), 2);
+});
+
+test('tasks that are forgotten have no rows, and the others keep theirs', async (t) => {
+  const { results } = await open(t);
+  for (const each of [1, 2, 3]) await results.replace(each, rowsTo(2));
+  await results.forget([]);
+  await results.forget([1, 3, 99]);
+  assert.deepEqual(await Promise.all([1, 2, 3].map((each) => results.count(each))), [
+    undefined,
+    2,
+    undefined,
+  ]);
+  assert.deepEqual(await results.read(1, 0, 10), []);
+});
+
 test('what was kept before a time is forgotten, some tasks at a time', async (t) => {
   const { results } = await open(t);
   const [old, older] = [1, 2];

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Refusal } from '../../domain/refusal.ts';
 import { connectDatabase, type Database } from '../../infra/database/connect.ts';
 import { LogUnavailable } from '../../infra/event-log/port.ts';
+import { succeedHolder } from '../../infra/quota-claims/holder.ts';
 import { quotaLedger } from '../../infra/quota-claims/ledger.ts';
-import type { QuotaClaims, QuotaLedger } from '../../infra/quota-claims/port.ts';
+import { type QuotaClaims, type QuotaLedger, RoomClaimed } from '../../infra/quota-claims/port.ts';
 import { postgresClaims } from '../../infra/quota-claims/postgres.ts';
 import { startPostgres } from '../postgres.ts';
 import { until } from '../until.ts';
@@ -31,10 +35,11 @@ async function startProject(t: TestContext, limit: number) {
   const current = { limit };
   return {
     current,
+    database,
     pool,
     used: () => usedIn(database),
-    process() {
-      const opened = openProcess(database, current);
+    process(lifeMs?: number) {
+      const opened = openProcess(database, current, lifeMs);
       ledgers.push(opened.ledger);
       return opened;
     },
@@ -52,11 +57,12 @@ async function usedIn({ pool }: Database): Promise<number> {
   return Number(rows[0].bytes);
 }
 
-function openProcess(database: Database, current: { limit: number }) {
+function openProcess(database: Database, current: { limit: number }, lifeMs?: number) {
   const { pool } = database;
   const claims = postgresClaims(database, {
     holder: randomUUID(),
     ...{ usages: 'seen.usages', shares: 'seen.shares' },
+    ...(lifeMs !== undefined && { lifeMs }),
   });
   const asked = { claim: 0, keep: 0, held: 0 };
   const counted: QuotaClaims = {
@@ -102,7 +108,8 @@ function openProcess(database: Database, current: { limit: number }) {
 const outcomes = async (pushes: readonly Promise<unknown>[]) => {
   const settled = await Promise.allSettled(pushes);
   for (const each of settled)
-    if (each.status === 'rejected' && !(each.reason instanceof Refusal)) throw each.reason;
+    if (each.status === 'rejected' && !(each.reason instanceof Refusal || each.reason instanceof RoomClaimed))
+      throw each.reason;
   return settled.filter(({ status }) => status === 'fulfilled').length;
 };
 
@@ -171,7 +178,8 @@ test('what the log may have taken or not is kept for a while, and room for other
     one.push('in doubt', 900, () => Promise.reject(new LogUnavailable('of a test'))),
     LogUnavailable,
   );
-  assert.equal(await outcomes([other.push('large', 200)]), 0);
+  // It may fit later: who is told so comes again.
+  await assert.rejects(other.push('large', 200), RoomClaimed);
   assert.equal(await outcomes([other.push('small', 100)]), 1);
 });
 
@@ -206,4 +214,112 @@ test('where the claims cannot be asked nothing passes', async (t) => {
   await pool.query('DROP VIEW seen.usages');
   const { push } = process();
   await assert.rejects(push('any', 1), /usages/);
+});
+
+test('what is small does not pay for what is not, though both say that they have the same digest', async (t) => {
+  const { process, used } = await startProject(t, 1000);
+  const { push } = process();
+  const waiting = Promise.withResolvers<void>();
+  const fake = push('same', 1, async () => {
+    await waiting.promise;
+    throw new Error('the bytes have another digest');
+  });
+  await assert.rejects(push('same', 10_000), Refusal);
+  await push('same', 900);
+  waiting.resolve();
+  await assert.rejects(fake, /another digest/);
+  assert.equal(await used(), 900);
+});
+
+test('what the project lets go of while it is pushed again keeps its room', async (t) => {
+  const { process, pool, used } = await startProject(t, 1000);
+  const [one, other] = [process(), process()];
+  await one.push('held', 900);
+  const pushed = one.push('held', 900, async () => {
+    await pool.query(`DELETE FROM seen.shares WHERE digest = 'held'`);
+    await assert.rejects(other.push('instead', 900), RoomClaimed);
+  });
+  await pushed;
+  assert.equal(await used(), 900);
+});
+
+test('a claim that has ended under a push is not kept, and what has taken its room stays within the limit', async (t) => {
+  const { process, pool, used } = await startProject(t, 1000);
+  const [one, other] = [process(1500), process()];
+  const push = one.push('held up', 800, async () => {
+    // As if this process had been stopped, or the database away, for longer than the claim lives.
+    await pool.query('DELETE FROM quota_claims.claims');
+    await other.push('meanwhile', 700);
+    await sleep(1200);
+    await assert.rejects(one.push('held up', 800), Refusal);
+    throw new Error('refused when it asked again');
+  });
+  await assert.rejects(push, /asked again/);
+  assert.equal(await used(), 700);
+  await one.push('fits', 300);
+  assert.equal(await used(), 1000);
+});
+
+test('where others have claimed the room a push is told to come again, and refused only where it does not fit', async (t) => {
+  const { process } = await startProject(t, 1000);
+  const [one, other] = [process(), process()];
+  const done = Promise.withResolvers<void>();
+  const began = Promise.withResolvers<void>();
+  const first = one.push('under way', 900, () => {
+    began.resolve();
+    return done.promise;
+  });
+  await began.promise;
+  await assert.rejects(other.push('may fit', 900), RoomClaimed);
+  await assert.rejects(other.push('never fits', 1001), Refusal);
+  done.resolve();
+  await first;
+  await assert.rejects(other.push('may fit', 900), Refusal);
+});
+
+test('a limit that is lowered while a claim is asked for leaves nothing of what was given under the old one', async (t) => {
+  const { process, current, pool, used } = await startProject(t, 1e9);
+  const { push } = process();
+  await push('first', 100);
+  await until('nothing is claimed', async () => {
+    const { rows } = await pool.query('SELECT 1 FROM quota_claims.claims');
+    return rows.length === 0;
+  });
+  const client = await pool.connect();
+  await client.query('BEGIN');
+  await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('shiplog.quota-claims', $1))`, [
+    projectId,
+  ]);
+  const asked = push('under the old one', 100);
+  await sleep(200);
+  current.limit = 500;
+  const late = assert.rejects(push('under the new one', 1000), Refusal);
+  await sleep(50);
+  await client.query('COMMIT');
+  client.release();
+  await asked;
+  await late;
+  await assert.rejects(push('much', 600), Refusal);
+  assert.equal(await used(), 200);
+});
+
+test('what a former process of the same place had claimed is free when the next one starts', async (t) => {
+  const { pool, database } = await startProject(t, 1000);
+  const claims = (holder: string) =>
+    postgresClaims(database, { holder, usages: 'seen.usages', shares: 'seen.shares' });
+  const directory = await mkdtemp(join(tmpdir(), 'shiplog-holder-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'quota-holder');
+  const [former, other] = [await succeedHolder(database, file), randomUUID()];
+  const asked = { projectId, project, limit: 1000, floor: 0, wanted: 1000, blocked: false };
+  await claims(former).claim(asked);
+  assert.equal((await claims(other).claim(asked)).claimed, 0);
+  const next = await succeedHolder(database, file);
+  assert.notEqual(next, former);
+  assert.equal((await claims(other).claim(asked)).claimed, 1000);
+  // Who drops the database of the views drops the claims too.
+  await pool.query('DROP SCHEMA quota_claims CASCADE');
+  await succeedHolder(database, file);
+  await writeFile(file, 'no name');
+  await succeedHolder(database, file);
 });

@@ -87,6 +87,34 @@ test('audit: what a policy does is told, and what the registry does by itself is
   );
 });
 
+test('audit: rows are of one request only where one actor made them', async (t) => {
+  const setting = await startSetting(t);
+  const views = await run(setting, { projections: [audit], catalogue });
+  const changed = (actor: string, projectId: number) => ({
+    ...{ id: newEventId(), version: 1, type: 'ProjectMetadataChanged' },
+    data: { name: 'a', projectId, public: true, metadata: {} },
+    metadata: { actor, correlationId: 'chosen', requestId: 'chosen' },
+  });
+  let position = 0n;
+  for (const [actor, projectId] of [
+    ['user:dev', 1],
+    ['user:eve', 1],
+    ['user:dev', 2],
+    ['user:dev', 1],
+  ] as const)
+    position = await setting.log.append('project/a', 'any', [changed(actor, projectId)]);
+  await views.reached(position, [audit]);
+  const { entries } = await rowsOf(views.database, audit);
+  assert.deepEqual(
+    entries?.map(({ username, project_id }) => [username, project_id]),
+    [
+      ['eve', 1],
+      ['dev', 2],
+      ['dev', 1],
+    ],
+  );
+});
+
 test('audit: each setting leaves out what it says, from its change on and until it says otherwise', async (t) => {
   const rows = await rowsAfter(await startSetting(t), audit, [
     projectIs('ProjectCreated', 1),
@@ -116,6 +144,28 @@ test('audit: each setting leaves out what it says, from its change on and until 
   );
   // The change to where nothing is written is written, and that back is not.
   assert.equal(rows.entries?.filter(({ type }) => type === 'update_configuration').length, 3);
+});
+
+test('audit: what the deployment pins counts, whatever is set, until it pins it no more', async (t) => {
+  const pinnedTo = (items: object): DomainEvent => ({ type: 'AuditSettingsPinned', data: { items } });
+  const rows = await rowsAfter(await startSetting(t), audit, [
+    projectIs('ProjectCreated', 1),
+    configured({ pull_audit_log_disable: true }),
+    pulled('a/set', 1, 1),
+    pinnedTo({ pull_audit_log_disable: false, disabled_audit_log_event_types: 'delete_repository' }),
+    pulled('a/pinned', 1, 2),
+    repositoryDeleted('a/pinned'),
+    configured({ pull_audit_log_disable: true, disabled_audit_log_event_types: '' }),
+    pulled('a/set-again', 1, 3),
+    repositoryDeleted('a/set-again'),
+    pinnedTo({}),
+    pulled('a/free', 1, 4),
+    repositoryDeleted('a/free'),
+  ]);
+  assert.deepEqual(
+    told(rows)?.flatMap(([type, resource]) => (type === 'update_configuration' ? [] : [resource])),
+    ['a', 'a/pinned:v1', 'a/set-again:v1', 'a/free'],
+  );
 });
 
 test('audit: a purge takes the rows of before, of its types and its time', async (t) => {
@@ -156,7 +206,7 @@ test('the purge of the audit log goes in bounded steps, only counts in a dry run
   ]);
   await views.caughtUp();
   const left = async () => {
-    const { rows } = await views.database.pool.query('SELECT count(*)::int AS left FROM audit_v1.entries');
+    const { rows } = await views.database.pool.query('SELECT count(*)::int AS left FROM audit_v2.entries');
     return rows[0].left;
   };
 
@@ -209,7 +259,7 @@ test('the purge of the audit log goes in bounded steps, only counts in a dry run
   assert.ok((before.entries?.length ?? 0) > 0);
   const ofTags = await listAudit(db, {
     ...{ filters: [], sort: [], offset: 0, limit: 10 },
-    ...{ scope: { kind: 'everything' }, types: auditTypes, withFailed: true },
+    ...{ scope: { kind: 'everything' }, types: auditTypes, withFailed: true, robotPrefix: 'robot$' },
   });
   assert.equal(ofTags.rows[0]?.type, 'delete_tag', 'of other types nothing went');
 });

@@ -7,6 +7,8 @@ import { startSetting } from './views-setting.ts';
 
 const digest = (n: number): string => `sha256:${String(n).padStart(64, '0')}`;
 const day = (n: number): string => new Date(Date.UTC(2026, 10, n)).toISOString();
+/** A day that is after those on which anything is recorded. */
+const later = 40_000;
 const pulled = (repository: string, n: number, at: number, more: object = {}): DomainEvent => ({
   type: 'ArtifactPulled',
   data: {
@@ -42,7 +44,7 @@ test('pulls: the last of each artifact and tag, by the time of the pull, and how
     ['a/one', 'v1', day(3)],
     ['a/two', 'v1', day(1)],
   ]);
-  assert.deepEqual(rows.repositories, [{ name: 'a/one', count: 103n }]);
+  assert.deepEqual(rows.repositories, [{ name: 'a/one', count: 103n, deleted_at: null }]);
 });
 
 test('pulls: none of what is gone, and of what comes after it under the same name only its own', async (t) => {
@@ -53,15 +55,19 @@ test('pulls: none of what is gone, and of what comes after it under the same nam
     manifestDeleted('a/gone', 1),
     pulled('a/gone', 1, 5),
     pulled('a/kept', 1, 1),
-    pulled('b/kept', 1, 1),
+    pulled('b/kept', 1, 1, { projectId: 2 }),
     pulled('aa/kept', 1, 1),
     { type: 'RepositoryDeleted', data: { repository: 'a/gone', repositoryId: 1 } },
-    pulled('a/gone', 1, 6),
+    // Recorded late, of the one that is gone.
+    pulled('a/gone', 2, 3, { timed: false }),
+    pulled('a/gone', 1, later),
     manifestDeleted('a/kept', 1),
     { type: 'ProjectDeleted', data: { name: 'b', projectId: 2 } },
+    pulled('b/kept', 1, later, { projectId: 2, timed: false }),
+    pulled('b/next', 1, later, { projectId: 3, timed: false }),
   ]);
   assert.deepEqual(timesIn(rows.artifacts, 'digest'), [
-    ['a/gone', digest(1), day(6)],
+    ['a/gone', digest(1), day(later)],
     ['a/gone', digest(2), day(2)],
     ['aa/kept', digest(1), day(1)],
     ['b/kept', digest(1), day(1)],
@@ -73,6 +79,7 @@ test('pulls: none of what is gone, and of what comes after it under the same nam
       ['a/gone', 1n],
       ['a/kept', 1n],
       ['aa/kept', 1n],
+      ['b/next', 1n],
     ],
   );
 });

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ImmutableRule, immutabilityDecider, maxRules } from '../../domain/immutability/decider.ts';
 import { type ImmutabilityEvent, immutabilityStream } from '../../domain/immutability/events.ts';
-import { locksOf, requireDeletable } from '../../domain/immutability/locks.ts';
-import { Refusal } from '../../domain/refusal.ts';
+import { locksOf } from '../../domain/immutability/locks.ts';
+import { maxPatterns } from '../../domain/selector/selector.ts';
 import { given } from '../given.ts';
 
 const project = { project: 'team', projectId: 2 };
@@ -97,6 +97,24 @@ test('a project has a bounded number of rules', () => {
     .thenRefused({ kind: 'too-many-immutable-rules', max: maxRules });
 });
 
+test('the patterns of a project have a bounded length together, and can be made shorter', () => {
+  const long = (length: number) => ruleFor('x'.repeat(length), 'y'.repeat(length));
+  const half = maxPatterns / 2;
+  const tooLong = { kind: 'immutable-patterns-too-long', max: maxPatterns } as const;
+  given(rules(2), created(1, long(half - 10)))
+    .when(create(ruleFor('v*', 'z'.repeat(18))))
+    .then(created(2, ruleFor('v*', 'z'.repeat(18))));
+  given(rules(2), created(1, { ...long(half - 10), isDisabled: true }))
+    .when(create(ruleFor('v*', 'z'.repeat(19))))
+    .thenRefused(tooLong);
+  given(rules(1), created(1, ruleFor('v*')))
+    .when(change(long(half + 1)))
+    .thenRefused(tooLong);
+  given(rules(1), created(1, long(half)))
+    .when(change(long(half - 1)))
+    .then(changed(1, long(half - 1)));
+});
+
 test('a rule is for the tags and repositories that both of its selectors are for', () => {
   const rule = ruleFor('v*', 'app');
   assert.ok(locksOf('team/app', [rule]).forbid('v1'));
@@ -146,23 +164,5 @@ test('what clients keep beside an image stays theirs to change, unless the rule 
   assert.deepEqual(
     theirs.filter((tag) => !all.forbid(tag)),
     [],
-  );
-});
-
-test('what has one tag that must not be deleted is not deleted', () => {
-  const locks = locksOf('team/app', [ruleFor('v*')]);
-  requireDeletable('team/app', ['latest', 'next'], locks);
-  assert.throws(
-    () => requireDeletable('team/app', ['latest', 'v1', 'v2'], locks),
-    (error) => {
-      assert.ok(error instanceof Refusal);
-      assert.deepEqual(error.reason, {
-        kind: 'tag-immutable',
-        repository: 'team/app',
-        tag: 'v1',
-        deed: 'delete',
-      });
-      return true;
-    },
   );
 });

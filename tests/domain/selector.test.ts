@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { matcher } from '../../domain/selector/matcher.ts';
+import { type Cost, matcher } from '../../domain/selector/matcher.ts';
 import { PatternInvalid } from '../../domain/selector/pattern.ts';
+import { remembered } from '../../domain/selector/remembered.ts';
 import { artifactsOf, repositoriesOf, tagsOf, untaggedIn } from '../../domain/selector/selector.ts';
 
 /** Each pattern matches the names of the first list and none of the second. */
@@ -97,8 +98,28 @@ test('a pattern that is not finished is refused with what is wrong', () => {
     );
 });
 
-test('a hostile pattern takes no longer than an honest one of its length', () => {
-  const name = 'a'.repeat(255);
+/** What it has cost to compare a pattern with the names, one after the other. */
+function costOf(pattern: string, names: readonly string[]): Cost {
+  let last: Cost | undefined;
+  const matches = matcher(pattern, (cost) => {
+    last = cost;
+  });
+  for (const name of names) matches(name);
+  assert.ok(last !== undefined);
+  return last;
+}
+
+/** As long as tags can be, and no two alike. */
+const longTags = Array.from({ length: 100 }, (_, index) =>
+  // The bits of the squares of numbers: nothing repeats in them.
+  Array.from({ length: 8 }, (_, part) => ((index * 8 + part + 257) ** 2).toString(2).padStart(32, '0'))
+    .join('')
+    .slice(0, 128)
+    .replaceAll('0', 'a')
+    .replaceAll('1', 'b'),
+);
+
+test('a hostile pattern takes no more than its length for each character', () => {
   const length = 1000;
   const hostile = [
     'a*'.repeat(length / 2),
@@ -106,19 +127,60 @@ test('a hostile pattern takes no longer than an honest one of its length', () =>
     '**/'.repeat(length / 3),
     '{a,a}'.repeat(length / 5),
     '{a*,*a}'.repeat(length / 7),
+    '{,a,b}'.repeat(length / 6),
+    `*a${'?'.repeat(length)}`,
     `${'{'.repeat(length / 2)}a${'}'.repeat(length / 2)}`,
     `${'{a,'.repeat(length / 4)}b${'}'.repeat(length / 4)}`,
     `${'{,'.repeat(length / 3)}${'}'.repeat(length / 3)}b`,
     `{${'**/,'.repeat(length / 4)}}b`,
     '[a-z]'.repeat(length / 5),
   ];
-  for (const pattern of hostile) {
-    const started = performance.now();
-    matcher(pattern)(name);
-    matcher(pattern)('a/'.repeat(127));
-    const tookMs = performance.now() - started;
-    assert.ok(tookMs < 1000, `${pattern.slice(0, 20)} took ${tookMs} ms`);
+  for (const pattern of hostile)
+    for (const name of ['a'.repeat(255), 'a/'.repeat(127), longTags[0] as string]) {
+      const { steps } = costOf(pattern, [name]);
+      assert.ok(steps <= 4 * pattern.length * (name.length + 1), `${pattern.slice(0, 20)}: ${steps}`);
+    }
+});
+
+test('names that go the same ways through a pattern go them for the cost of one', () => {
+  const stars = `{${'*,'.repeat(510)}*}b`;
+  assert.ok(costOf(stars, longTags).steps < 100, 'alternatives that are the same are one');
+  const list = `{${Array.from({ length: 100 }, (_, index) => `*-rc${index}`).join()}}`;
+  const [one, all] = [costOf(list, longTags.slice(0, 1)), costOf(list, longTags)];
+  assert.ok(all.steps <= 2 * one.steps, `${one.steps} for one name, ${all.steps} for a hundred`);
+});
+
+test('what a pattern keeps in memory is bounded, and what was dropped is found again', () => {
+  for (const pattern of [
+    `*a${'?'.repeat(60)}*`,
+    `{*a${'?'.repeat(60)},*b${'?'.repeat(70)}c}`,
+    '{*a,b*}?[ab]*',
+  ]) {
+    const { kept } = costOf(pattern, longTags);
+    assert.ok(kept <= 1024 + 40 * pattern.length, `${pattern} keeps ${kept}`);
+    const matches = matcher(pattern);
+    const once = longTags.map((tag) => matches(tag));
+    assert.deepEqual(
+      longTags.map((tag) => matcher(pattern)(tag)),
+      once,
+      pattern,
+    );
+    assert.deepEqual(
+      longTags.map((tag) => matches(tag)),
+      once,
+      pattern,
+    );
   }
+});
+
+test('what is asked for again and again is made once, and what was not asked for longest is forgotten', () => {
+  const made: string[] = [];
+  const get = remembered((text) => made.push(text), 300);
+  for (const text of ['a', 'b', 'a', 'c', 'a', 'd', 'e', 'a', 'b']) get(text);
+  assert.deepEqual(made, ['a', 'b', 'c', 'd', 'e', 'b']);
+  get('x'.repeat(1000));
+  get('a');
+  assert.deepEqual(made.slice(-1), ['a'], 'what is too much for it takes no room');
 });
 
 const tags = (decoration: 'matches' | 'excludes', pattern: string, extras = '') =>

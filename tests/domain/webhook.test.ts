@@ -50,6 +50,13 @@ test('a name is given to one policy of a project at a time', () => {
   given(policies(1), created(1, 'chat')).when(change('chat')).then(changed(1, 'chat'));
 });
 
+test('a change without a name leaves the name as it is', () => {
+  const past = [created(1, 'chat'), changed(1, 'mail')];
+  given(policies(1), ...past)
+    .when(change(''))
+    .then(changed(1, 'mail'));
+});
+
 test('the name that a policy had is free, and so is that of one that is gone', () => {
   for (const past of [changed(1, 'mail'), deleted(1, 'chat')])
     given(policies(2), created(1, 'chat'), past).when(create('chat')).then(created(2, 'chat'));

@@ -64,7 +64,7 @@ test('a collector of ten thousand blobs that is killed five times while clients 
   const hexes = [...expected].map((digest) => digest.slice('sha256:'.length));
   const keys = await collector.keys();
   assert.deepEqual(keys.map((key) => key.split('/')[2]).toSorted(), hexes.toSorted(), 'the stored bytes');
-  const { rows } = await collector.database.pool.query('SELECT count(*)::int AS links FROM blobs_v3.links');
+  const { rows } = await collector.database.pool.query('SELECT count(*)::int AS links FROM blobs_v4.links');
   assert.equal(rows[0]?.links, 1 + images.length, 'one of each image, and no other');
   assert.equal((await server.run('verify')).code, 0);
 

@@ -51,7 +51,7 @@ test('with a collector that knows no grace and never rests, every push that is a
   );
   const { pool } = collector.database;
   const linked = await pool.query(
-    `SELECT repository || '@' || digest AS name, key FROM blobs_v3.links JOIN blobs_v3.blobs USING (digest)`,
+    `SELECT repository || '@' || digest AS name, key FROM blobs_v4.links JOIN blobs_v4.blobs USING (digest)`,
   );
   const present = await pool.query(
     `SELECT repository || '@' || digest AS name, key FROM artifacts_v3.artifacts`,

@@ -13,7 +13,7 @@ import {
   password,
   personOf,
 } from './api-client.ts';
-import { type Answer, pushImage, send } from './client.ts';
+import { type Answer, mediaTypes, pushImage, send } from './client.ts';
 
 const server = await startServer({ after });
 for (const name of ['dev', 'leader', 'other']) await createUser(server, name);
@@ -286,6 +286,48 @@ for (const [what, work, ...rows] of table)
   test(`${what} is told as Harbor tells it`, async () => {
     assert.deepEqual(await rowsOf(work, rows.length), rows);
   });
+
+test('two requests keep all their rows, also where the client gives both one id', async () => {
+  const headers = { 'X-Request-Id': 'one-for-both' };
+  const rows = await rowsOf(async () => {
+    for (const severity of ['low', 'high'])
+      await wasDone(ask(server, 'PUT', project, { headers, body: { metadata: { severity } } }));
+    const { manifest: pushed } = await pushImage(server, 'team/same', 'v1');
+    for (const at of [digest, 'v2'])
+      await wasDone(
+        send(server, 'PUT', `/v2/team/same/manifests/${at}`, {
+          headers: { ...headers, 'content-type': mediaTypes.image },
+          body: pushed,
+        }),
+      );
+    for (const at of ['v1', digest])
+      await wasDone(send(server, 'DELETE', `/v2/team/same/manifests/${at}`, { headers }));
+  }, 6);
+  assert.deepEqual(
+    rows.map(([, operation, type, resource]) => `${operation} ${type} ${resource}`),
+    [
+      ...['update project team', 'update project team'],
+      ...['create artifact team/same:v1', 'create artifact team/same:v2'],
+      ...['delete tag team/same:v1', `delete artifact team/same@${digest}`],
+    ],
+  );
+});
+
+test('a refused change is told of the project that the path names, though another has that number', async () => {
+  const named = String(teamId);
+  await createProject(server, named);
+  const change = (headers: Record<string, string>) =>
+    wasRefused(ask(server, 'PUT', `/projects/${named}`, { as: 'other', body: { metadata: {} }, headers }));
+  const rows = await rowsOf(async () => {
+    await change({ 'X-Is-Resource-Name': 'true' });
+    await until('it is told', async () => (await logOf(undefined, `q=resource=${named}`)).length === 2);
+    await change({});
+  }, 2);
+  assert.deepEqual(
+    rows.map(([, , , resource]) => resource),
+    [named, 'team'],
+  );
+});
 
 test('what nobody known was refused is not told, and neither is what changed nothing of that', async () => {
   const rows = await rowsOf(async () => {

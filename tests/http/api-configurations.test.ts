@@ -23,7 +23,8 @@ const pinned = await startServer(
   { after },
   {
     environment: {
-      CONFIG_OVERWRITE_JSON: '{"read_only":false,"session_timeout":15,"oidc_client_secret":"fixed"}',
+      CONFIG_OVERWRITE_JSON:
+        '{"read_only":false,"session_timeout":15,"oidc_client_secret":"fixed","disabled_audit_log_event_types":"create_user"}',
     },
   },
 );
@@ -306,4 +307,14 @@ test('a variable that does not fit its item keeps the registry from starting, an
 test('the password of a user is none of the settings', async () => {
   const answer = await ask(server, 'GET', '/configurations');
   assert.equal(answer.body.toString().includes(password), false);
+});
+
+test('what the deployment pins of the audit log is left out there, and nothing else', async () => {
+  await createUser(pinned, 'untold');
+  await createProject(pinned, 'told');
+  const rows = json(await ask(pinned, 'GET', '/auditlog-exts?q=operation%3Dcreate'));
+  assert.deepEqual(
+    rows.map(({ resource }: { resource: string }) => resource),
+    ['told'],
+  );
 });

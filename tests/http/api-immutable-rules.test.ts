@@ -130,6 +130,25 @@ test('rules are listed in pages, by their numbers, and filtered', async () => {
   assert.deepEqual(await ids('page=999&page_size=15'), []);
 });
 
+test('the patterns of a project have a bounded length together', async () => {
+  await createProject(server, 'wordy');
+  const answers: Awaited<ReturnType<typeof ask>>[] = [];
+  for (let place = 0; place < 5; place += 1)
+    answers.push(
+      await ask(server, 'POST', '/projects/wordy/immutabletagrules', {
+        body: ruleFor(`${place}${'x'.repeat(999)}`),
+      }),
+    );
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [201, 201, 201, 201, 400],
+  );
+  assert.equal(
+    faultOf(answers[4] ?? assert.fail()).message,
+    "the patterns of a project's immutable tag rules have at most 4096 characters together",
+  );
+});
+
 const long = 'x'.repeat(1025);
 const refused: readonly (readonly [string, object, number])[] = [
   ['nothing', {}, 400],

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { connectDatabase } from '../../infra/database/connect.ts';
+import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
 import { addMember, ask, createdId, createProject, createUser, faultOf, json } from './api-client.ts';
@@ -8,6 +12,14 @@ import { eventsOf, openLogOf } from './server-log.ts';
 
 const registry = await startServer({ after });
 const log = await openLogOf({ after }, registry);
+const connectionTo = await runningPostgres(join(registry.dataDirectory, 'postgres'));
+const views = await connectDatabase({
+  connection: connectionTo('shiplog_views'),
+  poolSize: 1,
+  waitMs: 10_000,
+});
+after(() => views.close());
+const inViews = (statement: string, values: readonly unknown[]) => views.pool.query(statement, [...values]);
 await createUser(registry, 'member');
 await createUser(registry, 'stranger');
 
@@ -93,6 +105,77 @@ test('a blob that does not fit is refused in Harbor’s words, by each way in, a
   // What the project holds can be pushed again, and pulled.
   await pushBlob(registry, 'full/b', bytes('a', size));
   assert.equal((await upload('full/b', bytes('a', size))).answer.status, 201);
+});
+
+test('an upload that says it has the digest of another pays nothing for it', async () => {
+  const id = await limited('faked', 1000);
+  const real = bytes('r', 10_000);
+  const close = async (body: Buffer) => {
+    const { headers } = await send(registry, 'POST', '/v2/faked/a/blobs/uploads/');
+    return send(registry, 'PUT', `${headers.location}?digest=${digestOf(real)}`, { body });
+  };
+  const answers = await Promise.all(
+    Array.from({ length: 20 }, (_, n) => close(n % 2 === 0 ? bytes('f', 1) : real)),
+  );
+  for (const [n, answer] of answers.entries())
+    assert.deepEqual(refusalOf(answer), n % 2 === 0 ? [400, 'DIGEST_INVALID'] : [403, 'DENIED']);
+  assert.equal(await usedBy(id), 0);
+});
+
+test('where the room is claimed a push is told to come again, and need not send its bytes again', async () => {
+  const id = await limited('claimed', 1000);
+  await pushBlob(registry, 'claimed/a', bytes('1', 10));
+  const claimed = `INSERT INTO quota_claims.claims VALUES ($1, $2, 900, false, now() + interval '1 hour')`;
+  const rival = randomUUID();
+  await inViews(claimed, [id, rival]);
+  const blob = bytes('c', 500);
+  const { answer, location } = await upload('claimed/a', blob);
+  assert.deepEqual([...refusalOf(answer), answer.headers['retry-after']], [503, 'UNAVAILABLE', '5']);
+  await inViews('DELETE FROM quota_claims.claims WHERE holder = $1', [rival]);
+  const again = await send(registry, 'PUT', `${location}?digest=${digestOf(blob)}`, { body: blob });
+  assert.equal(again.status, 201);
+  assert.equal(await usedBy(id), 510);
+});
+
+test('bytes that a project cannot keep are not taken, unless it may hold them already', async () => {
+  const id = await limited('early', 5 * 2 ** 20);
+  const [large, held] = [bytes('L', 6 * 2 ** 20), bytes('H', 3 * 2 ** 20)];
+  await pushBlob(registry, 'early/a', held);
+  const open = async () => {
+    const { headers } = await send(registry, 'POST', '/v2/early/a/blobs/uploads/');
+    return headers.location ?? '';
+  };
+  const location = await open();
+  assert.deepEqual(refusalOf(await send(registry, 'PATCH', location, { body: large })), [403, 'DENIED']);
+  assert.equal((await send(registry, 'GET', location)).status, 404, 'the upload is gone');
+  const whole = `/v2/early/a/blobs/uploads/?digest=${digestOf(large)}`;
+  assert.deepEqual(refusalOf(await send(registry, 'POST', whole, { body: large })), [403, 'DENIED']);
+
+  // Without a length, for as long as the client sends.
+  async function* endless() {
+    for (let n = 0; n < 40; n += 1) yield Buffer.alloc(2 ** 20);
+  }
+  const chunked = await send(registry, 'PATCH', await open(), { body: endless() });
+  assert.deepEqual(refusalOf(chunked), [403, 'DENIED']);
+
+  const again = await open();
+  assert.equal((await send(registry, 'PATCH', again, { body: held })).status, 202);
+  const closed = await send(registry, 'PUT', `${again}?digest=${digestOf(held)}`, { body: '' });
+  assert.equal(closed.status, 201);
+  assert.equal(await usedBy(id), held.length);
+  const refusals = () => eventsOf(log, `quota-refusals/${id}`);
+  await until('the refusal is recorded', async () => (await refusals()).length > 0);
+  assert.deepEqual(
+    (await refusals()).map(({ data }) => data.digest),
+    [null],
+  );
+});
+
+test('a project of which nobody knows what it may hold is not one without a limit', async () => {
+  const id = await limited('forgotten', 1000);
+  await inViews('DELETE FROM quotas_v1.quotas WHERE project_id = $1', [id]);
+  const { answer } = await upload('forgotten/a', bytes('x', 1));
+  assert.deepEqual(refusalOf(answer), [503, 'UNAVAILABLE']);
 });
 
 test('a manifest that does not fit is refused, and so is a copy', async () => {

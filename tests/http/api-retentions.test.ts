@@ -134,6 +134,10 @@ test('a project has one policy, also where many are made at once', async () => {
   assert.deepEqual(answers.map(({ status }) => status).toSorted(), [201, 400, 400, 400, 400]);
 });
 
+const longRules = Array.from({ length: 5 }, (_, place) => ({
+  ...rule,
+  tag_selectors: [{ kind: 'doublestar', decoration: 'matches', pattern: `${place}${'x'.repeat(900)}` }],
+}));
 const refused: readonly (readonly [string, object, number])[] = [
   ['no scope', { scope: undefined }, 400],
   ['a scope of the system', { scope: { level: 'system', ref: projectId } }, 400],
@@ -156,6 +160,7 @@ const refused: readonly (readonly [string, object, number])[] = [
     400,
   ],
   ['one rule twice', { rules: [rule, rule] }, 409],
+  ['patterns that are too long together', { rules: longRules }, 400],
   ['an unknown template', { rules: [{ ...rule, template: 'x' }] }, 400],
   ['another action', { rules: [{ ...rule, action: 'delete' }] }, 400],
   ['no number', { rules: [{ ...rule, params: {} }] }, 400],

@@ -168,6 +168,36 @@ test('who holds a blob, of what the asker may see', async () => {
   assert.equal(second.headers.link, undefined);
 });
 
+test('who holds a blob is told in parts of any size, each reference once', async () => {
+  const wanted = blobOf('w', 33);
+  for (const [repository, images] of [
+    ['other/one', 3],
+    ['other/two', 0],
+    ['other/ten', 1],
+  ] as const) {
+    await pushBlob(registry, repository, wanted);
+    for (let n = 0; n < images; n += 1)
+      await push(repository, `v${n}`, [blobOf(`${repository} ${n} `, 40), wanted]);
+  }
+  const path = `/storage/blobs/${digestOf(wanted)}/references`;
+  const whole = await list(path);
+  assert.deepEqual(
+    whole.map(({ repository, manifest }: Record<string, never>) => [repository, manifest !== null]),
+    [...Array.from({ length: 3 }, () => ['other/one', true]), ['other/ten', true], ['other/two', false]],
+  );
+  assert.equal(new Set(whole.map(({ manifest }: Record<string, never>) => manifest)).size, 5);
+  for (const limit of [1, 2, 3, 4]) {
+    const parts: unknown[] = [];
+    for (let next = `${path}?limit=${limit}`; next !== ''; ) {
+      const answer = await ask(registry, 'GET', next);
+      assert.ok(json(answer).length <= limit);
+      parts.push(...json(answer));
+      next = /^<(.*)>; rel="next"$/.exec(String(answer.headers.link))?.[1] ?? '';
+    }
+    assert.deepEqual(parts, whole);
+  }
+});
+
 test('a question that has no answer is refused', async () => {
   const bad = async (path: string) => (await ask(registry, 'GET', path)).status;
   assert.equal(await bad('/storage/usage'), 422);

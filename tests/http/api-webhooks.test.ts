@@ -68,6 +68,9 @@ test('a policy is created, read, replaced and deleted as clients of Harbor do it
   assert.deepEqual(replaced.targets, [
     { type: 'slack', address: 'hooks.example.com/x', skip_cert_verify: false },
   ]);
+  const { name: _, ...unnamed } = body;
+  assert.equal((await ask(server, 'PUT', `${policies}/${id}`, { body: unnamed })).status, 200);
+  assert.equal((await policy(id)).name, 'replaced', 'without a name it keeps its own');
   assert.equal((await ask(server, 'DELETE', `${policies}/${id}`, { as: 'jane' })).status, 200);
   for (const method of ['GET', 'PUT', 'DELETE'])
     assert.equal((await ask(server, method, `${policies}/${id}`, { body })).status, 404, method);
@@ -202,6 +205,11 @@ test('what a policy has told is listed with its deliveries, and of nothing else'
     json(await ask(server, 'GET', `${webhook}/jobs?policy_id=${id}&status=Success,Stopped`)),
     [],
   );
+  const oneByOne = `status=Success&status=${jobs[0].status}&status=Stopped`;
+  assert.equal(
+    json(await ask(server, 'GET', `${webhook}/jobs?policy_id=${id}&${oneByOne}`)).length,
+    jobs.filter(({ status }: { status: string }) => status === jobs[0].status).length,
+  );
   assert.equal((await ask(server, 'GET', `${webhook}/jobs`)).status, 422);
 });
 
@@ -232,6 +240,8 @@ const refused: readonly (readonly [string, object, number])[] = [
   ['an address of another scheme', to({ address: 'ftp://example.com' }), 400],
   ['an address that is a file', to({ address: 'file:///etc/passwd' }), 400],
   ['an address that is none', to({ address: 'http://' }), 400],
+  ['an address that can be read in two ways', to({ address: 'http:/\\\\evil.example.com' }), 400],
+  ['an address with a user', to({ address: 'http://user:secret@example.com' }), 400],
   ['an address with a space', to({ address: 'http://exa mple.com' }), 400],
   ['an address with a line', to({ address: 'http://example.com/\r\nx' }), 400],
   ['a long address', to({ address: `http://example.com/${'x'.repeat(2048)}` }), 400],

@@ -7,6 +7,7 @@ import { storedContents } from '../../bin/scrub.ts';
 import { atOnce } from '../../commands/at-once.ts';
 import { collectGarbage } from '../../commands/collect-garbage.ts';
 import type { Contents } from '../../commands/contents.ts';
+import { createTag } from '../../commands/create-tag.ts';
 import { deleteManifest } from '../../commands/delete-manifest.ts';
 import { foreseeCollection } from '../../commands/foresee-collection.ts';
 import type { CollectGarbage, Finding, Garbage } from '../../commands/garbage.ts';
@@ -142,6 +143,13 @@ export async function openCollector(t: Scope, server: TestServer) {
         newCondemnation: randomUUID,
       })({ repository, digest: digest as Digest }, metadata),
 
+    /** A tag that is created on another gateway, with `changed` as for a push; resolves to whether the manifest is there. */
+    createTag: (repository: string, digest: string, tag: string, changed: Changed) =>
+      createTag({ record, contents: { ...contents, ...changed.contents } })(
+        { repository, digest: digest as Digest, tag },
+        metadata,
+      ),
+
     garbage,
     contents,
     database,
@@ -213,6 +221,7 @@ export async function openCollector(t: Scope, server: TestServer) {
         const stored = await store.put(digest, Readable.from([Buffer.from(content)]));
         await storing({ ...stored, repository }, metadata);
       });
+      await views.caughtUp();
     },
 
     /** Reads everything after `after`, until `onProgress` aborts `stopping`. */

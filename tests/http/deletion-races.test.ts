@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
+import { ask } from './api-client.ts';
 import { digestOf, imageOf, mediaTypes, pushBlob, pushImage, putManifest, send } from './client.ts';
 import { openCollector } from './collector.ts';
 
@@ -94,8 +95,8 @@ for (const [what, isRefused] of [
   });
 }
 
-test('a tag without a manifest that a deletion removes never goes alone from under a push', async () => {
-  const repository = 'library/tag-of-nothing';
+/** A tag that points at nothing, since its push died, and that a deletion finds while the same is pushed again. */
+async function deletionUnderPush(repository: string): Promise<{ readonly digest: string }> {
   const blob = await pushBlob(server, repository, '{}');
   const manifest = imageOf(blob, [blob]);
   const digest = digestOf(manifest);
@@ -127,9 +128,7 @@ test('a tag without a manifest that a deletion removes never goes alone from und
   );
   await assert.rejects(dying, /kill -9/);
   assert.equal(await deleting, true);
-
-  for (const reference of ['1.0', digest])
-    assert.equal(await statusOf('GET', manifestAt(repository, reference)), 404, reference);
+  return { digest };
 
   function deleteMeanwhile(): Promise<boolean> {
     let listings = 0;
@@ -137,7 +136,8 @@ test('a tag without a manifest that a deletion removes never goes alone from und
     return collector.deleteManifest(repository, digest, {
       contents: {
         async tagsOf(of, child, limit) {
-          listings += 1;
+          // Where there are rules, all of them are looked at before.
+          if (limit <= 500) listings += 1;
           if (listings === 2) {
             removed.resolve();
             await assert.rejects(dying);
@@ -153,4 +153,50 @@ test('a tag without a manifest that a deletion removes never goes alone from und
       },
     });
   }
+}
+
+test('a tag without a manifest that a deletion removes never goes alone from under a push', async () => {
+  const repository = 'library/tag-of-nothing';
+  const { digest } = await deletionUnderPush(repository);
+  for (const reference of ['1.0', digest])
+    assert.equal(await statusOf('GET', manifestAt(repository, reference)), 404, reference);
 });
+
+test('a deletion leaves an immutable tag that points at nothing to a push of the same, and its manifest', async () => {
+  const repository = 'library/immutable-tag-of-nothing';
+  await protect('immutable-tag-of-nothing');
+  const { digest } = await deletionUnderPush(repository);
+  for (const reference of ['1.0', digest])
+    assert.equal(await statusOf('GET', manifestAt(repository, reference)), 200, reference);
+});
+
+test('a tag that is taken back because its manifest went is set again for who pushes that meanwhile', async () => {
+  const repository = 'library/created-under-push';
+  await protect('created-under-push');
+  const { digest, manifest } = await pushImage(server, repository, 'latest', 'created under a push');
+  let looks = 0;
+  const isThere = await collector.createTag(repository, digest, '1.0', {
+    contents: {
+      async manifests(of, digests) {
+        looks += 1;
+        // After the first look it is deleted, and after the tag has found nothing to point at, pushed with it.
+        const found = looks === 2 ? new Map() : await collector.contents.manifests(of, digests);
+        if (looks === 1) assert.equal(await statusOf('DELETE', manifestAt(repository, digest)), 202);
+        if (looks === 2) assert.equal((await putManifest(server, repository, '1.0', manifest)).status, 201);
+        return found;
+      },
+    },
+  });
+  assert.equal(isThere, true);
+  assert.equal(await statusOf('GET', manifestAt(repository, '1.0')), 200);
+});
+
+/** Makes the tag 1.0 of a repository of the library immutable. */
+async function protect(repository: string): Promise<void> {
+  const body = {
+    tag_selectors: [{ decoration: 'matches', pattern: '1.0' }],
+    scope_selectors: { repository: [{ decoration: 'repoMatches', pattern: repository }] },
+  };
+  const created = await ask(server, 'POST', '/projects/library/immutabletagrules', { body });
+  assert.equal(created.status, 201);
+}

@@ -127,7 +127,7 @@ test('a run that is stopped says so, and the next one goes on', async () => {
   const id = await begin({ workers: 1 });
   await until('it has begun', async () => {
     const { rows } = await collector.database.pool.query(
-      'SELECT count(*)::int AS count FROM blobs_v3.condemned',
+      'SELECT count(*)::int AS count FROM blobs_v4.condemned',
     );
     return rows[0].count > 0;
   });

@@ -42,14 +42,14 @@ test('what a deleted manifest released has its grace from then on', async () => 
   const repository = 'library/released';
   const { digest, blob } = await pushImage(server, repository, '1.0');
   await collector.database.pool.query(
-    `UPDATE blobs_v3.links SET touched_at = now() - interval '2 hours' WHERE repository = $1`,
+    `UPDATE blobs_v4.links SET touched_at = now() - interval '2 hours' WHERE repository = $1`,
     [repository],
   );
   await send(server, 'DELETE', manifestAt(repository, digest));
   await collector.collect({ graceHours: 1 });
   assert.equal(await statusOf('HEAD', blobAt(repository, blob.digest)), 200);
   await collector.database.pool.query(
-    `UPDATE blobs_v3.released SET released_at = now() - interval '2 hours' WHERE repository = $1`,
+    `UPDATE blobs_v4.released SET released_at = now() - interval '2 hours' WHERE repository = $1`,
     [repository],
   );
   await collector.collect({ graceHours: 1 });

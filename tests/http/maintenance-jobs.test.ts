@@ -10,7 +10,7 @@ import { noVendor } from '../../domain/execution/kinds.ts';
 import { scheduleStream } from '../../domain/schedule/events.ts';
 import { StoreUnavailable } from '../../infra/blob-store/port.ts';
 import { aloneIn } from '../../infra/database/alone.ts';
-import { postgresJobRows } from '../../infra/job-rows/postgres.ts';
+import { postgresResults } from '../../infra/job-results/postgres.ts';
 import { cleanUpJob } from '../../workers/clean-up-job.ts';
 import { garbageJob } from '../../workers/collect-garbage-job.ts';
 import { scrubJob } from '../../workers/scrub-job.ts';
@@ -180,11 +180,11 @@ test('a scrub names what cannot be read and passes over it; when the store is aw
   const contents = Array.from({ length: 12 }, (_, index) => `to be scrubbed ${index}`);
   await collector.storeBlobs('library/to-be-scrubbed', contents);
   const { store, database, reportDamage: damaged } = collector;
-  const rows = postgresJobRows(database);
+  const results = postgresResults(database);
   const reads: string[] = [];
   const scrubWhile = (fails: (key: string) => boolean, attempt: number) =>
     scrubJob({
-      ...{ rows, damaged, contentsAfter: storedContents(database) },
+      ...{ results, damaged, contentsAfter: storedContents(database) },
       measure: async () => ({ items: 0, bytes: 0 }),
       store: {
         open(key, range) {

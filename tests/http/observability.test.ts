@@ -68,9 +68,14 @@ test('a server that runs', async (t) => {
 
   await t.test('shows the log and how far each projection is', async () => {
     const log = await openLogOf(t, server);
-    const samples = await scrape(server);
-    const head = samples.get('shiplog_log_head_position') ?? 0;
-    assert.equal(BigInt(head), await log.head());
+    const headIn = (of: Map<string, number>) => of.get('shiplog_log_head_position') ?? 0;
+    let samples = await scrape(server);
+    // Pulls are recorded a moment later.
+    await until('the log is still', async () => {
+      samples = await scrape(server);
+      return BigInt(headIn(samples)) === (await log.head());
+    });
+    const head = headIn(samples);
     // Nobody else has appended anything.
     assert.equal(samples.get('shiplog_log_appended_events_total'), head);
     assert.equal(samples.get('shiplog_background_events_dropped_total'), 0);

@@ -25,6 +25,7 @@ import {
 } from './client.ts';
 import { openCollector } from './collector.ts';
 import { peopleOf } from './people.ts';
+import { eventsOf } from './server-log.ts';
 
 const server = await startServer({ after });
 const collector = await openCollector({ after }, server);
@@ -148,6 +149,17 @@ test('what is recorded for a project that is gone is not there for the next one 
   for (const path of [`blobs/${blob}`, `manifests/${image}`, 'manifests/1.0', 'tags/list'])
     assert.equal(await get(`/v2/late/app/${path}`), 404, path);
   assert.equal(await isStored(blob), false);
+  const events = await eventsOf(collector.log, artifactStream('late/app', image as Digest));
+  assert.deepEqual(
+    events.filter(({ type }) => type === 'ManifestDeleted').map(({ metadata: { actor } }) => actor),
+    ['system'],
+    'who creates the next one has deleted nothing',
+  );
+  const rows = json(await ask(server, 'GET', '/projects/late/auditlog-exts', { as: 'alice' }));
+  assert.deepEqual(
+    rows.map(({ operation, resource_type }: Record<string, string>) => `${operation} ${resource_type}`),
+    ['create project'],
+  );
 });
 
 test('what is put into a project that another request has created under the name meanwhile stays', async () => {

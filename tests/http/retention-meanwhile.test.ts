@@ -1,13 +1,22 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { applyRetentionPorts } from '../../bin/retention-handlers.ts';
 import { idsAllocator } from '../../commands/allocate-id.ts';
 import { fireSchedule } from '../../commands/fire-schedule.ts';
 import { catalogue } from '../../domain/catalogue.ts';
+import { pullsStream } from '../../domain/pull/events.ts';
 import type { RetentionRow } from '../../domain/retention/row.ts';
+import { viewOf } from '../../infra/database/projection.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
+import { openPostgresJournal } from '../../infra/job-journal/postgres.ts';
+import { postgresResults } from '../../infra/job-results/postgres.ts';
+import { type ExecutionsDatabase, executions } from '../../projections/executions/projection.ts';
+import { sweepableExecutions, taskIdsOf } from '../../projections/executions/queries.ts';
+import { pulls } from '../../projections/pulls/projection.ts';
 import { type ApplyRetentionPorts, applyRetention } from '../../workers/apply-retention.ts';
+import { sweepExecutions } from '../../workers/sweep-executions.ts';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
 import { ask, createdId, createProject, json } from './api-client.ts';
@@ -23,7 +32,7 @@ import { openCollector } from './collector.ts';
 const server = await startServer({ after });
 const { log, store, database, views, record } = await openCollector({ after }, server);
 const ports = applyRetentionPorts({
-  ...{ log, store, database, views },
+  ...{ log, store, database, views, results: postgresResults(database) },
   ports: {
     record,
     allocateIds: idsAllocator({ log, catalogue, newEventId }),
@@ -143,6 +152,34 @@ for (const [place, [what, act]] of meanwhile.entries())
     assert.match(task.lines.join('\n'), /kept sha256:\w+ v1: it was pushed, tagged or pulled meanwhile/);
   });
 
+test('an artifact whose last pull is recorded but not shown yet is kept', async () => {
+  const { repository, policyId, images } = await projectWith('unseen', {}, 'v1', 'v2');
+  const [{ digest } = { digest: '' }] = images;
+  const pulled = async () =>
+    (await log.readStream(pullsStream(new Date()))).events.some(
+      ({ data }) => (data as { readonly repository?: string }).repository === repository,
+    );
+  const holding = await database.pool.connect();
+  try {
+    const result = await taskOf(policyId, repository).run({
+      async findCandidate(...given) {
+        // Readers go on, and nobody applies.
+        await holding.query(`BEGIN; LOCK TABLE pulls_v${pulls.version}.artifacts IN EXCLUSIVE MODE`);
+        await statusOf(repository, digest);
+        await until('the pull is recorded', pulled);
+        const found = ports.findCandidate(...given);
+        await Promise.race([found, sleep(300)]);
+        await holding.query('COMMIT');
+        return found;
+      },
+    });
+    assert.deepEqual([result.total, result.retained], [2, 2]);
+    assert.equal(await statusOf(repository, digest), 200);
+  } finally {
+    holding.release(true);
+  }
+});
+
 class Killed extends Error {}
 
 /** The ports of a process that dies at its step `last`, before or after that was done; reading is no step. */
@@ -159,7 +196,7 @@ function dyingAt(last: number, isAfter: boolean): Partial<ApplyRetentionPorts> {
     step(() => record(...given))) as typeof record;
   const { results } = ports;
   const parts = applyRetentionPorts({
-    ...{ log, database, views },
+    ...{ log, database, views, results },
     store: { ...store, delete: (key) => step(() => store.delete(key)) },
     ports: {
       record: dyingRecord,
@@ -222,6 +259,63 @@ test('a run that is killed after any of its steps goes on, and does nothing twic
     }
   }
   assert.ok(steps > 8, `there are steps: ${steps}`);
+});
+
+/** Gives the policy of the project a rule instead of what it has. */
+const changeRule = (policyId: number, projectId: number, rule: object) =>
+  ask(server, 'PUT', `/retentions/${policyId}`, {
+    body: { scope: { level: 'project', ref: projectId }, rules: [ruleOf(rule)] },
+  });
+
+test('a run that goes on after its rules were changed decides anew', async () => {
+  const { repository, projectId, policyId } = await projectWith('corrected', {}, 'v1', 'v2', 'v3');
+  const task = taskOf(policyId, repository);
+  await assert.rejects(task.run(dyingAt(1, true)), Killed);
+  await changeRule(policyId, projectId, { template: 'always', params: {} });
+  const result = await task.run();
+  assert.deepEqual([result.total, result.retained, result.removed], [3, 3, 0]);
+  assert.deepEqual(await tagsIn(repository), ['v1', 'v2', 'v3']);
+  assert.match(task.lines.join('\n'), /what is left is decided anew: the rules are others/);
+});
+
+test('a run that goes on long after it has decided decides anew', async () => {
+  const { repository, name, policyId } = await projectWith('late', {}, 'v1', 'v2');
+  const task = taskOf(policyId, repository);
+  await assert.rejects(task.run(dyingAt(1, true)), Killed);
+  await ask(server, 'DELETE', `${artifactsOf(name, 'app')}/v2`);
+  await database.pool.query(
+    `UPDATE job_results.tasks SET kept_at = kept_at - interval '61 minutes' WHERE task_id = $1`,
+    [tasks],
+  );
+  assert.equal((await task.run()).retained, 1);
+  assert.deepEqual(await tagsIn(repository), ['v1']);
+  assert.match(task.lines.join('\n'), /what is left is decided anew: it was decided too long ago/);
+});
+
+test('what was removed before it was decided anew stays among what a run has found', async () => {
+  const { repository, projectId, policyId, images } = await projectWith('twice', {}, 'v1', 'v2', 'v3');
+  const [first, second] = images.map(({ digest }) => digest);
+  const task = taskOf(policyId, repository);
+  const dying = task.run({
+    async findCandidate(of, digest) {
+      if (digest === first) return ports.findCandidate(of, digest);
+      await until('the other one is gone', async () => (await task.rows())[0]?.outcome === 'removed');
+      throw new Killed();
+    },
+  });
+  await assert.rejects(dying, Killed);
+  await changeRule(policyId, projectId, { template: 'always', params: {} });
+  const result = await task.run();
+  assert.deepEqual([result.total, result.retained, result.removed], [3, 2, 1]);
+  const rows = await task.rows();
+  assert.deepEqual(
+    rows.map(({ digest, kept, outcome }) => [digest, kept, outcome]),
+    [
+      [first, false, 'removed'],
+      [second, true, null],
+      [images[2]?.digest, true, null],
+    ],
+  );
 });
 
 test('signatures go with what they sign, and stay with what stays', async () => {
@@ -338,6 +432,40 @@ test('a run that is stopped says so by what it has not done', async () => {
   const result = await task.run();
   assert.deepEqual([result.total, result.removed], [3, 0]);
   assert.deepEqual(await tagsIn(repository), ['v1', 'v2', 'v3']);
+});
+
+test('what runs have found goes with those that are swept out of the lists', async () => {
+  const { policyId } = await projectWith('swept', {}, 'v1');
+  const path = `/retentions/${policyId}/executions`;
+  const kept: number[] = [];
+  for (const each of [1, 2]) {
+    const id = createdId(await ask(server, 'POST', path, { body: { dry_run: true } }));
+    await until(
+      `run ${each} is over`,
+      async () => json(await ask(server, 'GET', path))[0].status === 'Success',
+    );
+    kept.push(json(await ask(server, 'GET', `${path}/${id}/tasks`))[0].id);
+  }
+  await ports.results.replace(9_999_999, [{}]);
+  await database.pool.query(
+    `UPDATE job_results.tasks SET kept_at = kept_at - interval '91 days' WHERE task_id = 9999999`,
+  );
+  const inExecutions = viewOf<ExecutionsDatabase>(database.kysely, executions);
+  const sweeping = sweepExecutions({
+    ...{ record, results: ports.results, journal: openPostgresJournal(database) },
+    sweepable: (...given) => sweepableExecutions(inExecutions, ...given),
+    taskIdsOf: (executionIds) => taskIdsOf(inExecutions, executionIds),
+    reached: (position) => views.reached(position, [executions]),
+  });
+  const job = {
+    ...{ kind: 'EXECUTION_SWEEP' as const, executionId: 9_999_998, taskId: 9_999_998, jobId: randomUUID() },
+    ...{ vendorId: -1, parameters: { keep: 1 }, attempt: 1 },
+  } as const;
+  const run = { stopping: new AbortController().signal, log: () => undefined, progress: () => undefined };
+  await sweeping.run(job, run);
+  assert.equal(json(await ask(server, 'GET', path)).length, 1);
+  const counts = [...kept, 9_999_999].map((taskId) => ports.results.count(taskId));
+  assert.deepEqual(await Promise.all(counts), [undefined, 1, undefined]);
 });
 
 test('the clock runs a policy that says when, until the policy is gone', async () => {

@@ -21,3 +21,15 @@ export interface PlainEvent {
 
 export const eventsOf = async (log: EventLog, stream: string): Promise<readonly PlainEvent[]> =>
   (await log.readStream(stream)).events as readonly PlainEvent[];
+
+/** Facts that are recorded a moment after what they tell of, and that nothing is decided on. */
+const inTheBackground = /^(pulls|logins|credential-uses|refused-changes|quota-refusals)\//;
+
+/** The types of the events behind `head` that somebody's request has decided on. */
+export async function decidedSince(log: EventLog, head: bigint): Promise<readonly string[]> {
+  const types: string[] = [];
+  if ((await log.head()) === head) return types;
+  for await (const events of log.readAll(head))
+    types.push(...events.filter(({ stream }) => !inTheBackground.test(stream)).map(({ type }) => type));
+  return types;
+}

@@ -4,7 +4,7 @@ import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
 import { addMember, addPrivateProject, addUser } from './accounts.ts';
 import { type Answer, digestOf, header, lastingHeaders, pushBlob, refusalOf, send } from './client.ts';
-import { eventsOf, openLogOf } from './server-log.ts';
+import { decidedSince, eventsOf, openLogOf } from './server-log.ts';
 import { askToken, bearer } from './token-client.ts';
 
 const server = await startServer({ after });
@@ -62,7 +62,7 @@ test('what was mounted can be mounted on, and mounting it again changes nothing'
   isMounted(await mountInto('library/second', `mount=${digest}&from=library/first`), 'library/second');
   const before = await log.head();
   isMounted(await mountInto('library/second', `mount=${digest}&from=library/source`), 'library/second');
-  assert.equal(await log.head(), before);
+  assert.deepEqual(await decidedSince(log, before), []);
 });
 
 test('a mount is recorded with who did it, and stores no bytes', async () => {
@@ -152,7 +152,7 @@ test('a mount from what the account may not read tells no more than one from wha
   const head = await log.head();
   assert.deepEqual(await of('secret/source'), await of('secret/nothing'));
   assert.deepEqual(await of('secret/source'), await of('nowhere/nothing'));
-  assert.equal(await log.head(), head);
+  assert.deepEqual(await decidedSince(log, head), []);
   const blob = `/v2/library/by-dev/blobs/${hidden.digest}`;
   assert.equal((await send(server, 'HEAD', blob, { as })).status, 404);
 
