@@ -34,6 +34,7 @@ import { configurationSettings } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
+import { endProcessSoon } from './end-process.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
 import { listenAsConfigured } from './listen.ts';
@@ -77,6 +78,7 @@ export async function serve(file: string | undefined): Promise<void> {
     else logger.fatal(explanation);
     process.exitCode = 1;
   }
+  endProcessSoon();
 }
 
 async function run(

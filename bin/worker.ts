@@ -9,6 +9,7 @@ import { projections } from '../projections/projections.ts';
 import type { AnyJobHandler } from '../workers/job.ts';
 import { openFoundation, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
+import { endProcessSoon } from './end-process.ts';
 import type { HandlerEngines } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
 import { startFailure } from './start-failure.ts';
@@ -37,6 +38,7 @@ export async function work(
     else logger.fatal(explanation);
     process.exitCode = 1;
   }
+  endProcessSoon();
 }
 
 async function run(

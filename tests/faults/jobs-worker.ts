@@ -54,5 +54,11 @@ await work(undefined, ({ ports: { record } }) => {
       return { ended: 'early' };
     },
   };
-  return [cheap, failing, long];
+  const stubborn: AnyJobHandler = {
+    kind: 'SLACK',
+    parameters: z.object({}),
+    retrySeconds: 1,
+    run: () => new Promise(() => undefined),
+  };
+  return [cheap, failing, long, stubborn];
 });

@@ -89,3 +89,15 @@ test('a worker that is told to end gives back what it has, and that does not cou
   assert.equal((await ask(server, 'PUT', `/jobservice/jobs/${jobId}`)).status, 200);
   await untilIs(executionId, (found) => found?.status === 'Stopped');
 });
+
+test('a worker ends though a job of it does not, and nobody begins that before', async (t) => {
+  const first = startWorker(t, server);
+  const executionId = await start('SLACK', {});
+  await untilIs(executionId, (found) => found?.tasks.running === 1);
+  const second = startWorker(t, server);
+  await until('another one is there', second.isReady, 40_000);
+  const stopping = first.stop('SIGTERM');
+  await until('it goes on elsewhere', async () => (await taskOf(executionId)).attempts === 2, 60_000);
+  assert.ok(first.hasEnded());
+  await stopping;
+});
