@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { TokenPermission } from '../../domain/access/principal.ts';
-import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
+import { countOf, filtered, pageOf } from '../list-page.ts';
+import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
 import type { AccessTokensDatabase } from './projection.ts';
 
 export interface LoginAccessToken {
@@ -56,19 +57,13 @@ export async function listAccessTokens(
   userId: number,
   listing: Listing,
 ): Promise<Page<ListedAccessToken>> {
-  const all = conditionsOf(listing.filters, columns).reduce(
-    (query, condition) => query.where(condition),
+  const all = filtered(
     db.selectFrom('access_tokens').where('user_id', '=', userId),
+    listing.filters,
+    columns,
   );
-  const page = all
-    .select(listed)
-    .orderBy(orderOf(listing, columns, ['name']))
-    .offset(listing.offset);
-  const [rows, { total }] = await Promise.all([
-    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
-    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows, total: Number(total) };
+  const page = all.select(listed).orderBy(orderOf(listing, columns, ['name']));
+  return pageOf(page, countOf(all), listing);
 }
 
 export const findListedAccessToken = (

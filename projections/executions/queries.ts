@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { JobKind } from '../../domain/execution/kinds.ts';
-import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import { countOf, filtered, pageOf } from '../list-page.ts';
+import { type Columns, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
 import type { ExecutionsDatabase, Status } from './projection.ts';
 
 /** How many tasks of an execution there are of each status. */
@@ -83,23 +84,17 @@ export async function executions(
   of: OfVendor,
   listing: Listing,
 ): Promise<Page<Execution>> {
-  const all = conditionsOf(listing.filters, executionColumns).reduce(
-    (query, condition) => query.where(condition),
-    db.selectFrom((inner) =>
-      inner.selectFrom('executions').selectAll().select(status.as('status')).where(isOf(of)).as('listed'),
-    ),
+  const listed = db.selectFrom((inner) =>
+    inner.selectFrom('executions').selectAll().select(status.as('status')).where(isOf(of)).as('listed'),
   );
+  const all = filtered(listed, listing.filters, executionColumns);
   const page = all
     .selectAll()
     .orderBy(orderOf(listing, executionColumns, []))
-    .orderBy('execution_id', 'desc')
-    .offset(listing.offset);
+    .orderBy('execution_id', 'desc');
   const counted = db.selectFrom(all.select('execution_id').limit(maxRows).as('some'));
-  const [rows, { total }] = await Promise.all([
-    page.limit(listing.limit ?? maxRows).execute(),
-    counted.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows: rows.map(executionIn), total: Number(total) };
+  const { rows, total } = await pageOf(page, countOf(counted), listing);
+  return { rows: rows.map(executionIn), total };
 }
 
 export async function execution(
@@ -131,20 +126,15 @@ export async function tasks(
   executionId: number,
   listing: Listing,
 ): Promise<Page<Task>> {
-  const all = conditionsOf(listing.filters, taskColumns).reduce(
-    (query, condition) => query.where(condition),
+  const all = filtered(
     db.selectFrom('tasks').where('execution_id', '=', executionId),
+    listing.filters,
+    taskColumns,
   );
-  const page = all
-    .selectAll()
-    .orderBy(orderOf(listing, taskColumns, ['task_id']))
-    .offset(listing.offset);
+  const page = all.selectAll().orderBy(orderOf(listing, taskColumns, ['task_id']));
   const counted = db.selectFrom(all.select('task_id').limit(maxRows).as('some'));
-  const [rows, { total }] = await Promise.all([
-    page.limit(listing.limit ?? maxRows).execute(),
-    counted.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows: rows.map(taskIn), total: Number(total) };
+  const { rows, total } = await pageOf(page, countOf(counted), listing);
+  return { rows: rows.map(taskIn), total };
 }
 
 /** The task, if it is one of the execution. */

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { ImmutableRule } from '../../domain/immutability/decider.ts';
-import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import { countOf, filtered, pageOf } from '../list-page.ts';
+import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
 import type { ImmutabilityDatabase } from './projection.ts';
 
 export interface ListedRule extends ImmutableRule {
@@ -38,18 +39,9 @@ export async function listRules(
   projectId: number,
   listing: Listing,
 ): Promise<Page<ListedRule>> {
-  const all = conditionsOf(listing.filters, columns).reduce(
-    (query, condition) => query.where(condition),
-    db.selectFrom('rules').where('project_id', '=', projectId),
-  );
-  const page = all
-    .select(ruleColumns)
-    .orderBy(orderOf(listing, columns, ['rule_id']))
-    .offset(listing.offset);
-  const [rows, { total }] = await Promise.all([
-    page.limit(listing.limit ?? maxRows).execute(),
-    // The rules of one project, by an index.
-    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows: rows.map(({ rule, ...row }) => ({ ...rule, ...row })), total: Number(total) };
+  const all = filtered(db.selectFrom('rules').where('project_id', '=', projectId), listing.filters, columns);
+  const page = all.select(ruleColumns).orderBy(orderOf(listing, columns, ['rule_id']));
+  // The rules of one project, by an index.
+  const { rows, total } = await pageOf(page, countOf(all), listing);
+  return { rows: rows.map(({ rule, ...row }) => ({ ...rule, ...row })), total };
 }

@@ -1,6 +1,7 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import { schemaOf } from '../../infra/database/projection.ts';
-import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import { countOf, filtered, pageOf } from '../list-page.ts';
+import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
 import { among, isWithin, type Place } from '../paging.ts';
 import { type LabelsDatabase, labels } from './projection.ts';
 
@@ -44,22 +45,16 @@ export async function listLabels(
   projectId: number | null,
   listing: Listing,
 ): Promise<Page<Label>> {
-  const all = conditionsOf(listing.filters, columns).reduce(
-    (query, condition) => query.where(condition),
+  const all = filtered(
     db
       .selectFrom('labels')
       .where((eb) => (projectId === null ? eb('project_id', 'is', null) : eb('project_id', '=', projectId))),
+    listing.filters,
+    columns,
   );
-  const page = all
-    .select(labelColumns)
-    .orderBy(orderOf(listing, columns, ['name', 'label_id']))
-    .offset(listing.offset);
-  const [rows, { total }] = await Promise.all([
-    page.limit(listing.limit ?? maxRows).execute(),
-    // The labels of one project, by an index.
-    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows, total: Number(total) };
+  const page = all.select(labelColumns).orderBy(orderOf(listing, columns, ['name', 'label_id']));
+  // The labels of one project, by an index.
+  return pageOf(page, countOf(all), listing);
 }
 
 const nameOf = ({ repository, digest }: Place) => `${repository}@${digest}`;

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import { countOf, filtered, pageOf } from '../list-page.ts';
+import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
 import type { ProjectCveAllowlist, ProjectsDatabase } from './projection.ts';
 
 export interface Project {
@@ -62,21 +63,10 @@ export async function listProjects(
   listing: Listing,
   visible: Visible,
 ): Promise<Page<Project>> {
-  const all = conditionsOf(listing.filters, columns).reduce(
-    (query, condition) => query.where(condition),
-    db.selectFrom('projects').where(visibleProjects(visible)),
-  );
-  const page = all
-    .select(projectColumns)
-    .orderBy(orderOf(listing, columns, ['name']))
-    .offset(listing.offset)
-    .limit(listing.limit ?? maxRows);
-  const [rows, { total }] = await Promise.all([
-    page.execute(),
-    // There are as many projects as teams, which are counted soon enough.
-    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows, total: Number(total) };
+  const all = filtered(db.selectFrom('projects').where(visibleProjects(visible)), listing.filters, columns);
+  const page = all.select(projectColumns).orderBy(orderOf(listing, columns, ['name']));
+  // There are as many projects as teams, which are counted soon enough.
+  return pageOf(page, countOf(all), listing);
 }
 
 /** Those of the rows of `projects` that may be seen. */

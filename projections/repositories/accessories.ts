@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import type { AccessoryType } from '../../domain/artifact/accessory.ts';
 import type { Digest } from '../../domain/digest.ts';
-import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import { countOf, filtered, pageOf } from '../list-page.ts';
+import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
 import { type ArtifactName, askedFor, grouped, type ListedArtifact } from './artifacts.ts';
 import { type RepositoriesDatabase, rowsIn } from './tables.ts';
 
@@ -34,22 +35,19 @@ export async function listAccessories(
   { repository, digest }: ArtifactName,
   listing: Listing,
 ): Promise<Page<ListedAccessory>> {
-  const all = conditionsOf(listing.filters, columns).reduce(
-    (query, condition) => query.where(condition),
+  const all = filtered(
     db.selectFrom('listed_artifacts').where('repository', '=', repository).where('subject', '=', digest),
+    listing.filters,
+    columns,
   );
   const page = all
     .select(shown)
     .orderBy(orderOf(listing, columns, []))
     .orderBy('pushed_at', 'desc')
-    .orderBy('id', 'desc')
-    .offset(listing.offset);
-  const [rows, { total }] = await Promise.all([
-    page.limit(listing.limit ?? maxRows).execute(),
-    // As many as somebody has signed or attached; an index has them.
-    all.select(({ fn }) => fn.countAll<string>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows: rows.map(accessoryOf), total: Number(total) };
+    .orderBy('id', 'desc');
+  // As many as somebody has signed or attached; an index has them.
+  const { rows, total } = await pageOf(page, countOf(all), listing);
+  return { rows: rows.map(accessoryOf), total };
 }
 
 /** Up to `limit` accessories of the artifact. */

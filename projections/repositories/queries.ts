@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import { countOf, pageOf } from '../list-page.ts';
+import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
 import { type Visible, visibleProjects } from '../projects/queries.ts';
 import { pullCountOf } from '../pulls/queries.ts';
 import { type RepositoriesDatabase, rowsIn } from './tables.ts';
@@ -112,20 +113,16 @@ export async function listRepositoriesOf(
     .select(pullCount)
     .orderBy(orderOf(listing, columns, []))
     .orderBy('created_at', 'desc')
-    .orderBy('id', 'desc')
-    .offset(listing.offset);
+    .orderBy('id', 'desc');
   const count =
     conditions.length > 0
-      ? all.select(({ fn }) => fn.countAll<string>().as('total'))
+      ? countOf(all)
       : db
           .selectFrom('project_totals')
           .select(({ fn }) => fn.coalesce(fn.sum<string>('repository_count'), sql<string>`0`).as('total'))
           .where(isAmong(db, of));
-  const [rows, { total }] = await Promise.all([
-    page.limit(listing.limit ?? maxRows).execute(),
-    count.executeTakeFirstOrThrow(),
-  ]);
-  return { rows: rows.map(repositoryOf), total: Number(total) };
+  const { rows, total } = await pageOf(page, count, listing);
+  return { rows: rows.map(repositoryOf), total };
 }
 
 /** A condition on `project_totals`, which has the columns that tell who may see a project. */

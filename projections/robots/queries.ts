@@ -1,7 +1,8 @@
 import { type ExpressionBuilder, type Kysely, type SelectQueryBuilder, sql } from 'kysely';
 import { jsonArrayFrom } from 'kysely/helpers/postgres';
 import type { RobotPermission } from '../../domain/access/principal.ts';
-import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
+import { countOf, filtered, pageOf } from '../list-page.ts';
+import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
 import type { RobotsDatabase } from './projection.ts';
 
 export interface LoginRobot {
@@ -121,22 +122,18 @@ export async function listRobots(
   projectId: number | null,
   listing: Listing,
 ): Promise<Page<ListedRobot>> {
-  const all = conditionsOf(listing.filters, columns).reduce(
-    (query, condition) => query.where(condition),
+  const all = filtered(
     db
       .selectFrom('robots')
       .where('project_id', projectId === null ? 'is' : '=', projectId)
       .where(isThere),
+    listing.filters,
+    columns,
   );
-  const page = withGrants(all)
-    .orderBy(orderOf(listing, columns, ['name']))
-    .offset(listing.offset);
-  const [rows, { total }] = await Promise.all([
-    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
-    // The robots of the system or of one project, by an index.
-    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows: rows.map(withPermissions), total: Number(total) };
+  const page = withGrants(all).orderBy(orderOf(listing, columns, ['name']));
+  // The robots of the system or of one project, by an index.
+  const { rows, total } = await pageOf(page, countOf(all), listing);
+  return { rows: rows.map(withPermissions), total };
 }
 
 export async function findRobotById(

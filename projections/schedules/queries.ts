@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { JobKind } from '../../domain/execution/kinds.ts';
-import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import { countOf, filtered, pageOf } from '../list-page.ts';
+import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
 import type { SchedulesDatabase } from './projection.ts';
 
 export interface Schedule {
@@ -63,20 +64,11 @@ export async function listSchedules(
   db: Kysely<SchedulesDatabase>,
   listing: Listing,
 ): Promise<Page<Schedule>> {
-  const all = conditionsOf(listing.filters, columns).reduce(
-    (query, condition) => query.where(condition),
-    db.selectFrom('schedules'),
-  );
-  const page = all
-    .selectAll()
-    .orderBy(orderOf(listing, columns, ['schedule_id']))
-    .offset(listing.offset);
-  const [rows, { total }] = await Promise.all([
-    page.limit(listing.limit ?? maxRows).execute(),
-    // Some a project at most.
-    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows: rows.map(scheduleIn), total: Number(total) };
+  const all = filtered(db.selectFrom('schedules'), listing.filters, columns);
+  const page = all.selectAll().orderBy(orderOf(listing, columns, ['schedule_id']));
+  // Some a project at most.
+  const { rows, total } = await pageOf(page, countOf(all), listing);
+  return { rows: rows.map(scheduleIn), total };
 }
 
 const scheduleIn = (row: SchedulesDatabase['schedules']): Schedule => ({

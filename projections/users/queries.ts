@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
-import { type Columns, conditionsOf, type Listing, orderOf, type Page } from '../listing.ts';
+import { countOf, filtered, pageOf } from '../list-page.ts';
+import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
 import type { UsersDatabase } from './projection.ts';
 
 export interface LoginUser {
@@ -69,20 +70,10 @@ const columns: Columns = {
 const firstUser = 1;
 
 export async function listUsers(db: Kysely<UsersDatabase>, listing: Listing): Promise<Page<ListedUser>> {
-  const all = conditionsOf(listing.filters, columns).reduce(
-    (query, condition) => query.where(condition),
-    db.selectFrom('users').where('user_id', '<>', firstUser),
-  );
-  const page = all
-    .select(listed)
-    .orderBy(orderOf(listing, columns, ['username']))
-    .offset(listing.offset);
-  const [rows, { total }] = await Promise.all([
-    (listing.limit === undefined ? page : page.limit(listing.limit)).execute(),
-    // A table of persons is small enough to be counted each time.
-    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows, total: Number(total) };
+  const all = filtered(db.selectFrom('users').where('user_id', '<>', firstUser), listing.filters, columns);
+  const page = all.select(listed).orderBy(orderOf(listing, columns, ['username']));
+  // A table of persons is small enough to be counted each time.
+  return pageOf(page, countOf(all), listing);
 }
 
 export const findUser = (db: Kysely<UsersDatabase>, userId: number): Promise<ListedUser | undefined> =>
@@ -127,20 +118,12 @@ export async function searchUsers(
   text: string,
   { offset, limit }: Pick<Listing, 'offset' | 'limit'>,
 ): Promise<Page<{ readonly username: string; readonly userId: number }>> {
-  const all = conditionsOf([{ key: 'username', kind: 'contains', value: text }], columns).reduce(
-    (query, condition) => query.where(condition),
-    db.selectFrom('users'),
-  );
+  const all = filtered(db.selectFrom('users'), [{ key: 'username', kind: 'contains', value: text }], columns);
   const page = all
     .select(['username', 'user_id as userId'])
     .orderBy(sql`length(username)`)
-    .orderBy('username')
-    .offset(offset);
-  const [rows, { total }] = await Promise.all([
-    (limit === undefined ? page : page.limit(limit)).execute(),
-    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows, total: Number(total) };
+    .orderBy('username');
+  return pageOf(page, countOf(all), { offset, limit });
 }
 
 export async function hasUsersBeside(db: Kysely<UsersDatabase>, userId: number): Promise<boolean> {

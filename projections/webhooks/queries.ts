@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { SealedTarget, WebhookEventType } from '../../domain/webhook/events.ts';
-import { type Columns, conditionsOf, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
+import { countOf, filtered, pageOf } from '../list-page.ts';
+import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
 import type { WebhooksDatabase } from './projection.ts';
 
 export interface WebhookPolicy {
@@ -60,21 +61,17 @@ export async function listWebhookPolicies(
   projectId: number,
   listing: Listing,
 ): Promise<Page<WebhookPolicy>> {
-  const all = conditionsOf(listing.filters, columns).reduce(
-    (query, condition) => query.where(condition),
+  const all = filtered(
     db.selectFrom('policies').where('project_id', '=', projectId),
+    listing.filters,
+    columns,
   );
   const page = all
     .select(policyColumns)
     .orderBy(orderOf(listing, columns, []))
-    .orderBy('policy_id', 'desc')
-    .offset(listing.offset);
-  const [rows, { total }] = await Promise.all([
-    page.limit(listing.limit ?? maxRows).execute(),
-    // The policies of one project, by an index.
-    all.select(({ fn }) => fn.countAll<bigint>().as('total')).executeTakeFirstOrThrow(),
-  ]);
-  return { rows, total: Number(total) };
+    .orderBy('policy_id', 'desc');
+  // The policies of one project, by an index.
+  return pageOf(page, countOf(all), listing);
 }
 
 export interface LastTrigger {
