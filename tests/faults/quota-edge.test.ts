@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { catalogue, upcast } from '../../domain/catalogue.ts';
@@ -42,6 +44,22 @@ async function recounted(log: EventLog, project: string): Promise<number> {
   return recount.bytes;
 }
 
+/** The bytes that the explanation of a quota comes to. */
+async function explained(target: Target, id: number): Promise<number> {
+  const parts: readonly { readonly bytes: number }[] = json(
+    await ask(target, 'GET', `/quotas/${id}/explain`),
+  );
+  return parts.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+/** The bytes of all finished blobs of a store, whoever they belong to. */
+async function storedIn(root: string): Promise<number> {
+  const entries = await readdir(join(root, 'blobs'), { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  const sizes = await Promise.all(files.map(({ parentPath, name }) => stat(join(parentPath, name))));
+  return sizes.reduce((sum, { size: bytes }) => sum + bytes, 0);
+}
+
 /** Each answers in the end what it was asked, or that there is no room. */
 function tally(answers: readonly Answer[]): { readonly stored: number; readonly refused: number } {
   const stored = answers.filter(({ status }) => status === 201).length;
@@ -74,6 +92,8 @@ test('a thousand pushes by two gateways at the edge of a limit fill it and never
   assert.ok(highest <= room * size);
   for (const gateway of [one, other]) assert.equal(await usedBy(gateway, id), room * size);
   assert.equal(await recounted(log, 'edge'), room * size);
+  assert.equal(await explained(one, id), room * size);
+  assert.equal(await storedIn(gateways.blobs), room * size);
 
   await t.test('the same blob a hundred times needs room for one', async () => {
     const shared = await limited(one, 'shared', size);
