@@ -14,7 +14,9 @@ const lookMs = 5000;
 
 /** What a TLS server starts with. @throws Node's error for files that cannot be read or do not belong together. */
 export async function readCertificate({ certificate, privateKey }: CertificateFiles) {
-  const [cert, key] = await Promise.all([readFile(certificate), readFile(privateKey)]);
+  // One after the other, so that of two that are missing it is always the certificate that is named.
+  const cert = await readFile(certificate);
+  const key = await readFile(privateKey);
   const options = { cert, key, minVersion: 'TLSv1.2' } as const;
   createSecureContext(options);
   return options;
