@@ -1,6 +1,5 @@
-import type { QueryResultRow } from 'pg';
 import type { Database } from '../database/connect.ts';
-import { isBeingBuilt } from '../database/projection.ts';
+import { ownTables } from '../database/own-tables.ts';
 import type { JobJournal, LogLine, TaskProgress } from './port.ts';
 
 const schema = `
@@ -49,16 +48,7 @@ interface ProgressRow {
 
 /** The journal in tables beside the views, which are there when it is used first. */
 export function openPostgresJournal({ pool, listen }: Pick<Database, 'pool' | 'listen'>): JobJournal {
-  /** Who drops the views' database drops the journal too, and the server goes on. */
-  async function ask<Row extends QueryResultRow>(text: string, values: readonly unknown[]) {
-    try {
-      return await pool.query<Row>(text, [...values]);
-    } catch (error) {
-      if (!isBeingBuilt(error)) throw error;
-      await pool.query(schema);
-      return pool.query<Row>(text, [...values]);
-    }
-  }
+  const { ask } = ownTables(pool, schema);
 
   return {
     async write(taskId, lines, progress) {

@@ -3,6 +3,7 @@ import { type JobInsert, type JobWithMetadata, PgBoss } from 'pg-boss';
 import type { JobKind } from '../../domain/execution/kinds.ts';
 import type { Database } from '../database/connect.ts';
 import { isBeingBuilt } from '../database/projection.ts';
+import { inTransaction } from '../database/transaction.ts';
 import { leaseSchema } from './leases.ts';
 import type { Hold, JobQueue, Lease, QueuedJob, QueueSettings, TakenJob, WorkerProcess } from './port.ts';
 
@@ -96,26 +97,8 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
   const ask = <Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) =>
     withBoss(() => pool.query<Row>(text, [...values]));
 
-  async function inTransaction<Result>(
-    work: (client: pg.PoolClient, boss: PgBoss) => Promise<Result>,
-  ): Promise<Result> {
-    return withBoss(async (made) => {
-      const client = await pool.connect();
-      let failed: Error | undefined;
-      try {
-        await client.query('BEGIN');
-        const result = await work(client, made);
-        await client.query('COMMIT');
-        return result;
-      } catch (error) {
-        failed = error as Error;
-        await client.query('ROLLBACK').catch(() => undefined);
-        throw error;
-      } finally {
-        client.release(failed);
-      }
-    });
-  }
+  const inTransactionOf = <Result>(work: (client: pg.PoolClient, boss: PgBoss) => Promise<Result>) =>
+    withBoss((made) => inTransaction(pool, (client) => work(client, made)));
 
   const inserted = ({ kind, ...payload }: QueuedJob): JobInsert<Payload> => {
     const { attempts = 1, retrySeconds = 1, exclusive = false } = settingsOf.get(kind) ?? {};
@@ -149,7 +132,7 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
     },
 
     take: (kind, workerId, limit) =>
-      inTransaction(async (client, made) => {
+      inTransactionOf(async (client, made) => {
         const db = asPgBoss(client);
         const fetched = await made.fetch<Payload>(kind, { batchSize: limit, includeMetadata: true, db });
         const taken = fetched.map((job) => takenFrom(kind, workerId, job));
@@ -177,13 +160,13 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
       }),
 
     failed: (job, message) =>
-      inTransaction(async (client, made) => {
+      inTransactionOf(async (client, made) => {
         if (await release(client, job))
           await made.fail(job.kind, [turnOf(job)], { message }, { db: asPgBoss(client) });
       }),
 
     giveBack: (hold, pauseSeconds = 0) =>
-      inTransaction(async (client) => {
+      inTransactionOf(async (client) => {
         // It must still be this worker's: without that it would be handed out twice.
         if (!(await release(client, hold))) return;
         // The next time has the next turn, and one more is allowed for this one; earlier failures stay counted.
@@ -245,7 +228,7 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
         [lost.map(({ worker_id }) => worker_id)],
       );
       for (const { kind, job_id: jobId, turn } of rows)
-        await inTransaction(async (client, made) => {
+        await inTransactionOf(async (client, made) => {
           const message = 'its worker was lost';
           const db = asPgBoss(client);
           await made.fail(kind, [{ id: jobId, retryCount: turn }], { message }, { db });

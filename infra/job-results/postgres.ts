@@ -1,10 +1,8 @@
-import type { ClientBase, QueryResultRow } from 'pg';
 import type { Database } from '../database/connect.ts';
-import { isBeingBuilt } from '../database/projection.ts';
+import { ownTables } from '../database/own-tables.ts';
+import { inTransaction } from '../database/transaction.ts';
 import type { JobResults } from './port.ts';
 
-// One transaction. The lock is for processes that start at once: "if not exists" does not keep PostgreSQL from
-// creating twice.
 const schema = `
   SELECT pg_advisory_xact_lock(hashtextextended('shiplog.job_results', 0));
   CREATE SCHEMA IF NOT EXISTS job_results;
@@ -28,45 +26,15 @@ const rowsAtOnce = 500;
 const isOlder = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === '42703';
 
-/** The results in tables beside the views. */
+/** The results in tables beside the views, which are made when they are first asked for. */
 export function postgresResults({ pool }: Pick<Database, 'pool'>): JobResults {
-  /** They are made when they are first asked for; who drops the views' database drops them too, and the server goes on. */
-  async function withTables<Result>(work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isBeingBuilt(error) && !isOlder(error)) throw error;
-      await pool.query(schema);
-      return work();
-    }
-  }
-
-  const ask = <Row extends QueryResultRow>(text: string, values: readonly unknown[]) =>
-    withTables(() => pool.query<Row>(text, [...values]));
-
-  async function inTransaction<Result>(work: (client: ClientBase) => Promise<Result>): Promise<Result> {
-    const client = await pool.connect();
-    let failed: Error | undefined;
-    try {
-      await client.query('BEGIN');
-      const result = await work(client);
-      await client.query('COMMIT');
-      return result;
-    } catch (error) {
-      failed = error as Error;
-      await client.query('ROLLBACK').catch(() => undefined);
-      throw error;
-    } finally {
-      // A connection that failed may be in the middle of something.
-      client.release(failed);
-    }
-  }
+  const { ask, make } = ownTables(pool, schema, isOlder);
 
   return {
     async replace(taskId, rows, basis = '') {
       // Before it is known whether the rows can be read twice.
-      await pool.query(schema);
-      return inTransaction(async (client) => {
+      await make();
+      return inTransaction(pool, async (client) => {
         // Of two that do the same task the later one waits, and counts.
         await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('shiplog.job_results', $1))`, [
           taskId,

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import type { QueryResultRow } from 'pg';
 import type { Database } from '../database/connect.ts';
-import { isBeingBuilt } from '../database/projection.ts';
+import { ownTables } from '../database/own-tables.ts';
 import { openWith, sealWith } from '../secrets/aes-gcm.ts';
 import { SecretKeyUnusable } from '../secrets/key-file.ts';
 import { SealBroken, type SecretBox } from '../secrets/port.ts';
 import type { PersonalData } from './port.ts';
 
-// One transaction. The lock is for processes that start at once: "if not exists" does not keep PostgreSQL from
-// creating twice.
 const schema = `
   SELECT pg_advisory_xact_lock(hashtextextended('shiplog.secrets', 0));
   CREATE SCHEMA IF NOT EXISTS secrets;
@@ -25,16 +24,9 @@ export async function openPersonalData(
   { pool }: Pick<Database, 'pool'>,
   secrets: SecretBox,
 ): Promise<PersonalData> {
-  /** Who drops the views' database drops the keys too, and the server goes on. */
-  async function ask<Row>(text: string, values: readonly unknown[]): Promise<Row[]> {
-    try {
-      return (await pool.query(text, [...values])).rows;
-    } catch (error) {
-      if (!isBeingBuilt(error)) throw error;
-      await pool.query(schema);
-      return (await pool.query(text, [...values])).rows;
-    }
-  }
+  const tables = ownTables(pool, schema);
+  const ask = async <Row extends QueryResultRow>(text: string, values: readonly unknown[]): Promise<Row[]> =>
+    (await tables.ask<Row>(text, values)).rows;
 
   async function keysOf(userIds: readonly number[]): Promise<Map<number, Buffer>> {
     const rows = await ask<{ user_id: number; sealed_key: string }>(
@@ -49,7 +41,7 @@ export async function openPersonalData(
     );
   }
 
-  await pool.query(schema);
+  await tables.make();
   await checkKey();
 
   async function checkKey(): Promise<void> {

@@ -1,10 +1,9 @@
-import type pg from 'pg';
 import type { Database } from '../database/connect.ts';
+import { ownTables } from '../database/own-tables.ts';
 import { isBeingBuilt } from '../database/projection.ts';
+import { inTransaction } from '../database/transaction.ts';
 import type { Claim, QuotaClaims } from './port.ts';
 
-// One transaction. The lock is for processes that start at once: "if not exists" does not keep PostgreSQL from
-// creating twice.
 const schema = `
   SELECT pg_advisory_xact_lock(hashtextextended('shiplog.quota-claims', 0));
   CREATE SCHEMA IF NOT EXISTS quota_claims;
@@ -41,40 +40,14 @@ export function postgresClaims(
 ): QuotaClaims {
   const life = lifeMs / 1000;
 
-  /** Who drops the views' database drops the claims too, and the server goes on. */
-  async function withTable<Result>(work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isBeingBuilt(error)) throw error;
-      await pool.query(schema);
-      return work();
-    }
-  }
-
-  async function inTransaction<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await pool.connect();
-    let failed: Error | undefined;
-    try {
-      await client.query('BEGIN');
-      const result = await work(client);
-      await client.query('COMMIT');
-      return result;
-    } catch (error) {
-      failed = error instanceof Error ? error : new Error(String(error));
-      await client.query('ROLLBACK').catch(() => undefined);
-      throw error;
-    } finally {
-      client.release(failed !== undefined);
-    }
-  }
+  const tables = ownTables(pool, schema);
 
   return {
     lifeMs,
 
     claim: ({ projectId, project, limit, floor, wanted, blocked }) =>
-      withTable(() =>
-        inTransaction(async (client): Promise<Claim> => {
+      tables.within(() =>
+        inTransaction(pool, async (client): Promise<Claim> => {
           // One process after the other, and a statement of its own: the next one sees what those before have claimed.
           await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('shiplog.quota-claims', $1))`, [
             projectId,
@@ -125,7 +98,7 @@ export function postgresClaims(
       ),
 
     keep: (projectId, bytes) =>
-      withTable(async () => {
+      tables.within(async () => {
         // What has ended is not kept: in the room that it had there may be what others have claimed since.
         const { rows } = await pool.query<{ kept: boolean; blocked: boolean }>(
           `WITH kept AS (
@@ -144,7 +117,7 @@ export function postgresClaims(
       }),
 
     release: (projectId) =>
-      withTable(async () => {
+      tables.within(async () => {
         await pool.query('DELETE FROM quota_claims.claims WHERE project_id = $1 AND holder = $2', [
           projectId,
           holder,

@@ -1,9 +1,8 @@
 import type { Database } from '../database/connect.ts';
-import { isBeingBuilt } from '../database/projection.ts';
+import { ownTables } from '../database/own-tables.ts';
+import { inTransaction } from '../database/transaction.ts';
 import type { Session, SessionStore } from './port.ts';
 
-// One transaction. The lock is for processes that start at once: "if not exists" does not keep PostgreSQL from
-// creating twice.
 const schema = `
   SELECT pg_advisory_xact_lock(hashtextextended('shiplog.sessions', 0));
   CREATE SCHEMA IF NOT EXISTS sessions;
@@ -35,25 +34,11 @@ interface Row {
 
 /** The sessions in a table beside the views. It is no view: a replay does not bring it back. */
 export async function openPostgresSessions({ pool }: Pick<Database, 'pool'>): Promise<SessionStore> {
-  /** Who drops the views' database drops the sessions too, and the server goes on. */
-  async function withTable<Result>(work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isBeingBuilt(error)) throw error;
-      await pool.query(schema);
-      return work();
-    }
-  }
+  const tables = ownTables(pool, schema);
+  const ask = (text: string, values: readonly unknown[]) => tables.ask<Row>(text, values);
 
-  const ask = (text: string, values: readonly unknown[]) =>
-    withTable(() => pool.query<Row>(text, [...values]));
-
-  async function insert({ idHash, user, ...session }: Session, max: number): Promise<void> {
-    const client = await pool.connect();
-    let failed: Error | undefined;
-    try {
-      await client.query('BEGIN');
+  const insert = ({ idHash, user, ...session }: Session, max: number): Promise<void> =>
+    inTransaction(pool, async (client) => {
       // Who opens one sees those that others have opened for the user, and counts them.
       await client.query(`SELECT pg_advisory_xact_lock(hashtextextended('shiplog.sessions', $1))`, [
         user.userId,
@@ -68,21 +53,12 @@ export async function openPostgresSessions({ pool }: Pick<Database, 'pool'>): Pr
            ORDER BY expires_at > $2 DESC, created_at DESC, id_hash OFFSET $3)`,
         [user.userId, new Date(), max],
       );
-      await client.query('COMMIT');
-    } catch (error) {
-      failed = error as Error;
-      await client.query('ROLLBACK').catch(() => undefined);
-      throw error;
-    } finally {
-      // A connection that failed may be in the middle of something.
-      client.release(failed);
-    }
-  }
+    });
 
-  await pool.query(schema);
+  await tables.make();
 
   return {
-    open: (session, max) => withTable(() => insert(session, max)),
+    open: (session, max) => tables.within(() => insert(session, max)),
 
     async find(idHash) {
       const { rows } = await ask(
