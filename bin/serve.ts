@@ -34,7 +34,6 @@ import { configurationSettings } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
-import { endProcessSoon } from './end-process.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
 import { listenAsConfigured } from './listen.ts';
@@ -42,9 +41,9 @@ import { passwordFile } from './password-file.ts';
 import { quotaReader, watchQuotas } from './quota-parts.ts';
 import { serverMetrics } from './server-metrics.ts';
 import { openSessionStore } from './session-store.ts';
-import { startFailure } from './start-failure.ts';
 import { systemParts } from './system-parts.ts';
 import { keepSigningKey } from './token-keys.ts';
+import { aborted, untilStopped } from './until-stopped.ts';
 import { version } from './version.ts';
 import { welcome } from './welcome.ts';
 
@@ -60,25 +59,10 @@ export async function serve(file: string | undefined): Promise<void> {
   for (const project of configuration.anonymous_write)
     logger.warn(`ANYBODY may push to and delete from the project ${project}, as anonymous_write says`);
 
-  const stopping = new AbortController();
-  const stop = (signal: NodeJS.Signals): void => {
-    // The second one is from somebody who will not wait.
-    if (stopping.signal.aborted) process.exit(1);
-    logger.info(`${signal}: stopping`);
-    stopping.abort();
-  };
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
-  const onHangUp = (work: () => void) => process.off('SIGHUP', stop).on('SIGHUP', work);
-  try {
-    await run(configuration, logger, stopping.signal, onHangUp);
-    logger.info('stopped');
-  } catch (error) {
-    const explanation = startFailure(error);
-    if (explanation === undefined) logger.fatal({ err: error }, 'Shiplog cannot go on');
-    else logger.fatal(explanation);
-    process.exitCode = 1;
-  }
-  endProcessSoon();
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+  await untilStopped({ logger, signals, failure: 'Shiplog cannot go on' }, (stopping, onHangUp) =>
+    run(configuration, logger, stopping, onHangUp),
+  );
 }
 
 async function run(
@@ -237,12 +221,6 @@ async function run(
   ready = false;
   if (failure !== undefined) throw failure;
 }
-
-const aborted = (signal: AbortSignal): Promise<undefined> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve(undefined);
-    signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  });
 
 async function traceAsConfigured({ trace }: Configuration, logger: Logger) {
   const { enabled, otel, sample_rate, namespace, attributes } = trace;

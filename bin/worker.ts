@@ -9,10 +9,9 @@ import { projections } from '../projections/projections.ts';
 import type { AnyJobHandler } from '../workers/job.ts';
 import { openFoundation, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
-import { endProcessSoon } from './end-process.ts';
 import type { HandlerEngines } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
-import { startFailure } from './start-failure.ts';
+import { aborted, untilStopped } from './until-stopped.ts';
 import { version } from './version.ts';
 
 /** `shiplog worker`: runs until SIGTERM or SIGINT; exit code 1 when it cannot start or cannot go on. */
@@ -22,23 +21,10 @@ export async function work(
 ): Promise<void> {
   const configuration = await requireConfiguration(file);
   const logger = createLogger({ level: configuration.log.level });
-  const stopping = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
-    process.on(signal, () => {
-      if (stopping.signal.aborted) process.exit(1);
-      logger.info(`${signal}: stopping`);
-      stopping.abort();
-    });
-  try {
-    await run(configuration, logger, stopping.signal, handlers);
-    logger.info('stopped');
-  } catch (error) {
-    const explanation = startFailure(error);
-    if (explanation === undefined) logger.fatal({ err: error }, 'the worker cannot go on');
-    else logger.fatal(explanation);
-    process.exitCode = 1;
-  }
-  endProcessSoon();
+  const signals = ['SIGTERM', 'SIGINT'] as const;
+  await untilStopped({ logger, signals, failure: 'the worker cannot go on' }, (stopping) =>
+    run(configuration, logger, stopping, handlers),
+  );
 }
 
 async function run(
@@ -72,5 +58,6 @@ async function run(
   const working = jobs.work();
   open.defer(() => working.stop());
   logger.info({ version, engine: log.engine, store: store.product }, 'ready to work');
-  await new Promise((resolve) => stopping.addEventListener('abort', resolve, { once: true }));
+  const failure = await Promise.race([foundation.failed, aborted(stopping)]);
+  if (failure !== undefined) throw failure;
 }
