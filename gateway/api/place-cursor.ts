@@ -11,8 +11,8 @@ export const cursorOf = (texts: readonly string[]): string =>
 /** No name or digest is longer. */
 const maxText = 1024;
 
-/** The `count` texts of a cursor. @throws RequestRefused 400 for what no answer has given. */
-export function textsIn(cursor: string, count: number): readonly string[] {
+/** The `count` texts of a cursor; undefined for what no answer has given. */
+export function findTexts(cursor: string, count: number): readonly string[] | undefined {
   const texts = parsed(Buffer.from(cursor, 'base64url').toString());
   const isOurs =
     Array.isArray(texts) &&
@@ -21,7 +21,13 @@ export function textsIn(cursor: string, count: number): readonly string[] {
       (text): text is string =>
         typeof text === 'string' && text.length <= maxText && !text.includes('\0') && text.isWellFormed(),
     );
-  if (!isOurs) throw badRequest('after in query is what the Link of an answer says');
+  return isOurs ? texts : undefined;
+}
+
+/** The `count` texts of a cursor. @throws RequestRefused 400 for what no answer has given. */
+export function textsIn(cursor: string, count: number): readonly string[] {
+  const texts = findTexts(cursor, count);
+  if (texts === undefined) throw badRequest('after in query is what the Link of an answer says');
   return texts;
 }
 

@@ -12,6 +12,7 @@ import { repositoryAt, repositoryPath } from './in-repository.ts';
 import { labelAnswer, shownLabel } from './label-form.ts';
 import { operation } from './operation.ts';
 import { limit, limitOr, text } from './parameter-forms.ts';
+import { cursorOf, findTexts } from './place-cursor.ts';
 import type { ApiPorts } from './ports.ts';
 
 const row = z
@@ -82,7 +83,8 @@ export function tagRowRoutes(api: FastifyInstance, ports: ApiPorts, access: Acce
         rows: await shownRows(page, isImmutable, principal.kind !== 'anonymous'),
         // How many have the part of a name, nobody has counted.
         total: query.q === undefined ? repository.tagCount : undefined,
-        next: rows.length > size && last !== undefined ? cursorOf(last.place) : undefined,
+        next:
+          rows.length > size && last !== undefined ? cursorOf([last.place.key, last.place.tag]) : undefined,
       };
     },
   );
@@ -148,28 +150,16 @@ function orderIn(sort = 'name'): readonly [(typeof tagOrders)[number], boolean] 
   return [order, sort.startsWith('-')];
 }
 
-const cursorOf = ({ key, tag }: TagPlace): string =>
-  Buffer.from(JSON.stringify([key, tag])).toString('base64url');
-
-const placeForm = z.tuple([z.string().max(1024), z.string().max(128)]);
+/** No tag is longer. */
+const maxTag = 128;
 /** What a key of each order looks like; the database would refuse others in its own words. */
 const microseconds = /^\d{1,17}$/;
 const keyForms = { name: /^[^\0]*$/, pushed: microseconds, pulled: microseconds, size: /^\d{1,18}$/ };
 
 /** @throws RequestRefused 400 for what no answer has given. */
 function placeIn(cursor: string, order: keyof typeof keyForms): TagPlace {
-  const place = placeForm.safeParse(parsed(Buffer.from(cursor, 'base64url').toString()));
-  if (!place.success || !keyForms[order].test(place.data[0]) || place.data[1].includes('\0'))
+  const [key, tag] = findTexts(cursor, 2) ?? [];
+  if (key === undefined || tag === undefined || !keyForms[order].test(key) || tag.length > maxTag)
     throw badRequest('after in query is what the Link of an answer with the same order says');
-  const [key, tag] = place.data;
   return { key, tag };
-}
-
-function parsed(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }

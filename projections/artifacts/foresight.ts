@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import type { Digest } from '../../domain/digest.ts';
 import { among, type Place } from '../paging.ts';
-import type { UnneededManifest } from './garbage.ts';
+import { findSubjects, type UnneededManifest } from './garbage.ts';
 import type { ArtifactsDatabase } from './projection.ts';
 
 /** One manifest that keeps another one of its repository. */
@@ -25,22 +25,11 @@ export async function findKeepers(
       .select(['repository', 'digest', 'index as keeper'])
       .where(among(manifests))
       .execute(),
-    db
-      .with('referrers', (query) =>
-        query.selectFrom('artifacts').select(['repository', 'digest', 'subject']).where(among(manifests)),
-      )
-      .selectFrom('referrers')
-      .innerJoin('artifacts as subjects', (join) =>
-        join
-          .onRef('subjects.repository', '=', 'referrers.repository')
-          .onRef('subjects.digest', '=', 'referrers.subject'),
-      )
-      .select(['referrers.repository', 'referrers.digest', 'subjects.digest as keeper'])
-      .execute(),
+    findSubjects(db, manifests),
   ]);
   return [
     ...indexes.map((row) => ({ ...row, by: 'index' as const })),
-    ...subjects.map((row) => ({ ...row, by: 'subject' as const })),
+    ...subjects.map(({ subject, ...row }) => ({ ...row, keeper: subject, by: 'subject' as const })),
   ];
 }
 

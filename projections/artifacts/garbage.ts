@@ -166,7 +166,15 @@ export async function findAttached<At extends Place>(
   manifests: readonly At[],
 ): Promise<At[]> {
   if (manifests.length === 0) return [];
-  const rows = await db
+  return those(manifests, await findSubjects(db, manifests));
+}
+
+/** The manifests that are there and that one of `manifests` refers to. */
+export const findSubjects = (
+  db: Kysely<ArtifactsDatabase>,
+  manifests: readonly Place[],
+): Promise<(Place & { readonly subject: string })[]> =>
+  db
     .with('referrers', (query) =>
       query.selectFrom('artifacts').select(['repository', 'digest', 'subject']).where(among(manifests)),
     )
@@ -176,10 +184,8 @@ export async function findAttached<At extends Place>(
         .onRef('subjects.repository', '=', 'referrers.repository')
         .onRef('subjects.digest', '=', 'referrers.subject'),
     )
-    .select(['referrers.repository', 'referrers.digest'])
+    .select(['referrers.repository', 'referrers.digest', 'subjects.digest as subject'])
     .execute();
-  return those(manifests, rows);
-}
 
 /** The keys of the bytes of all manifests with one of `digests`, in whatever repository. */
 export async function findManifestKeys(
