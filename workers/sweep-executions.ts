@@ -7,7 +7,7 @@ import type { JobHandler } from './job.ts';
 import { metadataOfTask } from './run-task.ts';
 
 /** How many executions of one kind for one policy or the like are listed, beside those that have not ended. */
-export const keptExecutions = 50;
+const keptExecutions = 50;
 /** So many go with one event, of as many as are found at once: to find them, all that are listed are read. */
 const atOnce = 200;
 const foundAtOnce = 20_000;

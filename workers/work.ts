@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JobKind } from '../domain/execution/kinds.ts';
 import { type JobQueue, type TakenJob, workerLock } from '../infra/job-queue/port.ts';
 import type { AnyJobHandler } from './job.ts';
 import type { Ending } from './run-task.ts';
@@ -186,7 +185,3 @@ interface RunningJob {
   readonly ending: AbortController;
   readonly ended: Promise<void>;
 }
-
-/** The kinds of work that `handlers` can do. */
-export const kindsOf = (handlers: readonly AnyJobHandler[]): readonly JobKind[] =>
-  handlers.map(({ kind }) => kind);

@@ -4,8 +4,9 @@ import { whatIfParameters } from '../../domain/garbage-collection/parameters.ts'
 import type { JobResults } from '../../infra/job-results/port.ts';
 import type { Access } from './access.ts';
 import { begins, listsAfter, shows, time } from './answer-forms.ts';
+import { rowsAfter } from './job-result-pages.ts';
 import { operation } from './operation.ts';
-import { id, limit, limitOr } from './parameter-forms.ts';
+import { id, limit } from './parameter-forms.ts';
 import { readParameters, type SystemJobPorts, startedJob, startManually, systemJob } from './system-job.ts';
 
 export interface GarbageWhatIfPorts extends SystemJobPorts {
@@ -122,14 +123,8 @@ export function garbageWhatIfRoutes(api: FastifyInstance, ports: GarbageWhatIfPo
     async ({ request, path: { execution_id }, query: { after = 0, limit } }) => {
       await access.inSystem(request, 'garbage-collection:read');
       const { task } = await job.findWithTask(execution_id);
-      const asked = limitOr(limit);
-      const found = await ports.results.read<Row>(task.taskId, after, asked + 1);
-      const shown = found.slice(0, asked);
-      return {
-        rows: shown.map(({ row }) => row),
-        total: undefined,
-        next: found.length > asked ? String(shown.at(-1)?.place) : undefined,
-      };
+      const { rows, next } = await rowsAfter<Row>(ports.results, task.taskId, after, limit);
+      return { rows: rows.map(({ row }) => row), total: undefined, next };
     },
   );
 }

@@ -1,6 +1,5 @@
 import type { FastifyRequest } from 'fastify';
 import { badRequest, unprocessable } from './faults.ts';
-import { storable } from './parameter-forms.ts';
 
 /** The parameters of the query; of one that is given twice the first counts, and an empty one is none. */
 export function parameter(request: FastifyRequest, name: string): string | undefined {
@@ -19,12 +18,6 @@ export function parameters(request: FastifyRequest, name: string): readonly stri
 }
 
 /** @throws RequestRefused 422 */
-export function flagParameter(request: FastifyRequest, name: string): boolean | undefined {
-  const value = parameter(request, name);
-  return value === undefined ? undefined : flagOf(value, `${name} in query`);
-}
-
-/** @throws RequestRefused 422 */
 export function flagHeader(request: FastifyRequest, name: string): boolean | undefined {
   const value = request.headers[name.toLowerCase()];
   return value === undefined || value === '' ? undefined : flagOf(String(value), `${name} in header`);
@@ -34,15 +27,6 @@ function flagOf(value: string, what: string): boolean {
   if (/^(true|1|t|yes|y|on)$/i.test(value)) return true;
   if (/^(false|0|f|no|n|off)$/i.test(value)) return false;
   throw unprocessable(`${what} must be of type boolean: ${JSON.stringify(value)}`);
-}
-
-/** A whole number in the path. @throws RequestRefused 422 */
-export function idInPath(request: FastifyRequest, name: string): number {
-  const { [name]: value = '' } = request.params as Record<string, string>;
-  const id = /^-?\d{1,15}$/.test(value) ? Number(value) : undefined;
-  if (id === undefined)
-    throw unprocessable(`${name} in path must be of type int64: ${JSON.stringify(value)}`);
-  return storable(id);
 }
 
 /** @throws RequestRefused 400 for a query that cannot be read as it was meant, and for what no database takes. */

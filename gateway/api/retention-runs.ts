@@ -16,8 +16,9 @@ import type {
 import type { Access } from './access.ts';
 import { creates, lists, listsAfter, nothing, says } from './answer-forms.ts';
 import { badRequest, conflict, notFound } from './faults.ts';
+import { resultsAfter } from './job-result-pages.ts';
 import { operation } from './operation.ts';
-import { limit, limitOr, text } from './parameter-forms.ts';
+import { limit, text } from './parameter-forms.ts';
 import type { Command, Query } from './ports.ts';
 import { policyFor, type RetentionPorts } from './retentions.ts';
 
@@ -146,28 +147,6 @@ const shownRow = ({ row }: ResultRow<RetentionRow>) => ({
   ...(row.pulledAt !== null && { pull_time: row.pulledAt }),
   size: row.size,
 });
-
-/** Where a list of results goes on: the place of its last row. */
-export const placeAfter = (after: string | undefined): number => {
-  if (after === undefined) return 0;
-  if (!/^\d{1,9}$/.test(after)) throw badRequest('after in query is what the Link of an answer says');
-  return Number(after);
-};
-
-/** Some rows of a task's results, and where they go on. */
-export async function resultsAfter<Row extends object>(
-  results: Pick<JobResults, 'count' | 'read'>,
-  taskId: number,
-  query: { readonly after: string | undefined; readonly limit: number | undefined },
-) {
-  const size = limitOr(query.limit);
-  const [rows, total] = await Promise.all([
-    results.read<Row>(taskId, placeAfter(query.after), size + 1),
-    results.count(taskId),
-  ]);
-  const page = rows.slice(0, size);
-  return { rows: page, total: total ?? 0, next: rows.length > size ? String(page.at(-1)?.place) : undefined };
-}
 
 /**
  * One that waits will find all that another one would. @param isAlike whether it does the same.

@@ -5,11 +5,12 @@ import type { findRetentionPolicyOf } from '../../projections/retention/queries.
 import type { Access } from './access.ts';
 import { type AnswerForm, listsAfter, shows, time } from './answer-forms.ts';
 import { badRequest, notFound, unauthorized } from './faults.ts';
+import { resultsAfter } from './job-result-pages.ts';
 import { operation } from './operation.ts';
 import { limit, text } from './parameter-forms.ts';
 import type { Query } from './ports.ts';
 import { readRules, readScope, retentionForm } from './retention-form.ts';
-import { type RetentionRunPorts, requireNoneWaits, resultsAfter } from './retention-runs.ts';
+import { type RetentionRunPorts, requireNoneWaits } from './retention-runs.ts';
 import { projectInScope } from './retentions.ts';
 
 export interface RetentionWhatIfPorts extends RetentionRunPorts {
