@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { addMember } from '../commands/add-member.ts';
 import { addProjectMetadata } from '../commands/add-project-metadata.ts';
 import { type AllocateId, idAllocator } from '../commands/allocate-id.ts';
@@ -81,6 +81,7 @@ import { searchParts } from './search-parts.ts';
 import { statisticsParts } from './statistics-parts.ts';
 import { storageParts } from './storage-parts.ts';
 import { systemJobParts } from './system-job-parts.ts';
+import { typeableSecret } from './typeable-secret.ts';
 import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
 import { webhookParts } from './webhook-parts.ts';
@@ -212,4 +213,4 @@ export function apiParts(
 }
 
 /** With a letter of each case and a digit, as the rule for secrets asks. */
-const newSecret = (): string => `${randomBytes(24).toString('base64url')}aA1`;
+const newSecret = (): string => `${typeableSecret(24)}aA1`;

@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { typeableSecret } from './typeable-secret.ts';
 
 /** The administrator's first password, in a file that only its owner can read. */
 export function passwordFile(path: string) {
   return {
-    newPassword: (): string => randomBytes(18).toString('base64url'),
+    newPassword: (): string => typeableSecret(18),
 
     async keepPassword(password: string): Promise<void> {
       const file = await open(path, 'wx', 0o600);
