@@ -75,7 +75,7 @@ test('the CI trigger of the documentation misses nothing and does nothing twice,
   assert.equal(new Set(await lines()).size, 4);
 });
 
-test('the CI trigger ends where what it asks is refused', async (t) => {
+test('the CI trigger ends where what it asks is refused', async () => {
   const directory = await temporaryDirectory();
   const environment = {
     SHIPLOG_URL: server.url,
