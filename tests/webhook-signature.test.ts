@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import {
   isWebhookSecret,
@@ -61,4 +62,21 @@ test('a secret is whsec_ and from 24 to 64 bytes in base64', () => {
     `${of(25).slice(0, -2)}`,
   ])
     assert.ok(!isWebhookSecret(bad), bad);
+});
+
+test('the example of the documentation takes what is signed for it now, and nothing else', async () => {
+  const documentation = await readFile(new URL('../docs/webhooks.md', import.meta.url), 'utf8');
+  const [, code = ''] = /```js\n([\s\S]*?)```/.exec(documentation) ?? [];
+  const { isFromRegistry } = await import(`data:text/javascript,${encodeURIComponent(code)}`);
+  const other = newWebhookSecret();
+  const now = new Date();
+  const headers = webhookHeaders(id, now, body, [other, secret]);
+  assert.ok(isFromRegistry(secret, headers, body));
+  assert.ok(isFromRegistry(other, headers, body));
+  assert.ok(!isFromRegistry(newWebhookSecret(), headers, body));
+  assert.ok(!isFromRegistry(secret, headers, `${body} `));
+  assert.ok(!isFromRegistry(secret, { ...headers, 'webhook-id': 'another' }, body));
+  assert.ok(!isFromRegistry(secret, webhookHeaders(id, now, body, []), body));
+  assert.ok(!isFromRegistry(secret, webhookHeaders(id, sentAt, body, [secret]), body), 'long ago');
+  assert.ok(!isFromRegistry(secret, {}, body));
 });
