@@ -181,6 +181,22 @@ test('Slack is sent six sections, in which no name can call for everybody', () =
   ]);
 });
 
+test('what is too long for a section of Slack is cut, and not within a character', () => {
+  const artifacts = Array.from({ length: 100 }, (_, n) => ({ digest, tag: `v${n}` }));
+  for (const operator of ['a', 'ab', 'abc', 'abcd', 'abcde']) {
+    const retention = required(
+      told('RetentionApplied', { ...applied, project: `${operator}${'&'.repeat(3000)}` }),
+    );
+    for (const notification of [{ ...pushed, artifacts }, retention]) {
+      const { blocks } = JSON.parse(slackPayload(notification, facts));
+      const { text } = blocks.at(-1).text;
+      assert.ok(text.length <= 3000);
+      assert.match(text, /^```[\s\S]*…```$/);
+      assert.doesNotMatch(text, /&(?!amp;|lt;|gt;)/);
+    }
+  }
+});
+
 const policy = (more: Partial<TellingPolicy> = {}): TellingPolicy => ({
   ...{ projectId: 1, eventTypes: ['PUSH_ARTIFACT', 'QUOTA_WARNING'], isEnabled: true, filters: noFilters },
   ...more,
