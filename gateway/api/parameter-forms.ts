@@ -55,6 +55,9 @@ export const pathForms = {
   addition: text,
   digest: text,
   eid: id,
+  entry_id: text.meta({
+    parameter: { type: 'string', description: 'A number, or the id of an event' },
+  }),
   execution_id: id,
   gc_id: id,
   group_id: id,
