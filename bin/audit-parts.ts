@@ -20,7 +20,7 @@ export interface AuditEngines {
 export const auditParts = (
   { log, views }: AuditEngines,
   { kysely, current }: { readonly kysely: ViewDatabase; readonly current: Current },
-): AuditPorts => ({
+): Omit<AuditPorts, 'auditExports'> => ({
   listAudit: current(listAudit.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
   searchAudit: current(searchAudit.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
   findAuditEntry: current(findAuditEntry.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),

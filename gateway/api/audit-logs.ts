@@ -7,6 +7,7 @@ import type { findAuditEntry, searchAudit } from '../../projections/audit/search
 import type { Listing } from '../../projections/listing.ts';
 import type { Access } from './access.ts';
 import { lists, shows, time } from './answer-forms.ts';
+import type { AuditExportPorts } from './audit-exports.ts';
 import { auditScopes } from './audit-scopes.ts';
 import { operation } from './operation.ts';
 import type { ApiPorts, Query } from './ports.ts';
@@ -15,6 +16,7 @@ export interface AuditPorts {
   readonly listAudit: Query<typeof listAudit>;
   readonly searchAudit: Query<typeof searchAudit>;
   readonly findAuditEntry: Query<typeof findAuditEntry>;
+  readonly auditExports: AuditExportPorts;
   /** Resolves when the audit log shows all that was recorded before. */
   auditIsCurrent(): Promise<void>;
 }

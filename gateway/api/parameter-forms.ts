@@ -59,6 +59,7 @@ export const pathForms = {
     parameter: { type: 'string', description: 'A number, or the id of an event' },
   }),
   execution_id: id,
+  export_id: text,
   gc_id: id,
   group_id: id,
   id,

@@ -10,6 +10,7 @@ import { additionRoutes } from './additions/routes.ts';
 import { artifactLabelRoutes } from './artifact-labels.ts';
 import { artifactRoutes } from './artifacts.ts';
 import { auditEntryRoutes } from './audit-entries.ts';
+import { auditExportRoutes } from './audit-exports.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { auditPurgeRoutes } from './audit-purge.ts';
 import { configurationRoutes } from './configurations.ts';
@@ -115,6 +116,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       projectRoutes(api, parts, access);
       auditLogRoutes(api, parts, access);
       auditEntryRoutes(api, parts, access);
+      auditExportRoutes(api, parts, access);
       projectMetadataRoutes(api, parts, access);
       projectScannerRoutes(api, parts, access);
       cveAllowlistRoutes(api, parts, access);
