@@ -48,7 +48,7 @@ export interface Way {
 }
 
 /** What a range of names or addresses covers is put in the order of time, where it is no more than so many rows. */
-export const maxSortedRows = 20_000;
+export const maxSortedRows = 5000;
 /** So many lists of operations in projects are merged; of more projects, all rows are looked at. */
 const maxProjects = 25;
 
@@ -57,7 +57,7 @@ export async function wayTo(
   question: AuditQuestion,
   isFew: (range: Condition) => Promise<boolean>,
 ): Promise<Way> {
-  const { requestId, correlationId, address, network, resource, resourcePrefix, actor, failed } =
+  const { requestId, correlationId, address, network, resource, resourcePrefix, actor, failed, reason } =
     leadsOf(question);
   const ranges = [network, resourcePrefix].filter((range) => range !== undefined);
   const projectIds = projectsOf(question);
@@ -66,12 +66,13 @@ export async function wayTo(
   const residue = residueOf(question);
   /** What else is asked, of all that could lead. */
   const others = (lead?: readonly Condition[]): readonly Condition[] =>
-    [requestId, correlationId, address, network, resource, resourcePrefix, actor, failed]
+    [requestId, correlationId, address, network, resource, resourcePrefix, actor, failed, reason]
       .filter((could) => could !== undefined && could !== lead)
       .map((could) => sql<SqlBool>`(${sql.join(could ?? [], sql` OR `)})`)
       .concat(residue);
 
-  for (const lead of [requestId, correlationId, address]) if (lead !== undefined) return directly(lead);
+  for (const lead of [requestId, correlationId, address, reason])
+    if (lead !== undefined) return directly(lead);
   // No index is by the resource and the project.
   if (resource !== undefined) return byOperation(resource, false);
   if (actor !== undefined) return byOperation(actor, isMerged(projectIds));
@@ -136,6 +137,8 @@ function leadsOf(question: AuditQuestion) {
           (kind) => sql<SqlBool>`e.username = ${name} AND ${kind ? sql`e.is_robot` : sql`NOT e.is_robot`}`,
         ),
     ),
+    // Most entries have none.
+    reason: given(question.reason, () => [sql`e.reason IS NOT NULL`]),
     failed: given(question.succeeded === false ? true : undefined, () => [sql`NOT e.succeeded`]),
   };
 }

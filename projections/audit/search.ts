@@ -29,7 +29,7 @@ export interface AuditPaging {
 }
 
 /** So many rows are looked at for one page at most, and so many lists merged; the next page goes on from there. */
-const maxSearched = 10_000;
+const maxSearched = 3000;
 const firstSearched = 1000;
 const maxMerged = 10_000;
 

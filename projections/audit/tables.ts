@@ -132,6 +132,12 @@ async function createEntries(db: ViewDatabase): Promise<void> {
     .where(sql<boolean>`NOT succeeded`)
     .execute();
   await db.schema
+    .createIndex('entries_reason')
+    .on('entries')
+    .columns(['at', 'id'])
+    .where(sql<boolean>`reason IS NOT NULL`)
+    .execute();
+  await db.schema
     .createIndex('entries_replaceable')
     .on('entries')
     .column('replaceable')
