@@ -20,6 +20,7 @@ import type { ManifestCache } from '../infra/manifest-cache/port.ts';
 import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import { isTransient } from '../infra/views/lane.ts';
+import type { WebhookSender } from '../infra/webhook-sender/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
@@ -44,6 +45,7 @@ import { cachedReads } from './cached-reads.ts';
 import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
+import { type EventSettings, eventParts } from './event-parts.ts';
 import { limitReader, quotaParts } from './quota-parts.ts';
 
 /** Who is there from the first start on. */
@@ -60,7 +62,9 @@ export interface Engines extends ApiEngines {
   readonly auth: AuthOptions;
   readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
+  readonly events: EventSettings;
   readonly system: SystemPorts;
+  readonly sender: WebhookSender;
   /** See `QuotaEngines`. */
   readonly quotaHolder: string;
   isReady(): boolean;
@@ -93,7 +97,9 @@ export function appPorts({
   auth,
   pulls,
   settings,
+  events,
   system,
+  sender,
   quotaHolder,
   isReady,
   atEnd,
@@ -180,7 +186,7 @@ export function appPorts({
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     api: apiParts(
-      { log, record, secrets, store, personalData, database, views, jobs },
+      { log, record, secrets, store, personalData, database, views, jobs, sender },
       contents,
       current,
       {
@@ -191,6 +197,13 @@ export function appPorts({
           { record, allocateIds: jobs.allocateIds },
           { database, views },
           auditExportLifeMs,
+        ),
+        events: eventParts(
+          {
+            ...{ log, views, kysely, current },
+            onFailure: (err) => logger.warn({ err }, 'events cannot be followed now'),
+          },
+          events,
         ),
         recordRefusedChange: refusedChangeRecorder({
           background: auth.background,

@@ -60,6 +60,8 @@ const own = {
   create_webhook: { resourceType: 'webhook' },
   update_webhook: { resourceType: 'webhook' },
   delete_webhook: { resourceType: 'webhook' },
+  update_webhook_secret: { resourceType: 'webhook' },
+  delete_webhook_secret: { resourceType: 'webhook' },
   change_configuration: { resourceType: 'configuration', with: 'update_configuration' },
   pin_audit_settings: { resourceType: 'configuration' },
   update_cve_allowlist: { resourceType: 'cve_allowlist' },

@@ -109,9 +109,9 @@ export function differenceOf(event: RecordedEvent<AuditedEvent>): Difference | u
       return kept(`retention/${event.data.policyId}`, null);
     case 'WebhookPolicyCreated':
     case 'WebhookPolicyChanged': {
-      const { name, description, eventTypes, isEnabled, targets } = event.data;
+      const { name, description, eventTypes, isEnabled, targets, filters } = event.data;
       return kept(`webhook/${event.data.policyId}`, {
-        ...{ name, description, event_types: eventTypes, enabled: isEnabled },
+        ...{ name, description, event_types: eventTypes, enabled: isEnabled, filters },
         // Where it is told is a secret.
         targets: targets.map(({ type, skipCertVerify, payloadFormat }) => ({
           ...{ type, skip_cert_verify: skipCertVerify, payload_format: payloadFormat },

@@ -28,5 +28,6 @@ export const untoldTypes: Readonly<Record<string, string>> = {
   GarbageCollectionStarted: 'its end is told',
   ScheduleFired: 'what it starts is told',
   ScheduleSkipped: 'nothing was started',
+  RetentionApplied: 'each artifact that a run has removed is told',
   AuditLogPurged: 'a step of a purge, whose start is told; thousands of them can make one',
 };
