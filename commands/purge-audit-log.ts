@@ -104,7 +104,8 @@ export const purgeAuditLog =
     }
 
     async function take(taken: readonly AuditOperation[], from: Date | null, until: Date): Promise<void> {
-      const data = { operations: taken, from: from?.toISOString() ?? null, until: until.toISOString() };
+      const [type, ...others] = taken;
+      const data = { type, others, from: from?.toISOString() ?? null, until: until.toISOString() };
       const purged = decision(stream, recording, { type: 'AuditLogPurged', data }, 'last');
       // No further ahead of the view than this: what it has to take would grow without bound.
       await auditReached((await record(metadata, purged)).position);

@@ -50,9 +50,8 @@ export const auditPurgeEvent = z.discriminatedUnion('type', [
     'AuditLogPurged',
     'Rows have gone from the audit log; the events that they told of stay where they are.',
     {
-      operations: z
-        .array(z.string())
-        .describe('Rows of these operations, of the types of Harbor or of our own'),
+      type: z.string().describe('Rows of this type, of Harbor’s or of our own'),
+      others: z.array(z.string()).describe('And of these types'),
       from: z.iso.datetime().nullable().describe('Rows from this time on, null for the beginning'),
       until: z.iso.datetime().describe('Rows before this time'),
     },
@@ -60,10 +59,8 @@ export const auditPurgeEvent = z.discriminatedUnion('type', [
 ]);
 export type AuditPurgeEvent = z.infer<typeof auditPurgeEvent>;
 
-/** Version 1 was for one type of Harbor's. */
-export const auditLogPurgedUpcasters = [
-  ({ type, ...data }: Record<string, unknown>) => ({ operations: [type], ...data }),
-];
+/** Version 1 was for one type. */
+export const auditLogPurgedUpcasters = [(data: Record<string, unknown>) => ({ ...data, others: [] })];
 
 export const auditSettingsEvent = z.discriminatedUnion('type', [
   eventOf(

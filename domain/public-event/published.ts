@@ -359,7 +359,7 @@ export const published: Published = {
     subject: ({ resource }) => resource,
     ...refused,
   },
-  AuditLogPurged: { type: 'audit-log.purged', need: 'system', fields: ['operations', 'from', 'until'] },
+  AuditLogPurged: { type: 'audit-log.purged', need: 'system', fields: ['type', 'from', 'until'] },
   AuditSettingsPinned: { type: 'audit-log.settings.pinned', need: 'system', fields: ['items'] },
 
   QuotaSet: { type: 'quota.set', need: 'member', fields: quota },

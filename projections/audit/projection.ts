@@ -70,7 +70,8 @@ async function applyPurges(
 ): Promise<void> {
   const ranges: object[] = [];
   for (const { data } of events) {
-    const { operations, from, until } = data;
+    const { type, others, from, until } = data;
+    const operations = [type, ...others];
     const month = from === null ? undefined : monthWithin(new Date(from), new Date(until));
     if (month === undefined)
       ranges.push(...operations.map((type) => ({ type, low: from ?? '-infinity', high: until })));
