@@ -59,7 +59,11 @@ const longRead = '10 s';
 export async function purgeMonth(
   db: Db,
   operations: readonly string[],
-  { from, before }: { readonly from: Date | null; readonly before: Date },
+  {
+    from,
+    before,
+    counted,
+  }: { readonly from: Date | null; readonly before: Date; readonly counted: readonly string[] },
 ): Promise<PurgeMonth | undefined> {
   const schema = schemaOf(audit);
   const others = auditOperations.filter((operation) => !operations.includes(operation));
@@ -68,9 +72,10 @@ export async function purgeMonth(
     if (bounds.from === null || bounds.until === null) continue;
     if (bounds.until > before || (from !== null && bounds.from < from)) continue;
     const table = sql.table(`${schema}.${partitionName(part)}`);
-    const { rows } = await sql<{ rows: string; kept: string; is_read: boolean }>`
+    const { rows } = await sql<{ rows: string; counted: string; kept: string; is_read: boolean }>`
       SELECT
         (SELECT count(*) FROM ${table} WHERE type = ANY (${[...operations]}::text[])) AS rows,
+        (SELECT count(*) FROM ${table} WHERE type = ANY (${[...counted]}::text[])) AS counted,
         (SELECT count(*) FROM (
           SELECT FROM unnest(${others}::text[]) AS t(type), LATERAL (
             SELECT FROM ${table} e WHERE e.type = t.type COLLATE "C" LIMIT ${maxKeptRows + 1}
@@ -82,7 +87,7 @@ export async function purgeMonth(
     const [found] = rows;
     if (found === undefined || found.is_read) return undefined;
     if (Number(found.rows) >= minMonthRows && Number(found.kept) <= maxKeptRows)
-      return { rows: Number(found.rows), from: bounds.from, until: bounds.until };
+      return { rows: Number(found.counted), from: bounds.from, until: bounds.until };
   }
   return undefined;
 }

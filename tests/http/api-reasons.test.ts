@@ -118,11 +118,14 @@ test('every way to change something takes a reason, and the audit log shows it',
   await write('delete_project', 'DELETE', 'projects/reasons');
   const login = new URLSearchParams({
     ...{ grant_type: 'password', service: 'harbor-registry', client_id: 'a test' },
-    ...{ username: 'admin', password: server.password },
+    ...{ username: 'nobody', password: 'wrong' },
   });
-  await write('login_user', 'POST', '/service/token', Buffer.from(String(login)), {
-    'content-type': 'application/x-www-form-urlencoded',
+  const refused = await send(server, 'POST', '/service/token', {
+    body: Buffer.from(String(login)),
+    headers: { 'content-type': 'application/x-www-form-urlencoded', 'X-Shiplog-Reason': 'to get in' },
   });
+  assert.equal(refused.status, 401);
+  expected.push(['to get in', 'login_user']);
 
   // Logins are recorded a moment later.
   for (const [reason, operation] of expected)
