@@ -18,6 +18,7 @@ import { succeedHolder } from '../infra/quota-claims/holder.ts';
 import { noReadCache } from '../infra/read-cache/port.ts';
 import { openReadCache } from '../infra/read-cache/read-cache.ts';
 import { openRedis } from '../infra/redis/connect.ts';
+import { exposeForwarding } from '../infra/telemetry/forwarding-metrics.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { exposeQuotas } from '../infra/telemetry/quota-metrics.ts';
@@ -34,6 +35,7 @@ import { configurationSettings } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
+import { forwardAudit, forwardingConnections, forwardingStatus } from './forwarding-parts.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
 import { listenAsConfigured } from './listen.ts';
@@ -136,6 +138,7 @@ async function run(
     ...{ log, views, store, redis, isReady },
     database: foundation.views,
   });
+  const forwarded = forwardingStatus({ configuration, log, database: foundation.views });
   const jobDatabase = await foundation.connectViews('shiplog jobs', jobConnections);
   open.defer(() => jobDatabase.close());
   const jobs = openJobs({
@@ -155,7 +158,7 @@ async function run(
     maxOpenUploads: configuration.uploads.max_open,
     redirectPulls: !configuration.storage_service.redirect.disable,
     settings: configurationSettings(configuration),
-    system,
+    system: { ...system, ...forwarded },
     quotaHolder: await succeedHolder(foundation.views, join(resolve(configuration.data), 'quota-holder')),
     auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
     // Logins need not wait behind thousands of pulls.
@@ -213,6 +216,20 @@ async function run(
     currentIn(views),
   );
   open.defer(() => watchingQuotas.stop());
+  const forwardDatabase = await foundation.connectViews(
+    'shiplog audit forwarding',
+    forwardingConnections(configuration),
+  );
+  open.defer(() => forwardDatabase.close());
+  const forwarding = await forwardAudit({
+    ...{ configuration, log, logger, settings: ports.api },
+    ...{ database: foundation.views, lockDatabase: forwardDatabase },
+    meters: exposeForwarding(metrics.instruments, async () => {
+      const { audit_log_forward_endpoint: endpoint } = await ports.api.configuration();
+      return forwarded.auditForwarding(endpoint);
+    }),
+  });
+  open.defer(() => forwarding.stop());
   if (configuration.jobservice.enabled) {
     const working = jobs.work();
     open.defer(() => working.stop());

@@ -42,6 +42,7 @@ import type {
 } from '../../projections/users/queries.ts';
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { AdditionPorts } from './additions/additions.ts';
+import type { AuditForwardingPorts } from './audit-forwarding.ts';
 import type { AuditPorts } from './audit-logs.ts';
 import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
@@ -120,6 +121,7 @@ export interface ApiParts
     CveAllowlistPorts,
     UserGroupPorts,
     AuditPorts,
+    AuditForwardingPorts,
     RefusedChangesPorts,
     SearchPorts,
     ConfigurationPorts,

@@ -9,6 +9,7 @@ import { accessTokenRoutes } from './access-tokens.ts';
 import { additionRoutes } from './additions/routes.ts';
 import { artifactLabelRoutes } from './artifact-labels.ts';
 import { artifactRoutes } from './artifacts.ts';
+import { auditForwardingRoutes } from './audit-forwarding.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { auditPurgeRoutes } from './audit-purge.ts';
 import { configurationRoutes } from './configurations.ts';
@@ -113,6 +114,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       sessionRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       auditLogRoutes(api, parts, access);
+      auditForwardingRoutes(api, parts, access);
       projectMetadataRoutes(api, parts, access);
       projectScannerRoutes(api, parts, access);
       cveAllowlistRoutes(api, parts, access);
