@@ -13,7 +13,7 @@ const longestPauseMs = 60_000;
 const failuresBeforeHandOver = 8;
 /** How often a record is sent alone before it counts as refused, and the pause in between in milliseconds. */
 const attemptsAlone = 3;
-const aloneAgainMs = 1000;
+const aloneAgainMs = 250;
 /** A target that has refused as many records without taking one refuses what it is sent for another reason than a record. */
 const mostRefusedInARow = 10;
 /** How late it may be noted that there was nothing to send, in milliseconds. */

@@ -4,7 +4,6 @@ import type { Origin } from './port.ts';
 /** A record in ArcSight's Common Event Format. */
 export function cefOf(record: AuditRecord, { hostname, version }: Origin): string {
   const header = [
-    'CEF:0',
     'Shiplog',
     'Shiplog',
     version,
@@ -36,11 +35,12 @@ export function cefOf(record: AuditRecord, { hostname, version }: Origin): strin
   const pairs = Object.entries(extension).flatMap(([key, value]) =>
     value === undefined ? [] : [`${key}=${escaped(value, /[\\=]/g)}`],
   );
-  return `${header.map((part, nth) => (nth === 0 ? part : escaped(part, /[\\|]/g))).join('|')}|${pairs.join(' ')}`;
+  return `CEF:0|${header.map((part) => escaped(part, /[\\|]/g, ' ')).join('|')}|${pairs.join(' ')}`;
 }
 
-const escaped = (text: string, special: RegExp): string =>
+/** Lines break in values of the extension alone. */
+const escaped = (text: string, special: RegExp, lineBreak = '\\n'): string =>
   text
     .replace(special, '\\$&')
-    .replace(/\r\n|\r|\n/g, '\\n')
+    .replace(/\r\n|\r|\n/g, lineBreak)
     .replace(/\p{Cc}/gu, ' ');
