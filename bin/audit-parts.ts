@@ -6,7 +6,8 @@ import { type ViewDatabase, viewOf } from '../infra/database/projection.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type AuditDatabase, audit } from '../projections/audit/projection.ts';
-import { listAudit, purgeSlice } from '../projections/audit/queries.ts';
+import { purgeMonth, purgeSlice } from '../projections/audit/purge.ts';
+import { listAudit } from '../projections/audit/queries.ts';
 import type { Current } from './api-parts.ts';
 
 export interface AuditEngines {
@@ -28,9 +29,11 @@ export const auditPurge = (
   { record, views }: Pick<AuditEngines, 'views'> & { readonly record: Recorder },
   { kysely, current }: { readonly kysely: ViewDatabase; readonly current: Current },
 ): ReturnType<typeof purgeAuditLog> => {
+  const inAudit = viewOf<AuditDatabase>(kysely, audit);
   const ports: PurgeAuditLogPorts = {
     record,
-    purgeSlice: current(purgeSlice.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
+    purgeMonth: current(purgeMonth.bind(undefined, inAudit)),
+    purgeSlice: current(purgeSlice.bind(undefined, inAudit)),
     auditReached: (position) => views.reached(position, [audit]),
     newRun: randomUUID,
     now: () => new Date(),

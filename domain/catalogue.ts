@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { accessTokenEvent } from './access-token/events.ts';
 import { artifactEvent } from './artifact/events.ts';
 import {
+  auditLogPurgedUpcasters,
   auditPurgeEvent,
   auditSettingsEvent,
   auditSettingsStream,
@@ -65,6 +66,7 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
     // Nobody read the config before version 3.
     (data) => ({ ...data, attributes: {} }),
   ],
+  AuditLogPurged: auditLogPurgedUpcasters,
   MemberAdded: memberUpcasters,
   MemberRoleChanged: memberUpcasters,
   MemberRemoved: memberUpcasters,

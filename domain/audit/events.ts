@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { eventOf } from '../event-schema.ts';
-import { auditTypes } from './types.ts';
+import type { auditTypes } from './types.ts';
 
 /** One stream a day: nothing is decided on it, and nobody can fill a stream of his own choice. */
 export const refusedChangesStream = (at: Date): string => `refused-changes/${at.toISOString().slice(0, 10)}`;
@@ -50,13 +50,20 @@ export const auditPurgeEvent = z.discriminatedUnion('type', [
     'AuditLogPurged',
     'Rows have gone from the audit log; the events that they told of stay where they are.',
     {
-      type: z.enum(auditTypes).describe('Rows of this type'),
+      operations: z
+        .array(z.string())
+        .describe('Rows of these operations, of the types of Harbor or of our own'),
       from: z.iso.datetime().nullable().describe('Rows from this time on, null for the beginning'),
       until: z.iso.datetime().describe('Rows before this time'),
     },
   ),
 ]);
 export type AuditPurgeEvent = z.infer<typeof auditPurgeEvent>;
+
+/** Version 1 was for one type of Harbor's. */
+export const auditLogPurgedUpcasters = [
+  ({ type, ...data }: Record<string, unknown>) => ({ operations: [type], ...data }),
+];
 
 export const auditSettingsEvent = z.discriminatedUnion('type', [
   eventOf(
