@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { typesIn } from '../domain/audit/types.ts';
+import { isAuditType, typesIn } from '../domain/audit/types.ts';
 import { catalogue } from '../domain/catalogue.ts';
 import type { Configuration as RunTimeConfiguration } from '../domain/configuration/items.ts';
 import type { AuditForwardingPorts, ForwardingStatus } from '../gateway/api/audit-forwarding.ts';
@@ -63,14 +63,15 @@ export async function forwardAudit(engines: ForwardingEngines): Promise<{ stop()
       ...{ log, catalogue, checkpoints, state, name },
       alone: aloneIn(lockDatabase, followerOf(name)),
       ...of,
+      robotPrefix: async () => (await settings.configuration()).robot_name_prefix,
       onForwarded: (records) => meters.forwarded(name, records),
       onFailure(error) {
         meters.failed(name);
         logger.warn({ err: error, target: name }, 'the audit log cannot be forwarded now');
       },
-      onRefused: ({ id, position }, reason) =>
+      onRefused: ({ eventId, position }, reason) =>
         logger.error(
-          { target: name, event: id, position: String(position), reason },
+          { target: name, event: eventId, position, reason },
           'a target of the audit log refuses an event for ever, which is put aside',
         ),
     });
@@ -123,7 +124,7 @@ const fixedDestination = (target: AuditTarget, types: readonly string[]): Destin
     chosen: async (records) =>
       wanted.size === 0
         ? records
-        : records.filter(({ type, eventType }) => wanted.has(type) || wanted.has(eventType)),
+        : records.filter(({ operation, eventType }) => wanted.has(operation) || wanted.has(eventType)),
     close: () => target.close(),
   };
 };
@@ -150,7 +151,7 @@ function endpointDestination(settings: ForwardingEngines['settings'], origin: Or
       if (audit_log_forward_endpoint === '') return [];
       const leftOut = new Set<string>(typesIn(disabled_audit_log_event_types));
       if (pull_audit_log_disable) leftOut.add('pull_artifact');
-      return records.filter(({ type }) => !leftOut.has(type));
+      return records.filter(({ operation }) => isAuditType(operation) && !leftOut.has(operation));
     },
     close: () => open?.target.close(),
   };

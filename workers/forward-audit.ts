@@ -28,6 +28,8 @@ export interface ForwardPorts extends Pick<FollowPorts, 'log' | 'catalogue' | 'a
   first(): Promise<bigint>;
   /** Is asked whenever it begins, and for all that is recorded. */
   destination(): Destination;
+  /** What the names of robots begin with. */
+  robotPrefix(): Promise<string>;
   /** Of all messages in a request. */
   readonly batch: { readonly records: number; readonly bytes: number };
   onForwarded(records: number): void;
@@ -82,7 +84,10 @@ export function keepForwarding(ports: ForwardPorts): Following {
     },
     async take(events, over) {
       const upTo = events.at(-1)?.position ?? 0n;
-      const records = events.map(auditRecordOf).filter((record) => record !== undefined);
+      const prefix = await ports.robotPrefix();
+      const records = events
+        .map((event) => auditRecordOf(event, prefix))
+        .filter((record) => record !== undefined);
       await round?.forward(records, upTo, over);
     },
     onFailure(error) {
@@ -113,9 +118,10 @@ function roundOf(ports: ForwardPorts, broken: AbortController) {
     const chosen = await destination.chosen(records, upTo);
     for (const batch of batchesOf(chosen, ports.batch)) {
       const { settled } = await delivered(batch, over);
-      await mark(batch.at(-1)?.position ?? upTo, settled);
+      const last = batch.at(-1);
+      await mark(last === undefined ? upTo : BigInt(last.position), settled);
     }
-    if (chosen.at(-1)?.position !== upTo) markLater(upTo);
+    if (chosen.at(-1)?.position !== String(upTo)) markLater(upTo);
   }
 
   /** Resolves when the target has taken them, or refused them for ever, whatever happens to it meanwhile. */
@@ -176,7 +182,7 @@ function roundOf(ports: ForwardPorts, broken: AbortController) {
     }
     if ((await state.refusedInARow(name)) >= mostRefusedInARow)
       throw new TargetUnavailable(`it refuses whatever it is sent: ${reason}`);
-    await state.putAside(name, { id: record.id, position: record.position, reason });
+    await state.putAside(name, { id: record.eventId, position: BigInt(record.position), reason });
     isKnown = false;
     ports.onRefused(record, reason);
   }
@@ -188,7 +194,7 @@ function roundOf(ports: ForwardPorts, broken: AbortController) {
     if (isKnown) return;
     await state.took(
       name,
-      records.map(({ id }) => id),
+      records.map(({ eventId }) => eventId),
     );
     isKnown = true;
   }
@@ -258,7 +264,7 @@ function* batchesOf(
 
 /** About what it has in any of the forms. */
 const namesAndNumbers = 600;
-const bytesOf = ({ resource, description, agent = '', reason = '' }: AuditRecord): number =>
-  namesAndNumbers + Buffer.byteLength(resource + description + agent + reason);
+const bytesOf = ({ resource, description, userAgent, reason }: AuditRecord): number =>
+  namesAndNumbers + Buffer.byteLength(`${resource}${description}${userAgent}${reason}`);
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -37,7 +37,7 @@ export function elasticsearchTarget(options: ElasticsearchOptions): AuditTarget 
       const body = records
         .map((record) => {
           const document = { '@timestamp': record.at.toISOString(), ...recordJson(record) };
-          return `{"create":{"_id":${JSON.stringify(record.id)}}}\n${JSON.stringify(document)}\n`;
+          return `{"create":{"_id":${JSON.stringify(record.eventId)}}}\n${JSON.stringify(document)}\n`;
         })
         .join('');
       const answer = await sender.post(bulk, headers, body, over);

@@ -25,7 +25,7 @@ export function httpTarget(options: HttpTargetOptions): AuditTarget {
       const body =
         format === 'json' ? JSON.stringify(shown) : shown.map((one) => `${JSON.stringify(one)}\n`).join('');
       const key = createHash('sha256')
-        .update(records.map(({ id }) => id).join())
+        .update(records.map(({ eventId }) => eventId).join())
         .digest('hex');
       const headers = {
         'content-type': format === 'json' ? 'application/json' : 'application/x-ndjson',

@@ -46,7 +46,7 @@ export function otlpTarget(options: OtlpOptions): AuditTarget {
 }
 
 function logRecordOf(record: AuditRecord): object {
-  const { description, at: _, ...more } = recordJson(record);
+  const { description, time: _, ...more } = recordJson(record);
   const nanoseconds = `${record.at.getTime()}000000`;
   const [, traceId, spanId, flags] =
     /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/.exec(record.traceparent ?? '') ?? [];
@@ -55,7 +55,7 @@ function logRecordOf(record: AuditRecord): object {
     observedTimeUnixNano: nanoseconds,
     severityNumber: record.succeeded ? info : warn,
     severityText: record.succeeded ? 'INFO' : 'WARN',
-    eventName: `shiplog.audit.${record.type}`,
+    eventName: `shiplog.audit.${record.operation}`,
     body: { stringValue: description },
     attributes: attributesOf(more),
     ...(traceId !== undefined && { traceId, spanId, flags: Number.parseInt(flags ?? '0', 16) }),

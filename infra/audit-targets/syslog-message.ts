@@ -1,5 +1,5 @@
-import { type AuditRecord, recordJson } from '../../domain/audit/record.ts';
-import { cefOf } from './cef.ts';
+import { cefWriter } from '../../domain/audit/formats.ts';
+import { type AuditRecord, entryOfRecord, recordJson } from '../../domain/audit/record.ts';
 import type { Origin } from './port.ts';
 
 /** How a record becomes bytes on a connection to a syslog server. */
@@ -17,28 +17,29 @@ const enterprise = '32473';
  * A message of RFC 5424 behind its length (RFC 6587, section 3.4.1; RFC 5425), so that no character ends it. The id of the
  * event is in the structured data, in `shiplog@32473`.
  */
-export const rfc5424 =
-  (format: 'cef' | 'json', origin: Origin): SyslogForm =>
-  (record) => {
+export const rfc5424 = (format: 'cef' | 'json', { hostname, version }: Origin): SyslogForm => {
+  const cef = cefWriter({ host: hostname, version, robotPrefix: '' });
+  return (record) => {
     const priority = logAudit * 8 + (record.succeeded ? informational : warning);
     const header = [
       `<${priority}>1`,
       record.at.toISOString(),
-      nameOf(origin.hostname, 255),
+      nameOf(hostname, 255),
       'shiplog',
       '-',
-      nameOf(record.type, 32),
+      nameOf(record.operation, 32),
       structured({
-        id: record.id,
-        type: record.type,
+        id: record.eventId,
+        operation: record.operation,
         actor: record.actor,
         result: record.succeeded ? 'success' : 'failure',
       }),
     ].join(' ');
-    const text = format === 'cef' ? cefOf(record, origin) : JSON.stringify(recordJson(record));
+    const text = format === 'cef' ? cef.line(entryOfRecord(record)) : JSON.stringify(recordJson(record));
     const message = Buffer.from(`${header} ${text.toWellFormed()}`);
     return Buffer.concat([Buffer.from(`${message.length} `), message]);
   };
+};
 
 /** Printable ASCII, or a hyphen for nothing. */
 const nameOf = (text: string, longest: number): string =>
@@ -57,12 +58,12 @@ const structured = (values: Readonly<Record<string, string>>): string => {
  */
 export const harborLine =
   ({ hostname }: Origin): SyslogForm =>
-  ({ id, at, actor, resourceType, operation, resource }) => {
+  ({ eventId: id, at, actor, resourceType, operation, resource }) => {
     const time = `${at.toISOString().slice(0, 19)}Z`;
     const fields = Object.entries({ id, operator: actor, resourceType, time }).map(
       ([name, value]) => `${name}="${oneLine(value)}"`,
     );
-    const text = `[INFO] [${fields.join(' ')}]: action:${operation}, resource:${oneLine(resource)}`;
+    const text = `[INFO] [${fields.join(' ')}]: action:${operation.split('_', 1)[0]}, resource:${oneLine(resource)}`;
     return Buffer.from(`<6>${time} ${nameOf(hostname, 255)} audit[1]: ${time} ${text}\n`);
   };
 

@@ -39,10 +39,10 @@ export function auditTargetContract(
     const records = [
       auditRecord(),
       auditRecord({ succeeded: false, actor: 'bob' }),
-      auditRecord({ actorKind: 'robot', actor: 'team+ci', type: 'pull_artifact' }),
+      auditRecord({ actorKind: 'robot', actor: 'robot$team+ci', operation: 'pull_artifact' }),
     ];
     await take(under, records);
-    await take(under, [auditRecord({ id: records[0]?.id ?? '' })]);
+    await take(under, [auditRecord({ eventId: records[0]?.eventId ?? '' })]);
     const expected = [...records, records[0]].map((record) => shown(recordJson(record ?? auditRecord())));
     assert.deepEqual(under.received().map(shown), expected);
   });
@@ -53,14 +53,14 @@ export function auditTargetContract(
       actor: hostileText,
       resource: hostileText,
       description: hostileText,
-      agent: hostileText,
+      userAgent: hostileText,
       reason: hostileText,
     });
     const next = auditRecord();
     await take(under, [hostile, next]);
     assert.deepEqual(
-      under.received().map(({ id }) => id),
-      [hostile.id, next.id],
+      under.received().map(({ event_id }) => event_id),
+      [hostile.eventId, next.eventId],
     );
   });
 
@@ -69,8 +69,8 @@ export function auditTargetContract(
     const records = Array.from({ length: 3000 }, () => auditRecord());
     await take(under, records);
     assert.deepEqual(
-      under.received().map(({ id }) => id),
-      records.map(({ id }) => id),
+      under.received().map(({ event_id }) => event_id),
+      records.map(({ eventId }) => eventId),
     );
   });
 
@@ -92,7 +92,7 @@ export function auditTargetContract(
     await under.stop();
     await under.start();
     await take(under, [record]);
-    assert.ok(under.received().filter(({ id }) => id === record.id).length >= 2);
+    assert.ok(under.received().filter(({ event_id }) => event_id === record.eventId).length >= 2);
   });
 
   test(`${name}: who is told to end does not wait for an answer`, async (t) => {

@@ -1,12 +1,13 @@
 import { z } from 'zod';
-import { isAuditType } from '../../../domain/audit/types.ts';
+import { isAuditOperation } from '../../../domain/audit/operations.ts';
 import { catalogue } from '../../../domain/catalogue.ts';
 import { choice, flag, path, secret, section, text, whole } from '../fields.ts';
 
 const nameExpected = 'a name of small letters, digits and hyphens, 63 at most';
 const urlExpected =
   'a URL without user, password and fragment: tcp://host:port or tls://host:port for syslog, http:// or https:// else';
-const typeExpected = 'a type of the audit log, such as create_artifact, or of an event, such as TagMoved';
+const typeExpected =
+  'an operation of the audit log, such as create_artifact, or a type of an event, such as TagMoved';
 
 function isAddress(text: string): boolean {
   if (!URL.canParse(text)) return false;
@@ -60,12 +61,12 @@ export const forwardingTarget = section(
       .array(
         z
           .string({ error: typeExpected })
-          .refine((name) => isAuditType(name) || catalogue.has(name), { error: typeExpected }),
+          .refine((name) => isAuditOperation(name) || catalogue.has(name), { error: typeExpected }),
         { error: 'a list' },
       )
       .meta({
         description:
-          'What is sent, by types of the audit log (`create_artifact`) or of events (`TagMoved`); everything unless it is said.',
+          'What is sent, by operations of the audit log (`create_artifact`) or types of events (`TagMoved`); everything unless it is said.',
       })
       .default([]),
     from: choice(
