@@ -14,7 +14,13 @@ import type { EventLog } from '../infra/event-log/port.ts';
 import type { ForwardingState } from '../infra/forwarding-state/port.ts';
 import { postgresForwardingState } from '../infra/forwarding-state/postgres.ts';
 import type { ForwardingMeters } from '../infra/telemetry/forwarding-metrics.ts';
-import { type Destination, followerOf, keepForwarding } from '../workers/forward-audit.ts';
+import {
+  type Destination,
+  type ForwardPorts,
+  followerOf,
+  keepForwarding,
+  startForwarding,
+} from '../workers/forward-audit.ts';
 import { version } from './version.ts';
 
 type Configured = Configuration['audit']['forward'][number];
@@ -45,7 +51,10 @@ export interface ForwardingEngines {
   };
 }
 
-/** Sends the audit log where the file, and Harbor's API, say, each in one process of all. */
+/**
+ * Sends the audit log where the file, and Harbor's API, say, each in one process of all. What is recorded after it has
+ * resolved is sent.
+ */
 export async function forwardAudit(engines: ForwardingEngines): Promise<{ stop(): Promise<void> }> {
   const { configuration, log, database, lockDatabase, meters, logger, settings } = engines;
   const origin: Origin = { hostname: configuration.hostname, version };
@@ -55,11 +64,9 @@ export async function forwardAudit(engines: ForwardingEngines): Promise<{ stop()
     configuration.audit.forward.map(async (target) => ({ target, settings: await settingsOf(target) })),
   );
 
-  const keep = (
-    name: string,
-    of: Pick<Parameters<typeof keepForwarding>[0], 'first' | 'destination' | 'batch'>,
-  ) =>
-    keepForwarding({
+  async function keep(name: string, of: Pick<ForwardPorts, 'first' | 'destination' | 'batch'>) {
+    await startForwarding({ checkpoints, name, ...of });
+    return keepForwarding({
       ...{ log, catalogue, checkpoints, state, name },
       alone: aloneIn(lockDatabase, followerOf(name)),
       ...of,
@@ -75,8 +82,9 @@ export async function forwardAudit(engines: ForwardingEngines): Promise<{ stop()
           'a target of the audit log refuses an event for ever, which is put aside',
         ),
     });
+  }
 
-  const following = [
+  const following = await Promise.all([
     ...configured.map(({ target, settings }) =>
       keep(target.name, {
         first: async () => (target.from === 'beginning' ? 0n : log.head()),
@@ -89,7 +97,7 @@ export async function forwardAudit(engines: ForwardingEngines): Promise<{ stop()
       destination: () => endpointDestination(settings, origin),
       batch: endpointBatch,
     }),
-  ];
+  ]);
   return {
     async stop() {
       await Promise.all(following.map((each) => each.stop()));

@@ -196,6 +196,20 @@ async function run(
   const signing = await keepSigningKey(configuration, { log, record, secrets }, logger);
   open.defer(() => signing.stop());
   await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);
+  const forwardDatabase = await foundation.connectViews(
+    'shiplog audit forwarding',
+    forwardingConnections(configuration),
+  );
+  open.defer(() => forwardDatabase.close());
+  const forwarding = await forwardAudit({
+    ...{ configuration, log, logger, settings: ports.api },
+    ...{ database: foundation.views, lockDatabase: forwardDatabase },
+    meters: exposeForwarding(metrics.instruments, async () => {
+      const { audit_log_forward_endpoint: endpoint } = await ports.api.configuration();
+      return forwarded.auditForwarding(endpoint);
+    }),
+  });
+  open.defer(() => forwarding.stop());
   await views.caughtUp();
   ready = true;
   logger.info({ version, engine: log.engine, store: store.product }, `ready at ${listeners.url}`);
@@ -216,20 +230,6 @@ async function run(
     currentIn(views),
   );
   open.defer(() => watchingQuotas.stop());
-  const forwardDatabase = await foundation.connectViews(
-    'shiplog audit forwarding',
-    forwardingConnections(configuration),
-  );
-  open.defer(() => forwardDatabase.close());
-  const forwarding = await forwardAudit({
-    ...{ configuration, log, logger, settings: ports.api },
-    ...{ database: foundation.views, lockDatabase: forwardDatabase },
-    meters: exposeForwarding(metrics.instruments, async () => {
-      const { audit_log_forward_endpoint: endpoint } = await ports.api.configuration();
-      return forwarded.auditForwarding(endpoint);
-    }),
-  });
-  open.defer(() => forwarding.stop());
   if (configuration.jobservice.enabled) {
     const working = jobs.work();
     open.defer(() => working.stop());

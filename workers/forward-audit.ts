@@ -57,6 +57,15 @@ export const followerOf = (target: string): string => `forward-audit/${target}`;
 export function keepForwarding(ports: ForwardPorts): Following {
   const { name, state } = ports;
   let round: ReturnType<typeof roundOf> | undefined;
+  let noted: bigint | undefined;
+  // Whoever drops the tables beside the views drops the checkpoint.
+  const checkpoints: ForwardPorts['checkpoints'] = {
+    read: async (follower) => (await ports.checkpoints.read(follower)) ?? noted,
+    async write(follower, position) {
+      await ports.checkpoints.write(follower, position);
+      noted = position;
+    },
+  };
 
   return keepFollowing({
     log: ports.log,
@@ -64,7 +73,7 @@ export function keepForwarding(ports: ForwardPorts): Following {
     alone: (work) =>
       ports.alone(async (lost) => {
         const broken = new AbortController();
-        const begun = roundOf(ports, broken);
+        const begun = roundOf({ ...ports, checkpoints }, broken);
         round = begun;
         try {
           const result = await work(AbortSignal.any([lost, broken.signal]));
@@ -76,11 +85,8 @@ export function keepForwarding(ports: ForwardPorts): Following {
         }
       }),
     async begin() {
-      const before = await ports.checkpoints.read(followerOf(name));
-      if (before !== undefined) return before;
-      const first = await ports.first();
-      await ports.checkpoints.write(followerOf(name), first);
-      return first;
+      await startForwarding({ ...ports, checkpoints });
+      return (await checkpoints.read(followerOf(name))) ?? 0n;
     },
     async take(events, over) {
       const upTo = events.at(-1)?.position ?? 0n;
@@ -100,6 +106,16 @@ export function keepForwarding(ports: ForwardPorts): Following {
 /** See `Sent`; a promise alone would be waited for where it is returned. */
 interface Delivered {
   readonly settled?: Promise<void>;
+}
+
+/** Notes where a target begins that has not begun: what is recorded from then on is sent. */
+export async function startForwarding({
+  name,
+  checkpoints,
+  first,
+}: Pick<ForwardPorts, 'name' | 'checkpoints' | 'first'>): Promise<void> {
+  const follower = followerOf(name);
+  if ((await checkpoints.read(follower)) === undefined) await checkpoints.write(follower, await first());
 }
 
 /** What one process does without a break. */
