@@ -36,7 +36,7 @@ export const rfc5424 = (format: 'cef' | 'json', { hostname, version }: Origin): 
       }),
     ].join(' ');
     const text = format === 'cef' ? cef.line(entryOfRecord(record)) : JSON.stringify(recordJson(record));
-    const message = Buffer.from(`${header} ${text.toWellFormed()}`);
+    const message = Buffer.from(`${header} ${oneLine(text)}`);
     return Buffer.concat([Buffer.from(`${message.length} `), message]);
   };
 };
@@ -47,7 +47,7 @@ const nameOf = (text: string, longest: number): string =>
 
 const structured = (values: Readonly<Record<string, string>>): string => {
   const parameters = Object.entries(values).map(
-    ([name, value]) => `${name}="${value.toWellFormed().replace(/["\\\]]/g, '\\$&')}"`,
+    ([name, value]) => `${name}="${oneLine(value).replace(/["\\\]]/g, '\\$&')}"`,
   );
   return `[shiplog@${enterprise} ${parameters.join(' ')}]`;
 };
