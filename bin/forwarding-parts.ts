@@ -64,13 +64,23 @@ export async function forwardAudit(engines: ForwardingEngines): Promise<{ stop()
     configuration.audit.forward.map(async (target) => ({ target, settings: await settingsOf(target) })),
   );
 
+  let knownPrefix = configuration.robot_name_prefix;
+  async function robotPrefix(): Promise<string> {
+    try {
+      knownPrefix = (await settings.configuration()).robot_name_prefix;
+    } catch {
+      // Views that are behind or being built keep nobody from forwarding over how a name is shown.
+    }
+    return knownPrefix;
+  }
+
   async function keep(name: string, of: Pick<ForwardPorts, 'first' | 'destination' | 'batch'>) {
     await startForwarding({ checkpoints, name, ...of });
     return keepForwarding({
       ...{ log, catalogue, checkpoints, state, name },
       alone: aloneIn(lockDatabase, followerOf(name)),
       ...of,
-      robotPrefix: async () => (await settings.configuration()).robot_name_prefix,
+      robotPrefix,
       onForwarded: (records) => meters.forwarded(name, records),
       onFailure(error) {
         meters.failed(name);

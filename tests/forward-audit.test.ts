@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { AuditRecord } from '../domain/audit/record.ts';
 import { catalogue, currentVersion } from '../domain/catalogue.ts';
 import { openTarget, type TargetSettings } from '../infra/audit-targets/open.ts';
@@ -129,6 +130,26 @@ test('what is recorded is sent in its order, in bounded batches, and once it was
   await until('that has been sent', () => again.forwarded() === 1);
   assert.deepEqual(idsIn(receiver), [...first, ...second]);
   await until('it is noted', async () => (await position()) === (await log.head()));
+});
+
+test('a slow target has one batch at a time, which has no more bytes than it may', async (t) => {
+  const { logins, forward } = await startLog(t);
+  let open = 0;
+  let most = 0;
+  const receiver = await startHttpReceiver(t, async () => {
+    open += 1;
+    most = Math.max(most, open);
+    await pause(100);
+    open -= 1;
+    return {};
+  });
+  const ids = await logins(...names(10));
+  const forwarder = await forward(over(receiver), { batch: { records: 100, bytes: 2000 } });
+  await until('all has been sent', () => forwarder.forwarded() === 10);
+  assert.deepEqual(idsIn(receiver), ids);
+  assert.equal(most, 1);
+  assert.ok(receiver.requests.every(({ body }) => body.length < 2000));
+  assert.ok(receiver.requests.length < 10);
 });
 
 test('events that the audit log does not tell of, or that are not chosen, are passed by', async (t) => {

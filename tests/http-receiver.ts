@@ -20,7 +20,7 @@ export interface ReceiverAnswer {
 }
 
 /** What is answered to a request; 'nothing' leaves who sent it waiting. */
-export type Answering = (request: ReceivedRequest) => ReceiverAnswer | 'nothing';
+export type Answering = (request: ReceivedRequest) => ReceiverAnswer | 'nothing' | Promise<ReceiverAnswer>;
 
 export interface HttpReceiver {
   readonly url: string;
@@ -56,7 +56,7 @@ export async function startHttpReceiver(t: Scope, answering: Answering = () => (
           body: (isCompressed ? gunzipSync(bytes) : bytes).toString(),
         };
         requests.push(received);
-        const answered = answer(received);
+        const answered = await answer(received);
         if (answered === 'nothing') return;
         response.writeHead(answered.status ?? 200, answered.headers).end(answered.body ?? '');
       } catch {

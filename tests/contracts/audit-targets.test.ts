@@ -261,7 +261,20 @@ test('syslog over TLS: what is sent arrives, to who shows the certificate that i
   await assert.rejects(distrusting.send(records, never), /self-signed certificate/);
   const careless = openTarget({ ...settings, tls: { verify: false } }, origin);
   await careless.send([auditRecord()], never);
-  for (const one of [distrusting, careless]) one.close();
+
+  const client = makeCertificate(openssl, folder, 'client');
+  const known = {
+    cert: await readFile(client.certificate, 'utf8'),
+    key: await readFile(client.privateKey, 'utf8'),
+  };
+  const strict = await startSyslogReceiver(t, { ...pem, ca: known.cert });
+  const strictly = { ...standard, type: 'syslog', url: `tls://localhost:${strict.port}` } as const;
+  const welcome = openTarget({ ...strictly, tls: { ca: pem.cert, ...known, verify: true } }, origin);
+  const stranger = openTarget({ ...strictly, tls: { ca: pem.cert, verify: true } }, origin);
+  await assert.rejects(async () => (await stranger.send([auditRecord()], never)).settled, TargetUnavailable);
+  await welcome.send([auditRecord()], never);
+  await until('it has been read', () => strict.read.some((bytes) => bytes.length > 0));
+  for (const one of [distrusting, careless, welcome, stranger]) one.close();
 });
 
 test('syslog: what went over a connection that was broken does not count as taken', async (t) => {

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { makeCertificate } from '../certificate.ts';
 import { startGateways } from '../gateways.ts';
 import { api, ask } from '../http/api-client.ts';
@@ -124,7 +125,7 @@ test('a real rsyslogd has all of the audit log over TCP and TLS, whoever is kill
   for (const each of both) assertOnceInOrder(await toldBySyslog(each), names);
 });
 
-test('of two gateways one forwards, and the other takes over when it is killed', async (t) => {
+test('of two gateways one forwards, and the other takes over when it is killed while it sends', async (t) => {
   const folder = await folderOf(t);
   const receiver = await startHttpReceiver(t);
   const file = await configured(folder, { name: 'siem', type: 'http', url: receiver.url });
@@ -142,9 +143,16 @@ test('of two gateways one forwards, and the other takes over when it is killed',
   const counts = [await sent(one), await sent(other)];
   assert.equal(counts.filter((count) => count > 0).length, 1);
   const [sender, stander] = counts[0] === 0 ? [other, one] : [one, other];
-  await sender.stop('SIGKILL');
   const second = named('second', 8);
-  await createProjects(stander, second);
+  receiver.answer(async () => {
+    await pause(200);
+    return {};
+  });
+  const before = receiver.requests.length;
+  const creating = createProjects(stander, second);
+  await until('it sends', () => receiver.requests.length > before);
+  await sender.stop('SIGKILL');
+  await creating;
   await allTaken(stander);
   assert.ok((await sent(stander)) > 0);
   assertOnceInOrder(toldByHttp(receiver), [...first, ...second]);
