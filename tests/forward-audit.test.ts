@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { AuditRecord } from '../domain/audit/record.ts';
@@ -113,7 +115,7 @@ const idsIn = ({ requests }: HttpReceiver): readonly string[] =>
 const names = (many: number, of = 'user') => Array.from({ length: many }, (_, nth) => `${of}${nth}`);
 const over = (receiver: HttpReceiver) => () => openTarget({ ...plain, url: receiver.url }, origin);
 
-test('what is recorded is sent in its order, in bounded batches, and once it was taken never again', async (t) => {
+test('what is recorded is sent in its order, in bounded batches, and once it was taken never again, wherever the target is by then', async (t) => {
   const { log, logins, forward, position } = await startLog(t);
   const receiver = await startHttpReceiver(t);
   const first = await logins(...names(12));
@@ -126,9 +128,10 @@ test('what is recorded is sent in its order, in bounded batches, and once it was
   );
   await forwarder.stop();
   const second = await logins('later');
-  const again = await forward(over(receiver));
+  const moved = await startHttpReceiver(t);
+  const again = await forward(over(moved));
   await until('that has been sent', () => again.forwarded() === 1);
-  assert.deepEqual(idsIn(receiver), [...first, ...second]);
+  assert.deepEqual([idsIn(receiver), idsIn(moved)], [first, second]);
   await until('it is noted', async () => (await position()) === (await log.head()));
 });
 
@@ -291,4 +294,25 @@ test('what went over a connection of syslog that was lost is sent again from the
   await until('it is noted', async () => (await position()) === (await log.head()), 60_000);
   assert.deepEqual([...new Set(received())], ids);
   assert.ok(received().length >= 25);
+});
+
+test('who takes everything and ends the connection by himself is not believed, and not hurried', async (t) => {
+  const { logins, forward, position } = await startLog(t);
+  let connections = 0;
+  const server = createServer((socket) => {
+    connections += 1;
+    socket.on('error', () => undefined).once('data', () => socket.end());
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  t.after(async () => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const form = rfc5424('json', origin);
+  await logins('ann');
+  const forwarder = await forward(() =>
+    syslogTarget({ host: '127.0.0.1', port, tls: undefined, timeoutMs: 2000, form, settleMs: 1000 }),
+  );
+  await until('it has been tried some times', () => forwarder.failures.length >= 3, 60_000);
+  assert.ok(forwarder.failures.every((message) => message.includes('ended the connection')));
+  assert.ok(connections <= forwarder.failures.length + 1);
+  assert.equal(await position(), 0n);
 });

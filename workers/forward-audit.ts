@@ -58,6 +58,8 @@ export function keepForwarding(ports: ForwardPorts): Following {
   const { name, state } = ports;
   let round: ReturnType<typeof roundOf> | undefined;
   let noted: bigint | undefined;
+  /** How often in a row what was sent was lost before it was taken for sure. */
+  let losses = 0;
   // Whoever drops the tables beside the views drops the checkpoint.
   const checkpoints: ForwardPorts['checkpoints'] = {
     read: async (follower) => (await ports.checkpoints.read(follower)) ?? noted,
@@ -73,12 +75,17 @@ export function keepForwarding(ports: ForwardPorts): Following {
     alone: (work) =>
       ports.alone(async (lost) => {
         const broken = new AbortController();
-        const begun = roundOf({ ...ports, checkpoints }, broken);
+        const begun = roundOf({ ...ports, checkpoints }, broken, () => {
+          losses = 0;
+        });
         round = begun;
         try {
           const result = await work(AbortSignal.any([lost, broken.signal]));
           // It has ended by itself, and begins anew from the checkpoint.
-          if (broken.signal.aborted) throw broken.signal.reason;
+          if (broken.signal.aborted) {
+            losses += 1;
+            throw broken.signal.reason;
+          }
           return result;
         } finally {
           begun.close();
@@ -89,6 +96,9 @@ export function keepForwarding(ports: ForwardPorts): Following {
       return (await checkpoints.read(followerOf(name))) ?? 0n;
     },
     async take(events, over) {
+      // A proxy whose server is gone takes everything, again and again.
+      if (losses > 0 && round?.isNew())
+        await sleep(pauseAfter(losses), undefined, { signal: over, ref: false });
       const upTo = events.at(-1)?.position ?? 0n;
       const prefix = await ports.robotPrefix();
       const records = events
@@ -119,7 +129,7 @@ export async function startForwarding({
 }
 
 /** What one process does without a break. */
-function roundOf(ports: ForwardPorts, broken: AbortController) {
+function roundOf(ports: ForwardPorts, broken: AbortController, onSettled: () => void) {
   const { name, state, checkpoints } = ports;
   const destination = ports.destination();
   /** How far it is where all before has been taken for sure, in order. */
@@ -129,8 +139,10 @@ function roundOf(ports: ForwardPorts, broken: AbortController) {
   let idleAt = 0n;
   let note: NodeJS.Timeout | undefined;
   let isKnown = false;
+  let isNew = true;
 
   async function forward(records: readonly AuditRecord[], upTo: bigint, over: AbortSignal): Promise<void> {
+    isNew = false;
     const chosen = await destination.chosen(records, upTo);
     for (const batch of batchesOf(chosen, ports.batch)) {
       const { settled } = await delivered(batch, over);
@@ -151,10 +163,8 @@ function roundOf(ports: ForwardPorts, broken: AbortController) {
           throw error;
         ports.onFailure(error);
         await state.failed(name, messageOf(error));
-        const pauseMs = Math.min(firstPauseMs * 2 ** (failures - 1), longestPauseMs);
-        // Not all at once, where many wait for the same target.
-        const jittered = pauseMs * (0.5 + Math.random() / 2);
-        await sleep(Math.max(jittered, error.retryAfterMs), undefined, { signal: over, ref: false });
+        const pauseMs = Math.max(pauseAfter(failures), error.retryAfterMs);
+        await sleep(pauseMs, undefined, { signal: over, ref: false });
       }
     }
   }
@@ -232,6 +242,7 @@ function roundOf(ports: ForwardPorts, broken: AbortController) {
       // What is marked from here on has an entry of its own.
       unsettled.splice(unsettled.indexOf(next), 1);
       await checkpoints.write(followerOf(name), next.position);
+      onSettled();
     })();
     settling.catch((error) => broken.abort(error));
   }
@@ -251,12 +262,18 @@ function roundOf(ports: ForwardPorts, broken: AbortController) {
 
   return {
     forward,
+    /** Whether it was given nothing so far. */
+    isNew: () => isNew,
     close() {
       clearTimeout(note);
       destination.close();
     },
   };
 }
+
+/** Not the same for all who wait for a target. */
+const pauseAfter = (failures: number): number =>
+  Math.min(firstPauseMs * 2 ** (failures - 1), longestPauseMs) * (0.5 + Math.random() / 2);
 
 /** In their order, none over the limits but what is over them alone. */
 function* batchesOf(
