@@ -8,6 +8,7 @@ import type { Views } from '../infra/views/port.ts';
 import { type AuditDatabase, audit } from '../projections/audit/projection.ts';
 import { purgeMonth, purgeSlice } from '../projections/audit/purge.ts';
 import { listAudit } from '../projections/audit/queries.ts';
+import { findAuditEntry, searchAudit } from '../projections/audit/search.ts';
 import type { Current } from './api-parts.ts';
 
 export interface AuditEngines {
@@ -19,8 +20,10 @@ export interface AuditEngines {
 export const auditParts = (
   { log, views }: AuditEngines,
   { kysely, current }: { readonly kysely: ViewDatabase; readonly current: Current },
-): AuditPorts => ({
+): Omit<AuditPorts, 'auditExports'> => ({
   listAudit: current(listAudit.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
+  searchAudit: current(searchAudit.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
+  findAuditEntry: current(findAuditEntry.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
   auditIsCurrent: async () => views.reached(await log.head(), [audit]),
 });
 

@@ -29,7 +29,8 @@ export interface AuditRow {
 
 /** Whose rows are listed: all, those of all projects, or those of projects with these numbers. */
 export type AuditScope =
-  | { readonly kind: 'everything' | 'every project' }
+  | { readonly kind: 'everything' }
+  | { readonly kind: 'every project' }
   | { readonly kind: 'projects'; readonly projectIds: readonly number[] };
 
 export interface AuditListing extends Listing {

@@ -34,13 +34,8 @@ export function differenceOf(event: RecordedEvent<AuditedEvent>): Difference | u
       return told({ digest: event.data.digest }, null);
     case 'RepositoryDescribed':
       return kept(`repository/${event.data.repositoryId}`, { description: event.data.description });
-    case 'ProjectCreated': {
-      const { public: isPublic, storageLimit } = event.data;
-      return kept(`project/${event.data.projectId}`, {
-        public: isPublic,
-        ...(storageLimit !== null && { storage_limit: storageLimit }),
-      });
-    }
+    case 'ProjectCreated':
+      return kept(`project/${event.data.projectId}`, { public: event.data.public });
     case 'ProjectMetadataChanged':
       return kept(`project/${event.data.projectId}`, { public: event.data.public, ...event.data.metadata });
     case 'ProjectDeleted':
