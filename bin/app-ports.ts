@@ -12,6 +12,7 @@ import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { groupIdsOf, userOf } from '../domain/access/principal.ts';
 import { standardConfiguration } from '../domain/configuration/items.ts';
+import type { AuditForwardingPorts } from '../gateway/api/audit-forwarding.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { Database } from '../infra/database/connect.ts';
@@ -63,7 +64,7 @@ export interface Engines extends ApiEngines {
   readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
   readonly events: EventSettings;
-  readonly system: SystemPorts;
+  readonly system: SystemPorts & AuditForwardingPorts;
   readonly sender: WebhookSender;
   /** See `QuotaEngines`. */
   readonly quotaHolder: string;

@@ -18,6 +18,7 @@ import { succeedHolder } from '../infra/quota-claims/holder.ts';
 import { noReadCache } from '../infra/read-cache/port.ts';
 import { openReadCache } from '../infra/read-cache/read-cache.ts';
 import { openRedis } from '../infra/redis/connect.ts';
+import { exposeForwarding } from '../infra/telemetry/forwarding-metrics.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { exposeQuotas } from '../infra/telemetry/quota-metrics.ts';
@@ -35,6 +36,7 @@ import { configurationSettings, registryUrl } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
+import { forwardAudit, forwardingConnections, forwardingStatus } from './forwarding-parts.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
 import { listenAsConfigured } from './listen.ts';
@@ -138,6 +140,7 @@ async function run(
     ...{ log, views, store, redis, isReady },
     database: foundation.views,
   });
+  const forwarded = forwardingStatus({ configuration, log, database: foundation.views });
   const jobDatabase = await foundation.connectViews('shiplog jobs', jobConnections);
   open.defer(() => jobDatabase.close());
   const jobs = openJobs({
@@ -159,7 +162,7 @@ async function run(
     redirectPulls: !configuration.storage_service.redirect.disable,
     settings: configurationSettings(configuration),
     events: { ...configuration.events, source: registryUrl(configuration) },
-    system,
+    system: { ...system, ...forwarded },
     sender: webhookSender(configuration),
     quotaHolder: await succeedHolder(foundation.views, join(resolve(configuration.data), 'quota-holder')),
     auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
@@ -199,6 +202,20 @@ async function run(
   const signing = await keepSigningKey(configuration, { log, record, secrets }, logger);
   open.defer(() => signing.stop());
   await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);
+  const forwardDatabase = await foundation.connectViews(
+    'shiplog audit forwarding',
+    forwardingConnections(configuration),
+  );
+  open.defer(() => forwardDatabase.close());
+  const forwarding = await forwardAudit({
+    ...{ configuration, log, logger, settings: ports.api },
+    ...{ database: foundation.views, lockDatabase: forwardDatabase },
+    meters: exposeForwarding(metrics.instruments, async () => {
+      const { audit_log_forward_endpoint: endpoint } = await ports.api.configuration();
+      return forwarded.auditForwarding(endpoint);
+    }),
+  });
+  open.defer(() => forwarding.stop());
   await views.caughtUp();
   ready = true;
   logger.info({ version, engine: log.engine, store: store.product }, `ready at ${listeners.url}`);

@@ -43,6 +43,7 @@ import type {
 import type { EventPorts } from '../events/event-routes.ts';
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { AdditionPorts } from './additions/additions.ts';
+import type { AuditForwardingPorts } from './audit-forwarding.ts';
 import type { AuditPorts } from './audit-logs.ts';
 import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
@@ -122,6 +123,7 @@ export interface ApiParts
     CveAllowlistPorts,
     UserGroupPorts,
     AuditPorts,
+    AuditForwardingPorts,
     RefusedChangesPorts,
     SearchPorts,
     ConfigurationPorts,

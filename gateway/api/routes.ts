@@ -12,6 +12,7 @@ import { artifactLabelRoutes } from './artifact-labels.ts';
 import { artifactRoutes } from './artifacts.ts';
 import { auditEntryRoutes } from './audit-entries.ts';
 import { auditExportRoutes } from './audit-exports.ts';
+import { auditForwardingRoutes } from './audit-forwarding.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { auditPurgeRoutes } from './audit-purge.ts';
 import { configurationRoutes } from './configurations.ts';
@@ -118,6 +119,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       sessionRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       auditLogRoutes(api, parts, access);
+      auditForwardingRoutes(api, parts, access);
       auditEntryRoutes(api, parts, access);
       auditExportRoutes(api, parts, access);
       projectMetadataRoutes(api, parts, access);

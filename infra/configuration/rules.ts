@@ -1,12 +1,13 @@
+import { forwardingRules } from './forwarding-rules.ts';
 import type { Keys } from './schema.ts';
 
 /** What is wrong between several keys: the key to change, and what is expected of it. */
-interface Disagreement {
+export interface Disagreement {
   readonly path: string[];
   readonly message: string;
 }
 
-type Partially<T> = T extends object ? { readonly [K in keyof T]?: Partially<T[K]> | undefined } : T;
+export type Partially<T> = T extends object ? { readonly [K in keyof T]?: Partially<T[K]> | undefined } : T;
 
 /**
  * Reports the keys that do not fit together. `written` may be incomplete or wrong in single keys, which are reported
@@ -16,7 +17,7 @@ export function checkTogether(
   written: Partially<Keys>,
   report: (issue: { code: 'custom'; path: string[]; message: string }) => void,
 ): void {
-  for (const rules of [serverRules, databaseRules, eventLogRules, storageRules, traceRules])
+  for (const rules of [serverRules, databaseRules, eventLogRules, storageRules, traceRules, forwardingRules])
     for (const { path, message } of rules(written)) report({ code: 'custom', path, message });
 }
 
@@ -77,7 +78,7 @@ function* traceRules({ trace }: Partially<Keys>): Iterable<Disagreement> {
 }
 
 /** Two keys of one section, of which neither makes sense alone. */
-function* together<Key extends string>(
+export function* together<Key extends string>(
   section: { readonly [K in Key]?: unknown } | undefined,
   one: Key,
   other: Key,
