@@ -13,6 +13,7 @@ import { storeBlob } from '../commands/store-blob.ts';
 import { groupIdsOf, userOf } from '../domain/access/principal.ts';
 import { standardConfiguration } from '../domain/configuration/items.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
+import type { ErasurePorts } from '../gateway/api/user-erasures.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
@@ -59,6 +60,7 @@ export interface Engines extends ApiEngines {
   readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
   readonly system: SystemPorts;
+  readonly erasures: ErasurePorts;
   /** See `QuotaEngines`. */
   readonly quotaHolder: string;
   isReady(): boolean;
@@ -91,6 +93,7 @@ export function appPorts({
   pulls,
   settings,
   system,
+  erasures,
   quotaHolder,
   isReady,
   atEnd,
@@ -183,6 +186,7 @@ export function appPorts({
       {
         ...system,
         ...configuration,
+        erasures,
         ...auditParts({ log, views }, { kysely, current }),
         recordRefusedChange: refusedChangeRecorder({
           background: auth.background,

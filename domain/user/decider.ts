@@ -87,6 +87,8 @@ export const userDecider: Decider<User | null, UserCommand, UserEvent> = {
         return user && { ...user, administrator: event.data.administrator };
       case 'UserDeleted':
         return null;
+      case 'UserErased':
+        return user;
     }
   },
 };

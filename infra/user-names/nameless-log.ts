@@ -106,6 +106,7 @@ export function namelessLog(log: EventLog, names: UserNames): EventLog {
     async close() {
       isClosed = true;
       await Promise.allSettled(underWay);
+      // Those that are prepared are handed on in this turn.
       await new Promise((turn) => setImmediate(turn));
       await log.close();
     },

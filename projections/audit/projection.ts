@@ -40,7 +40,8 @@ type Event = ToldEvent | AuditPurgeEvent | AuditSettingsEvent;
  */
 export const audit: Projection<Event> = {
   name: 'audit',
-  version: 2,
+  version: 3,
+  showsUserNames: true,
   handles: [
     'ManifestPushed',
     'ManifestDeleted',
@@ -60,6 +61,7 @@ export const audit: Projection<Event> = {
     'RobotDeleted',
     'UserCreated',
     'UserDeleted',
+    'UserErased',
     'UserProfileChanged',
     'UserPasswordChanged',
     'UserAdministratorChanged',

@@ -36,6 +36,7 @@ export type WebhooksEvent = PolicyEvent | StartedEvent;
 export const webhooks: Projection<WebhooksEvent> = {
   name: 'webhooks',
   version: 1,
+  showsUserNames: true,
   handles: [
     'WebhookPolicyCreated',
     'WebhookPolicyChanged',

@@ -29,11 +29,12 @@ export async function openNameless({ engine, log, names }: NamelessArgument): Pr
   const database = await connectDatabase({ connection: names, poolSize: 4, waitMs: 30_000 });
   const userNames = await openUserNames(database, secrets);
   const inner = await engines[engine](log);
+  const nameless = namelessLog(inner, userNames);
   const close = async (): Promise<void> => {
-    await inner.close();
+    await nameless.close();
     await database.close();
   };
-  return { log: { ...namelessLog(inner, userNames), close }, engine: inner, names: userNames };
+  return { log: { ...nameless, close }, engine: inner, names: userNames };
 }
 
 /** @param argument a `NamelessArgument` as JSON */

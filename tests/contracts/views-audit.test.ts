@@ -206,7 +206,7 @@ test('the purge of the audit log goes in bounded steps, only counts in a dry run
   ]);
   await views.caughtUp();
   const left = async () => {
-    const { rows } = await views.database.pool.query('SELECT count(*)::int AS left FROM audit_v2.entries');
+    const { rows } = await views.database.pool.query('SELECT count(*)::int AS left FROM audit_v3.entries');
     return rows[0].left;
   };
 
