@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test';
 import { catalogue, currentVersion } from '../domain/catalogue.ts';
 import type { DomainEvent } from '../domain/event.ts';
 import { connectDatabase, type Database } from '../infra/database/connect.ts';
+import type { PostgresConnection } from '../infra/database/embedded-postgres.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import { openNamelessLog } from './nameless-log.ts';
@@ -20,6 +21,7 @@ export interface Gateways {
   readonly blobs: string;
   /** Takes their database away, until the function that it resolves to is called. */
   cut(): Promise<() => Promise<void>>;
+  readonly connection: PostgresConnection;
   /** Their log, as a third process opens it. */
   openLog(): Promise<EventLog>;
   /** Appends an event as a third process; resolves when the views show it, which is when its client is answered. */
@@ -61,6 +63,7 @@ export async function startGateways(t: TestContext, more: NodeJS.ProcessEnv = {}
     one,
     other,
     blobs,
+    connection,
     cut: way.cut,
     openLog: async () => (await inThird()).log,
     async record(stream, { type, data }) {
