@@ -76,7 +76,7 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
 
 const aggregates = [
   { stream: 'project/<name>', events: projectEvent.options },
-  { stream: 'user/<name>', events: userEvent.options },
+  { stream: 'user/#<keyed hash of the name>', events: userEvent.options },
   { stream: 'email/<keyed hash>', events: emailEvent.options },
   { stream: 'user-group/<id>', events: userGroupEvent.options },
   { stream: 'user-group-key/<type>/<name>', events: userGroupKeyEvent.options },
