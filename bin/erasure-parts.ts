@@ -6,6 +6,7 @@ import { postgresCheckpoints } from '../infra/checkpoints/postgres.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { aloneIn } from '../infra/database/alone.ts';
 import type { Database } from '../infra/database/connect.ts';
+import type { EventLog } from '../infra/event-log/port.ts';
 import type { PersonalData } from '../infra/personal-data/port.ts';
 import type { UserNames } from '../infra/user-names/port.ts';
 import { replayViews } from '../infra/views/rebuild.ts';
@@ -14,6 +15,7 @@ import { eraseUsers, erasureFollower } from '../workers/erase-users.ts';
 import { type Following, keepFollowing } from '../workers/follow-log.ts';
 
 export interface ErasureEngines extends EraseUserPorts {
+  readonly log: EventLog;
   readonly configuration: Pick<Configuration, 'gdpr'>;
   readonly personalData: PersonalData;
   readonly userNames: UserNames;

@@ -1,8 +1,10 @@
 import { catalogue } from '../domain/catalogue.ts';
 import type { Metadata } from '../domain/event.ts';
-import { erasureDecider } from '../domain/user/erasure.ts';
-import { type UserEvent, userStream } from '../domain/user/events.ts';
-import { pseudonymOf } from '../domain/user/pseudonym.ts';
+import { Refusal } from '../domain/refusal.ts';
+import { deletingUser } from '../domain/user/decider.ts';
+import { userStream } from '../domain/user/events.ts';
+import { userErasureDecider } from '../domain/user-erasure/decider.ts';
+import { type UserErasureEvent, userErasureStream } from '../domain/user-erasure/events.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { PersonalData } from '../infra/personal-data/port.ts';
 import type { UserNames } from '../infra/user-names/port.ts';
@@ -10,7 +12,6 @@ import { releaseEmail } from './email.ts';
 import { decision, historyOf, type Recorder } from './record.ts';
 
 export interface EraseUserPorts {
-  readonly log: EventLog;
   readonly record: Recorder;
   readonly personalData: Pick<PersonalData, 'forget'>;
   readonly userNames: Pick<UserNames, 'of' | 'erase'>;
@@ -27,18 +28,24 @@ export interface EraseUser {
  * position. @throws Refusal `user-unknown`
  */
 export const eraseUser =
-  (ports: EraseUserPorts) =>
+  ({ record, personalData, userNames }: EraseUserPorts) =>
   async ({ userId, user }: EraseUser, metadata: Metadata): Promise<bigint> => {
-    const { record, personalData, userNames } = ports;
-    const username = user?.username ?? (await nameOf(ports, userId));
-    if (user !== undefined) await personalData.forget(userId);
-    const erased = decision(userStream(username), erasureDecider, { userId, username });
+    const known = (await userNames.of([userId])).get(userId);
+    if (user === undefined && !known?.exists) throw new Refusal({ kind: 'user-unknown', userId });
+    const username = user?.username ?? known?.name;
+    const erased = decision(userErasureStream(userId), userErasureDecider, { userId });
     const emailKey = user?.emailKey ?? null;
-    // The event comes first: whoever follows the log does the rest, should this process end here.
+    await personalData.forget(userId);
+    // The events come first: whoever follows the log does the rest, should this process end here.
     const { position } =
-      emailKey === null
+      username === undefined || username === null
         ? await record(metadata, erased)
-        : await record(metadata, erased, releaseEmail({ emailKey, userId, username }));
+        : await record(
+            metadata,
+            decision(userStream(username), deletingUser, { userId }),
+            ...(emailKey === null ? [] : [releaseEmail({ emailKey, userId, username })]),
+            erased,
+          );
     await personalData.forget(userId);
     await userNames.erase(userId);
     return position;
@@ -46,13 +53,8 @@ export const eraseUser =
 
 /** When a user was erased, and where in the log that stands; undefined for who was not. */
 export const findErasure =
-  (ports: Pick<EraseUserPorts, 'log' | 'userNames'>) =>
+  ({ log }: { readonly log: EventLog }) =>
   async (userId: number): Promise<{ readonly at: Date; readonly position: bigint } | undefined> => {
-    const history = await historyOf<UserEvent>(ports.log, catalogue, userStream(await nameOf(ports, userId)));
-    const erased = history.find(({ type, data }) => type === 'UserErased' && data.userId === userId);
+    const [erased] = await historyOf<UserErasureEvent>(log, catalogue, userErasureStream(userId));
     return erased && { at: erased.recordedAt, position: erased.position };
   };
-
-async function nameOf({ userNames }: Pick<EraseUserPorts, 'userNames'>, userId: number): Promise<string> {
-  return (await userNames.of([userId])).get(userId)?.name ?? pseudonymOf(userId);
-}

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RecordedEvent } from '../domain/event.ts';
-import type { UserEvent } from '../domain/user/events.ts';
+import type { UserErasureEvent } from '../domain/user-erasure/events.ts';
 import type { Checkpoints } from '../infra/checkpoints/port.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { PersonalData } from '../infra/personal-data/port.ts';
@@ -53,7 +53,10 @@ export function eraseUsers(ports: EraseUsersPorts): Pick<FollowPorts, 'begin' | 
     },
 
     async take(events, over) {
-      for (const { type, data } of events as readonly unknown[] as readonly RecordedEvent<UserEvent>[]) {
+      for (const {
+        type,
+        data,
+      } of events as readonly unknown[] as readonly RecordedEvent<UserErasureEvent>[]) {
         if (type !== 'UserErased') continue;
         await personalData.forget(data.userId);
         await userNames.erase(data.userId);

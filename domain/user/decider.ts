@@ -87,10 +87,15 @@ export const userDecider: Decider<User | null, UserCommand, UserEvent> = {
         return user && { ...user, administrator: event.data.administrator };
       case 'UserDeleted':
         return null;
-      case 'UserErased':
-        return user;
     }
   },
+};
+
+/** Deletes the user where he still bears the name, and does nothing else. */
+export const deletingUser: Decider<User | null, { readonly userId: number }, UserEvent> = {
+  ...userDecider,
+  decide: (user, { userId }) =>
+    user?.userId === userId ? userDecider.decide(user, { do: 'delete', userId }) : [],
 };
 
 /** Decides nothing, but that the user is still there when something else is recorded. */

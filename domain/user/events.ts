@@ -41,15 +41,8 @@ export const userEvent = z.discriminatedUnion('type', [
     administrator,
   }),
   eventOf('UserDeleted', 'A user is gone; the name is free, and whoever takes it gets another number.', who),
-  eventOf(
-    'UserErased',
-    'The name of a user who is gone is to be found nowhere any more: in its place stands a word with the number.',
-    { userId: who.userId },
-  ),
 ]);
 export type UserEvent = z.infer<typeof userEvent>;
-/** What happens to a user while he has his name. */
-export type UserChange = Exclude<UserEvent, { type: 'UserErased' }>;
 
 /** Version 1 was from before users had a profile. */
 export const userCreatedUpcasters = [

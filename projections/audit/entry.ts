@@ -13,6 +13,7 @@ import type { RobotEvent } from '../../domain/robot/events.ts';
 import type { TagEvent } from '../../domain/tag/events.ts';
 import type { UserEvent } from '../../domain/user/events.ts';
 import { pseudonymOf } from '../../domain/user/pseudonym.ts';
+import type { UserErasureEvent } from '../../domain/user-erasure/events.ts';
 
 export type ToldEvent =
   | Extract<ArtifactEvent, { type: 'ManifestPushed' | 'ManifestDeleted' }>
@@ -23,6 +24,7 @@ export type ToldEvent =
   | MemberEvent
   | Extract<RobotEvent, { type: 'RobotCreated' | 'RobotDeleted' }>
   | UserEvent
+  | UserErasureEvent
   | ConfigurationEvent
   | LoginEvent
   | RefusedChangeEvent;

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { RecordedEvent } from '../../domain/event.ts';
-import type { UserChange } from '../../domain/user/events.ts';
+import type { UserEvent } from '../../domain/user/events.ts';
 import type { Projection } from '../../infra/database/projection.ts';
 import { type Step, takeSteps } from '../steps.ts';
 
@@ -19,7 +19,7 @@ export interface UsersDatabase {
 }
 
 /** The users, and what their passwords are checked against. Profiles are as sealed as in the events. */
-export const users: Projection<UserChange> = {
+export const users: Projection<UserEvent> = {
   name: 'users',
   version: 2,
   showsUserNames: true,
@@ -50,7 +50,7 @@ export const users: Projection<UserChange> = {
   apply: (tables, events) => takeSteps(tables, events, (event) => [stepOf(event)]),
 };
 
-function stepOf(event: RecordedEvent<UserChange>): Step {
+function stepOf(event: RecordedEvent<UserEvent>): Step {
   const { userId } = event.data;
   const change = (columns: object): Step => ({
     by: 'update',

@@ -1,6 +1,7 @@
 import { test } from 'node:test';
-import { erasureDecider } from '../../domain/user/erasure.ts';
+import { deletingUser } from '../../domain/user/decider.ts';
 import type { UserEvent } from '../../domain/user/events.ts';
+import { userErasureDecider } from '../../domain/user-erasure/decider.ts';
 import { given } from '../given.ts';
 
 const username = 'jane';
@@ -9,22 +10,15 @@ const created = (userId: number): UserEvent => ({
   data: { username, userId, administrator: false, passwordHash: '$argon2id$', emailKey: null, profile: null },
 });
 const deleted = (userId: number): UserEvent => ({ type: 'UserDeleted', data: { username, userId } });
-const erased = (userId: number): UserEvent => ({ type: 'UserErased', data: { userId } });
+const erased = { type: 'UserErased', data: { userId: 3 } } as const;
 
-test('who bears the name is deleted and erased as one', () => {
-  given(erasureDecider, created(3)).when({ userId: 3, username }).then(deleted(3), erased(3));
+test('a user is erased once', () => {
+  given(userErasureDecider).when({ userId: 3 }).then(erased);
+  given(userErasureDecider, erased).when({ userId: 3 }).then();
 });
 
-test('who has borne it is erased, while somebody else bears it', () => {
-  given(erasureDecider, created(3), deleted(3), created(7)).when({ userId: 3, username }).then(erased(3));
-});
-
-test('who is erased already is not erased again, nor is his successor by that', () => {
-  given(erasureDecider, created(3), deleted(3), erased(3), created(7)).when({ userId: 3, username }).then();
-});
-
-test('nobody is erased who has never borne the name', () => {
-  given(erasureDecider, created(3))
-    .when({ userId: 4, username })
-    .thenRefused({ kind: 'user-unknown', userId: 4 });
+test('who is to be erased is deleted, if that is still to be done, and nobody else of the name is', () => {
+  given(deletingUser, created(3)).when({ userId: 3 }).then(deleted(3));
+  given(deletingUser, created(3), deleted(3)).when({ userId: 3 }).then();
+  given(deletingUser, created(3), deleted(3), created(7)).when({ userId: 3 }).then();
 });
