@@ -149,7 +149,7 @@ async function run(
   });
   open.defer(() => jobs.close());
   const erasure = {
-    ...{ configuration, log, record, personalData, logger },
+    ...{ configuration, log, record, personalData, sessionStore, logger },
     ...{ userNames: foundation.userNames, database: foundation.views, lockDatabase: jobDatabase },
   };
   const ports = appPorts({

@@ -3,7 +3,6 @@ import type { RecordedEvent } from '../domain/event.ts';
 import type { UserErasureEvent } from '../domain/user-erasure/events.ts';
 import type { Checkpoints } from '../infra/checkpoints/port.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
-import type { PersonalData } from '../infra/personal-data/port.ts';
 import type { UserNames } from '../infra/user-names/port.ts';
 import type { FollowPorts } from './follow-log.ts';
 
@@ -17,7 +16,8 @@ export interface EraseUsersPorts {
   readonly log: Pick<EventLog, 'head'>;
   readonly checkpoints: Pick<Checkpoints, 'read' | 'write'>;
   readonly userNames: Pick<UserNames, 'erase' | 'tidy' | 'staleMs'>;
-  readonly personalData: Pick<PersonalData, 'forget'>;
+  /** Removes what is kept of the user beside the log and the views. */
+  forget(userId: number): Promise<void>;
   /** Builds what shows names of users anew from the log; rejects when `over` is aborted. */
   rebuild(over: AbortSignal): Promise<void>;
   /** Takes away what a database keeps of rows that are gone. */
@@ -30,7 +30,7 @@ export interface EraseUsersPorts {
  * anew, in which they are not. Doing it twice does no harm.
  */
 export function eraseUsers(ports: EraseUsersPorts): Pick<FollowPorts, 'begin' | 'take'> {
-  const { log, checkpoints, userNames, personalData } = ports;
+  const { log, checkpoints, userNames } = ports;
   let behind = 0n;
   let erased = 0;
   let marked = performance.now();
@@ -58,7 +58,7 @@ export function eraseUsers(ports: EraseUsersPorts): Pick<FollowPorts, 'begin' | 
         data,
       } of events as readonly unknown[] as readonly RecordedEvent<UserErasureEvent>[]) {
         if (type !== 'UserErased') continue;
-        await personalData.forget(data.userId);
+        await ports.forget(data.userId);
         await userNames.erase(data.userId);
         erased += 1;
       }
