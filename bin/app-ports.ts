@@ -21,6 +21,7 @@ import type { ManifestCache } from '../infra/manifest-cache/port.ts';
 import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import { isTransient } from '../infra/views/lane.ts';
+import type { WebhookSender } from '../infra/webhook-sender/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
@@ -44,6 +45,7 @@ import { cachedReads } from './cached-reads.ts';
 import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
+import { type EventSettings, eventParts } from './event-parts.ts';
 import { limitReader, quotaParts } from './quota-parts.ts';
 
 /** Who is there from the first start on. */
@@ -59,8 +61,10 @@ export interface Engines extends ApiEngines {
   readonly auth: AuthOptions;
   readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
+  readonly events: EventSettings;
   readonly system: SystemPorts;
   readonly erasures: ErasurePorts;
+  readonly sender: WebhookSender;
   /** See `QuotaEngines`. */
   readonly quotaHolder: string;
   isReady(): boolean;
@@ -92,8 +96,10 @@ export function appPorts({
   auth,
   pulls,
   settings,
+  events,
   system,
   erasures,
+  sender,
   quotaHolder,
   isReady,
   atEnd,
@@ -180,7 +186,7 @@ export function appPorts({
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     api: apiParts(
-      { log, record, secrets, store, personalData, database, views, jobs },
+      { log, record, secrets, store, personalData, database, views, jobs, sender },
       contents,
       current,
       {
@@ -188,6 +194,13 @@ export function appPorts({
         ...configuration,
         erasures,
         ...auditParts({ log, views }, { kysely, current }),
+        events: eventParts(
+          {
+            ...{ log, views, kysely, current },
+            onFailure: (err) => logger.warn({ err }, 'events cannot be followed now'),
+          },
+          events,
+        ),
         recordRefusedChange: refusedChangeRecorder({
           background: auth.background,
           now: () => new Date(),

@@ -33,24 +33,31 @@ reads the event, or \`erased-<number>\` for a user who was erased.
 ${sections.join('\n')}`;
 }
 
-function describe({ type, description, schema, upcasters }: CataloguedEvent): string {
+const describe = ({
+  type,
+  description,
+  schema,
+  upcasters,
+}: CataloguedEvent): string => `### ${type}, version ${upcasters.length + 1}
+
+${description}
+
+${fieldTable(schema, new Set(mentionsOfUsers[type]?.map(({ path: [name = ''] }) => name)))}
+`;
+
+/** A row for each field of an object, with what it means; `names` are the fields that hold names of users. */
+export function fieldTable(schema: z.ZodType, names: ReadonlySet<string> = new Set()): string {
   const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'output' }) as {
     properties?: Readonly<Record<string, Property>>;
     required?: readonly string[];
   };
-  const mentions = new Set(mentionsOfUsers[type]?.map(({ path: [name] }) => name));
   const rows = Object.entries(properties).map(
     ([name, property]) =>
-      `| \`${name}\`${required.includes(name) ? '' : ' (optional)'} | ${typeOf(property)} | ${property.description ?? ''}${mentions.has(name) ? ' (a name of a user)' : ''} |`,
+      `| \`${name}\`${required.includes(name) ? '' : ' (optional)'} | ${typeOf(property)} | ${property.description ?? ''}${names.has(name) ? ' (a name of a user)' : ''} |`,
   );
-  return `### ${type}, version ${upcasters.length + 1}
-
-${description}
-
-| field | type | meaning |
+  return `| field | type | meaning |
 | --- | --- | --- |
-${rows.join('\n')}
-`;
+${rows.join('\n')}`;
 }
 
 const typeOf = ({ type, items }: Property): string =>

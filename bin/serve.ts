@@ -30,7 +30,7 @@ import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
-import { configurationSettings } from './configuration-parts.ts';
+import { configurationSettings, registryUrl } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
@@ -46,6 +46,7 @@ import { systemParts } from './system-parts.ts';
 import { keepSigningKey } from './token-keys.ts';
 import { aborted, untilStopped } from './until-stopped.ts';
 import { version } from './version.ts';
+import { webhookSender } from './webhook-sender.ts';
 import { welcome } from './welcome.ts';
 
 /**
@@ -160,7 +161,9 @@ async function run(
     maxOpenUploads: configuration.uploads.max_open,
     redirectPulls: !configuration.storage_service.redirect.disable,
     settings: configurationSettings(configuration),
+    events: { ...configuration.events, source: registryUrl(configuration) },
     system,
+    sender: webhookSender(configuration),
     quotaHolder: await succeedHolder(foundation.views, join(resolve(configuration.data), 'quota-holder')),
     erasures: erasureParts(erasure),
     auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
@@ -187,6 +190,7 @@ async function run(
     isTrustedProxy: edge.isTrustedProxy,
   });
   open.defer(listeners.close);
+  open.defer(() => ports.api.events.head.stop());
   const { renewCertificate } = listeners;
   if (renewCertificate !== undefined) onHangUp(() => void renewCertificate());
 

@@ -29,6 +29,7 @@ import { quotaEvent, quotaExceededUpcasters, quotaRefusalEvent } from './quota/e
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
 import { retentionEvent } from './retention/events.ts';
+import { retentionRunEvent } from './retention/run-events.ts';
 import { robotEvent, robotSecretChangedUpcasters } from './robot/events.ts';
 import { scheduleEvent } from './schedule/events.ts';
 import { tagEvent } from './tag/events.ts';
@@ -38,7 +39,7 @@ import { userCreatedUpcasters, userEvent } from './user/events.ts';
 import { userErasureEvent } from './user-erasure/events.ts';
 import { userGroupEvent } from './user-group/events.ts';
 import { userGroupKeyEvent } from './user-group-key/events.ts';
-import { webhookEvent } from './webhook/events.ts';
+import { webhookEvent, webhookUpcasters } from './webhook/events.ts';
 
 /** Brings the data of one version of an event to the next version. */
 export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
@@ -65,7 +66,11 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
     (data) => ({ ...data, mentions: [] }),
     // Nobody read the config before version 3.
     (data) => ({ ...data, attributes: {} }),
+    // Whether a tag comes with it was not recorded before version 4.
+    (data) => data,
   ],
+  // Nor before version 2 which tags went with it.
+  ManifestDeleted: [(data) => data],
   MemberAdded: memberUpcasters,
   MemberRoleChanged: memberUpcasters,
   MemberRemoved: memberUpcasters,
@@ -73,6 +78,7 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
   QuotaExceeded: quotaExceededUpcasters,
   RobotSecretChanged: robotSecretChangedUpcasters,
   UserCreated: userCreatedUpcasters,
+  ...webhookUpcasters,
 };
 
 const aggregates = [
@@ -86,8 +92,9 @@ const aggregates = [
   { stream: 'robot/<name>', events: robotEvent.options },
   { stream: 'labels/<project id or system>', events: labelEvent.options },
   { stream: 'immutability/<project id>', events: immutabilityEvent.options },
-  { stream: 'webhooks/<project id>', events: webhookEvent.options },
+  { stream: 'webhooks/<project id or system>', events: webhookEvent.options },
   { stream: 'retention/<policy id>', events: retentionEvent.options },
+  { stream: 'retention-run/<task id>', events: retentionRunEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
   { stream: 'credential-uses/<day>', events: credentialUseEvent.options },
   { stream: 'preferences/<user id>', events: preferencesEvent.options },
@@ -114,6 +121,9 @@ const aggregates = [
   { stream: 'schedule/<kind>/<vendor id>', events: scheduleEvent.options },
   { stream: 'queue/<kind>', events: queueEvent.options },
 ] as const;
+
+/** An event of any type, in its current version. */
+export type AnyEvent = z.infer<(typeof aggregates)[number]['events'][number]>;
 
 /** Every type of event that Shiplog has ever recorded. */
 export const catalogue: Catalogue = new Map(

@@ -40,6 +40,7 @@ import type {
   searchUsers,
   userIdsOf,
 } from '../../projections/users/queries.ts';
+import type { EventPorts } from '../events/event-routes.ts';
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { AdditionPorts } from './additions/additions.ts';
 import type { AuditPorts } from './audit-logs.ts';
@@ -63,6 +64,7 @@ import type { SystemPorts } from './system.ts';
 import type { ErasurePorts } from './user-erasures.ts';
 import type { UserGroupPorts } from './user-groups.ts';
 import type { WebhookExecutionPorts } from './webhook-executions.ts';
+import type { WebhookSecretPorts } from './webhook-secrets.ts';
 import type { WebhookPorts } from './webhooks.ts';
 
 /** A query without the database that it asks. */
@@ -130,10 +132,11 @@ export interface ApiParts
   readonly labels: LabelPorts;
   readonly systemJobs: GarbageWhatIfPorts;
   readonly immutability: ImmutabilityPorts;
-  readonly webhooks: WebhookPorts & WebhookExecutionPorts;
+  readonly webhooks: WebhookPorts & WebhookExecutionPorts & WebhookSecretPorts;
   readonly retentions: RetentionPorts & RetentionWhatIfPorts;
   readonly quotas: QuotaPorts;
   readonly storage: StoragePorts;
+  readonly events: EventPorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Refusal } from '../../domain/refusal.ts';
 import { type IdentifyPorts, identifyWith } from '../auth/identify.ts';
 import { RequestRefused } from '../errors.ts';
+import { eventRoutes } from '../events/event-routes.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { refuseWhileReadOnly } from '../read-only.ts';
 import { accessTo } from './access.ts';
@@ -39,6 +40,7 @@ import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rememberAsker, tellOfRefusedChanges } from './refused-changes.ts';
+import { registryWebhookRoutes } from './registry-webhooks.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { retentionRunRoutes } from './retention-runs.ts';
 import { retentionWhatIfRoutes } from './retention-what-if.ts';
@@ -58,6 +60,7 @@ import { userErasureRoutes } from './user-erasures.ts';
 import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
 import { webhookExecutionRoutes } from './webhook-executions.ts';
+import { webhookSecretRoutes } from './webhook-secrets.ts';
 import { webhookRoutes } from './webhooks.ts';
 
 export interface ManagementPorts
@@ -135,10 +138,13 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       immutabilityRoutes(api, parts.immutability, access);
       webhookRoutes(api, parts.webhooks, access);
       webhookExecutionRoutes(api, parts.webhooks, access);
+      registryWebhookRoutes(api, parts.webhooks, access);
+      webhookSecretRoutes(api, parts.webhooks, access);
       for (const routes of [retentionRoutes, retentionRunRoutes, retentionWhatIfRoutes])
         routes(api, parts.retentions, access);
       quotaRoutes(api, parts.quotas, access);
       storageRoutes(api, parts, access);
+      eventRoutes(api, parts, access);
       artifactLabelRoutes(api, parts, access);
       additionRoutes(api, parts, access);
       iconRoutes(api, access);

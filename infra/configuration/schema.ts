@@ -5,6 +5,7 @@ import { access } from './sections/access.ts';
 import { cache } from './sections/cache.ts';
 import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
+import { events } from './sections/events.ts';
 import { garbageCollection } from './sections/garbage-collection.ts';
 import { harborOnly } from './sections/harbor-only.ts';
 import { jobs } from './sections/jobs.ts';
@@ -13,6 +14,7 @@ import { redis } from './sections/redis.ts';
 import { server } from './sections/server.ts';
 import { storage } from './sections/storage.ts';
 import { uploads } from './sections/uploads.ts';
+import { webhooks } from './sections/webhooks.ts';
 
 const keys = z.strictObject(
   {
@@ -20,6 +22,7 @@ const keys = z.strictObject(
     ...access,
     ...databases,
     ...eventLog,
+    ...events,
     ...cache,
     ...storage,
     ...uploads,
@@ -27,6 +30,7 @@ const keys = z.strictObject(
     ...garbageCollection,
     ...jobs,
     ...observability,
+    ...webhooks,
     ...harborOnly,
   },
   { error: 'keys and their values' },

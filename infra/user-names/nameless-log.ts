@@ -94,6 +94,10 @@ export function namelessLog(log: EventLog, names: UserNames): EventLog {
       for await (const events of log.readAll(after)) yield await read(events);
     },
 
+    async *readAt(positions) {
+      for await (const events of log.readAt(positions)) yield await read(events);
+    },
+
     async *subscribe(after, signal) {
       for await (const events of log.subscribe(after, signal)) {
         const named = await untilRead(events, signal);
