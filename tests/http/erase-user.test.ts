@@ -70,7 +70,7 @@ async function live(name: string): Promise<number> {
   assert.equal((await ask(server, 'POST', '/users/current/tokens', { as, body: token })).status, 201);
   const label = { name: `label-${userId}`, color: '#FF0000', scope: 'p', project_id: 2 };
   assert.equal((await ask(server, 'POST', '/labels', { as, body: label })).status, 201);
-  const targets = [{ type: 'http', address: 'http://127.0.0.1:9', skip_cert_verify: true }];
+  const targets = [{ type: 'http', address: 'https://hooks.example.com/x', skip_cert_verify: true }];
   const policy = { name: `hook-${userId}`, enabled: false, targets, event_types: ['PUSH_ARTIFACT'] };
   assert.equal(
     (await ask(server, 'POST', '/projects/team/webhook/policies', { as, body: policy })).status,
