@@ -115,7 +115,7 @@ export function apiParts(
     AuditPorts &
     AuditForwardingPorts &
     RefusedChangesPorts &
-    Pick<ApiParts, 'events'>,
+    Pick<ApiParts, 'events' | 'erasures'>,
   keeper: Pick<QuotaKeeper, 'mountBlob' | 'pushManifest'>,
 ): ApiParts {
   const { kysely } = database;

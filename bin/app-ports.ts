@@ -14,6 +14,7 @@ import { groupIdsOf, userOf } from '../domain/access/principal.ts';
 import { standardConfiguration } from '../domain/configuration/items.ts';
 import type { AuditForwardingPorts } from '../gateway/api/audit-forwarding.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
+import type { ErasurePorts } from '../gateway/api/user-erasures.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
@@ -65,6 +66,7 @@ export interface Engines extends ApiEngines {
   readonly settings: ConfigurationSettings;
   readonly events: EventSettings;
   readonly system: SystemPorts & AuditForwardingPorts;
+  readonly erasures: ErasurePorts;
   readonly sender: WebhookSender;
   /** See `QuotaEngines`. */
   readonly quotaHolder: string;
@@ -100,6 +102,7 @@ export function appPorts({
   settings,
   events,
   system,
+  erasures,
   sender,
   quotaHolder,
   isReady,
@@ -193,6 +196,7 @@ export function appPorts({
       {
         ...system,
         ...configuration,
+        erasures,
         ...auditParts({ log, views }, { kysely, current }),
         auditExports: auditExportParts(
           { record, allocateIds: jobs.allocateIds },

@@ -36,6 +36,7 @@ import { configurationSettings, registryUrl } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
+import { erasureParts, keepErasingUsers } from './erasure-parts.ts';
 import { forwardAudit, forwardingConnections, forwardingStatus } from './forwarding-parts.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
@@ -152,6 +153,10 @@ async function run(
       }),
   });
   open.defer(() => jobs.close());
+  const erasure = {
+    ...{ configuration, log, record, personalData, sessionStore, logger },
+    ...{ userNames: foundation.userNames, database: foundation.views, lockDatabase: jobDatabase },
+  };
   const ports = appPorts({
     ...{ logger, log, record, store, secrets, personalData, views, cache, jobs },
     sharedManifests:
@@ -165,6 +170,7 @@ async function run(
     system: { ...system, ...forwarded },
     sender: webhookSender(configuration),
     quotaHolder: await succeedHolder(foundation.views, join(resolve(configuration.data), 'quota-holder')),
+    erasures: erasureParts(erasure),
     auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
     // Logins need not wait behind thousands of pulls.
     pulls: {
@@ -236,6 +242,8 @@ async function run(
     currentIn(views),
   );
   open.defer(() => watchingQuotas.stop());
+  const erasing = keepErasingUsers(erasure);
+  open.defer(() => erasing.stop());
   if (configuration.jobservice.enabled) {
     const working = jobs.work();
     open.defer(() => working.stop());

@@ -42,6 +42,7 @@ const own = {
   add_user: { resourceType: 'user', with: 'create_user' },
   change_user: { resourceType: 'user', with: 'update_user' },
   remove_user: { resourceType: 'user', with: 'delete_user' },
+  erase_user: { resourceType: 'user', with: 'delete_user' },
   update_preferences: { resourceType: 'user' },
   create_access_token: { resourceType: 'access_token' },
   revoke_access_token: { resourceType: 'access_token' },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { pseudonymOf } from '../user/pseudonym.ts';
 import { notifyTypes, payloadFormats } from '../webhook/events.ts';
 import type { Published } from './publication.ts';
 
@@ -126,6 +127,13 @@ export const published: Published = {
     subject: byUsername,
   },
   UserDeleted: { type: 'user.deleted', need: 'system', fields: user, subject: byUsername },
+  // Who has kept what he was told of the user learns of it here.
+  UserErased: {
+    type: 'user.erased',
+    need: 'system',
+    fields: ['userId'],
+    subject: ({ userId }) => pseudonymOf(userId),
+  },
   EmailReserved: reservation,
   EmailReleased: reservation,
 

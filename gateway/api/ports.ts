@@ -62,6 +62,7 @@ import type { SessionPorts } from './sessions.ts';
 import type { StatisticsPorts } from './statistics.ts';
 import type { StoragePorts } from './storage.ts';
 import type { SystemPorts } from './system.ts';
+import type { ErasurePorts } from './user-erasures.ts';
 import type { UserGroupPorts } from './user-groups.ts';
 import type { WebhookExecutionPorts } from './webhook-executions.ts';
 import type { WebhookSecretPorts } from './webhook-secrets.ts';
@@ -143,6 +144,7 @@ export interface ApiParts
   readonly commands: ApiCommands;
   readonly accessTokens: AccessTokenPorts;
   readonly preferences: PreferencesPorts;
+  readonly erasures: ErasurePorts;
   readonly lastUsesOf: Query<typeof lastUsesOf>;
   readonly personalData: Pick<PersonalData, 'open'>;
   /** The keyed hash by which an e-mail address is found. */

@@ -59,6 +59,7 @@ import { systemRoutes } from './system.ts';
 import { tagRowRoutes } from './tag-rows.ts';
 import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
+import { userErasureRoutes } from './user-erasures.ts';
 import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
 import { webhookExecutionRoutes } from './webhook-executions.ts';
@@ -114,6 +115,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       configurationRoutes(api, parts, access);
       statisticRoutes(api, parts, access);
       userRoutes(api, parts, access);
+      userErasureRoutes(api, parts, access);
       userGroupRoutes(api, parts, access);
       projectListRoutes(api, parts, access);
       sessionRoutes(api, parts, access);

@@ -21,6 +21,7 @@ import type { RobotEvent } from '../../domain/robot/events.ts';
 import type { ScheduleEvent } from '../../domain/schedule/events.ts';
 import type { TaskEvent } from '../../domain/task/events.ts';
 import type { TokenKeyEvent } from '../../domain/token-key/events.ts';
+import { pseudonymOf } from '../../domain/user/pseudonym.ts';
 import type { UserGroupEvent } from '../../domain/user-group/events.ts';
 import type { WebhookEvent } from '../../domain/webhook/events.ts';
 import { entryOf, type ToldEvent } from './entry.ts';
@@ -139,6 +140,7 @@ const actsBy: ActOf = {
   UserPasswordChanged: ({ username }) => ({ operation: 'change_user', resource: username }),
   UserAdministratorChanged: ({ username }) => ({ operation: 'change_user', resource: username }),
   UserDeleted: ({ username }) => ({ operation: 'remove_user', resource: username }),
+  UserErased: ({ userId }) => ({ operation: 'erase_user', resource: pseudonymOf(userId) }),
   PreferencesChanged: ({ userId }) => ({ operation: 'update_preferences', resource: String(userId) }),
   AccessTokenCreated: ({ tokenId }) => ({ operation: 'create_access_token', resource: String(tokenId) }),
   AccessTokenRevoked: ({ tokenId }) => ({ operation: 'revoke_access_token', resource: String(tokenId) }),
@@ -263,6 +265,7 @@ const harbors: ReadonlySet<string> = new Set<ToldEvent['type']>([
   'RobotDeleted',
   'UserCreated',
   'UserDeleted',
+  'UserErased',
   'UserProfileChanged',
   'UserPasswordChanged',
   'UserAdministratorChanged',

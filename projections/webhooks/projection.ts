@@ -47,6 +47,7 @@ export type WebhooksEvent = PolicyEvent | StartedEvent;
 export const webhooks: Projection<WebhooksEvent> = {
   name: 'webhooks',
   version: 2,
+  showsUserNames: true,
   handles: [
     'WebhookPolicyCreated',
     'WebhookPolicyChanged',
