@@ -55,7 +55,11 @@ export const pathForms = {
   addition: text,
   digest: text,
   eid: id,
+  entry_id: text.meta({
+    parameter: { type: 'string', description: 'A number, or the id of an event' },
+  }),
   execution_id: id,
+  export_id: text,
   gc_id: id,
   group_id: id,
   id,
