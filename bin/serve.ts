@@ -34,6 +34,7 @@ import { configurationSettings } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
+import { publishEvents } from './event-publication.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
 import { listenAsConfigured } from './listen.ts';
@@ -213,6 +214,10 @@ async function run(
     currentIn(views),
   );
   open.defer(() => watchingQuotas.stop());
+  const publishing = await publishEvents({
+    ...{ configuration, foundation, log, logger, instruments: metrics.instruments, source: listeners.url },
+  });
+  open.defer(() => publishing?.stop());
   if (configuration.jobservice.enabled) {
     const working = jobs.work();
     open.defer(() => working.stop());
