@@ -43,6 +43,7 @@ import { cachedReads } from './cached-reads.ts';
 import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
+import { type EventSettings, eventParts } from './event-parts.ts';
 import { limitReader, quotaParts } from './quota-parts.ts';
 
 /** Who is there from the first start on. */
@@ -58,6 +59,7 @@ export interface Engines extends ApiEngines {
   readonly auth: AuthOptions;
   readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
+  readonly events: EventSettings;
   readonly system: SystemPorts;
   /** See `QuotaEngines`. */
   readonly quotaHolder: string;
@@ -90,6 +92,7 @@ export function appPorts({
   auth,
   pulls,
   settings,
+  events,
   system,
   quotaHolder,
   isReady,
@@ -184,6 +187,13 @@ export function appPorts({
         ...system,
         ...configuration,
         ...auditParts({ log, views }, { kysely, current }),
+        events: eventParts(
+          {
+            ...{ log, views, kysely, current },
+            onFailure: (err) => logger.warn({ err }, 'events cannot be followed now'),
+          },
+          events,
+        ),
         recordRefusedChange: refusedChangeRecorder({
           background: auth.background,
           now: () => new Date(),

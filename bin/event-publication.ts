@@ -12,10 +12,11 @@ import { jetStreamPublisher } from '../infra/event-publisher/jetstream.ts';
 import type { LastPublished } from '../infra/event-publisher/port.ts';
 import type { Metrics } from '../infra/telemetry/metrics.ts';
 import { exposePublisher } from '../infra/telemetry/publisher-metrics.ts';
-import { type ProjectsDatabase, projects } from '../projections/projects/projection.ts';
-import { listProjectIds } from '../projections/projects/queries.ts';
+import { type PublicEventsDatabase, publicEvents } from '../projections/public-events/projection.ts';
+import { projectNumbers } from '../projections/public-events/queries.ts';
 import { keepPublishing } from '../workers/publish-events.ts';
 import type { Foundation } from './compose.ts';
+import { registryUrl } from './configuration-parts.ts';
 import { publisherOptions } from './settings.ts';
 
 export interface PublicationEngines {
@@ -24,8 +25,6 @@ export interface PublicationEngines {
   readonly log: EventLog;
   readonly logger: Logger;
   readonly instruments: Metrics;
-  /** The address of the registry, by which others know it. */
-  readonly source: string;
 }
 
 /** Publishes events to NATS, in one process of all, until it is stopped; undefined where it is not configured. */
@@ -35,14 +34,14 @@ export async function publishEvents({
   log,
   logger,
   instruments,
-  source,
 }: PublicationEngines): Promise<{ stop(): Promise<void> } | undefined> {
   const { nats } = configuration.events;
   if (nats === undefined) return undefined;
   const options = await publisherOptions(nats);
   // Held by the lock for as long as this process publishes.
   const lockDatabase = await foundation.connectViews('shiplog events', 1);
-  const inProjects = viewOf<ProjectsDatabase>(foundation.views.kysely, projects);
+  const source = registryUrl(configuration);
+  const inEvents = viewOf<PublicEventsDatabase>(foundation.views.kysely, publicEvents);
   let names = followedNames();
   const warn = (message: string) => logger.warn(message);
 
@@ -58,9 +57,7 @@ export async function publishEvents({
     stream: nats.stream,
     from: nats.from,
     async begin() {
-      names = followedNames(
-        (await listProjectIds(inProjects)).map(({ name, projectId }) => [name, projectId]),
-      );
+      names = followedNames(await projectNumbers(inEvents));
     },
     outgoing(event) {
       names.observe(event);

@@ -30,7 +30,7 @@ import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
-import { configurationSettings } from './configuration-parts.ts';
+import { configurationSettings, registryUrl } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
@@ -156,6 +156,7 @@ async function run(
     maxOpenUploads: configuration.uploads.max_open,
     redirectPulls: !configuration.storage_service.redirect.disable,
     settings: configurationSettings(configuration),
+    events: { ...configuration.events, source: registryUrl(configuration) },
     system,
     quotaHolder: await succeedHolder(foundation.views, join(resolve(configuration.data), 'quota-holder')),
     auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
@@ -182,6 +183,7 @@ async function run(
     isTrustedProxy: edge.isTrustedProxy,
   });
   open.defer(listeners.close);
+  open.defer(() => ports.api.events.head.stop());
   const { renewCertificate } = listeners;
   if (renewCertificate !== undefined) onHangUp(() => void renewCertificate());
 
@@ -214,9 +216,8 @@ async function run(
     currentIn(views),
   );
   open.defer(() => watchingQuotas.stop());
-  const publishing = await publishEvents({
-    ...{ configuration, foundation, log, logger, instruments: metrics.instruments, source: listeners.url },
-  });
+  const { instruments } = metrics;
+  const publishing = await publishEvents({ configuration, foundation, log, logger, instruments });
   open.defer(() => publishing?.stop());
   if (configuration.jobservice.enabled) {
     const working = jobs.work();

@@ -37,12 +37,6 @@ export const findProjectById = (
 ): Promise<Project | undefined> =>
   db.selectFrom('projects').select(projectColumns).where('project_id', '=', projectId).executeTakeFirst();
 
-/** Of all projects, for who tells of one by its number. */
-export const listProjectIds = (
-  db: Kysely<ProjectsDatabase>,
-): Promise<{ readonly name: string; readonly projectId: number }[]> =>
-  db.selectFrom('projects').select(['name', 'project_id as projectId']).execute();
-
 /** Which projects somebody may see in a list. */
 export type Visible =
   | { readonly kind: 'all' }
