@@ -37,6 +37,7 @@ import { hashPassword, passwordMatches } from '../infra/password-hash/argon2.ts'
 import type { PersonalData } from '../infra/personal-data/port.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import type { Views } from '../infra/views/port.ts';
+import type { WebhookSender } from '../infra/webhook-sender/port.ts';
 import { annotations } from '../projections/annotations/projection.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { holdsManifests } from '../projections/artifacts/queries.ts';
@@ -95,6 +96,7 @@ export interface ApiEngines {
   readonly database: Pick<Database, 'kysely' | 'pool' | 'listen'>;
   readonly views: Views;
   readonly jobs: Pick<Jobs, 'queue' | 'journal' | 'allocateIds'>;
+  readonly sender: WebhookSender;
 }
 
 /** Lets no answer through that the views gave while they were behind what they had shown. */
@@ -104,7 +106,7 @@ export type Current = <Args extends unknown[], Result>(
 
 /** What the management API asks for. */
 export function apiParts(
-  { log, record, secrets, store, personalData, database, views, jobs }: ApiEngines,
+  { log, record, secrets, store, personalData, database, views, jobs, sender }: ApiEngines,
   contents: Contents,
   current: Current,
   system: SystemPorts & ConfigurationPorts & AuditPorts & RefusedChangesPorts & Pick<ApiParts, 'events'>,
@@ -138,7 +140,7 @@ export function apiParts(
     jobs: jobParts({ record, jobs }, { kysely, views, current }),
     labels: labelParts(ports, { kysely, views, current }),
     immutability: immutabilityParts(ports, { kysely, views, current }),
-    webhooks: webhookParts({ ...ports, journal: jobs.journal }, { database, views, current }),
+    webhooks: webhookParts({ ...ports, journal: jobs.journal, sender }, { database, views, current }),
     retentions: retentionParts(
       { ...ports, allocateIds, newJobId: randomUUID, journal: jobs.journal },
       { database, views, current },

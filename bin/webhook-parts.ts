@@ -1,17 +1,22 @@
 import type { AllocateId } from '../commands/allocate-id.ts';
 import { changeWebhookPolicy } from '../commands/change-webhook-policy.ts';
+import { changeWebhookSecret } from '../commands/change-webhook-secret.ts';
 import { createWebhookPolicy } from '../commands/create-webhook-policy.ts';
 import { deleteWebhookPolicy } from '../commands/delete-webhook-policy.ts';
 import type { Recorder } from '../commands/record.ts';
+import { removeWebhookSecret } from '../commands/remove-webhook-secret.ts';
 import { openTarget } from '../commands/webhook-targets.ts';
 import { taskLog } from '../gateway/api/task-log.ts';
 import type { WebhookExecutionPorts } from '../gateway/api/webhook-executions.ts';
+import type { WebhookSecretPorts } from '../gateway/api/webhook-secrets.ts';
 import type { WebhookPorts } from '../gateway/api/webhooks.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import type { JobJournal } from '../infra/job-journal/port.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import type { Views } from '../infra/views/port.ts';
+import type { WebhookSender } from '../infra/webhook-sender/port.ts';
+import { isWebhookSecret, newWebhookSecret } from '../infra/webhook-sender/signature.ts';
 import { type ExecutionsDatabase, executions } from '../projections/executions/projection.ts';
 import { execution, executions as listExecutions, task, tasks } from '../projections/executions/queries.ts';
 import { type WebhooksDatabase, webhooks } from '../projections/webhooks/projection.ts';
@@ -25,9 +30,10 @@ export function webhookParts(
     readonly allocateId: AllocateId;
     readonly secrets: SecretBox;
     readonly journal: JobJournal;
+    readonly sender: Pick<WebhookSender, 'refuses'>;
   },
   { database, views, current }: { database: Pick<Database, 'kysely'>; views: Views; current: Current },
-): WebhookPorts & WebhookExecutionPorts {
+): WebhookPorts & WebhookExecutionPorts & WebhookSecretPorts {
   const { kysely } = database;
   const inWebhooks = viewOf<WebhooksDatabase>(kysely, webhooks);
   const inExecutions = viewOf<ExecutionsDatabase>(kysely, executions);
@@ -38,6 +44,11 @@ export function webhookParts(
     createPolicy: createWebhookPolicy(ports),
     changePolicy: changeWebhookPolicy(ports),
     deletePolicy: deleteWebhookPolicy(ports),
+    changeSecret: changeWebhookSecret(ports),
+    removeSecret: removeWebhookSecret(ports),
+    newWebhookSecret,
+    isWebhookSecret,
+    refusesAddress: (address) => ports.sender.refuses(address),
     openTarget: (policyId, target) => openTarget(ports.secrets, policyId, target),
     executions: current(listExecutions.bind(undefined, inExecutions)),
     execution: current(execution.bind(undefined, inExecutions)),

@@ -116,7 +116,6 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'trivy',
     'notification',
     'proxy',
-    'network',
     'core',
   ]);
   assert.equal(configuration.data, '/data');

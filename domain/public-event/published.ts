@@ -184,19 +184,32 @@ export const published: Published = {
   WebhookPolicyCreated: {
     type: 'webhook.policy.created',
     need: 'log',
-    fields: [...policy, 'name', 'description', 'eventTypes', 'isEnabled'],
+    fields: [...policy, 'name', 'description', 'eventTypes', 'isEnabled', 'filters'],
     more: targets,
     subject: byName,
   },
   WebhookPolicyChanged: {
     type: 'webhook.policy.changed',
     need: 'log',
-    fields: [...policy, 'name', 'description', 'eventTypes', 'isEnabled'],
+    fields: [...policy, 'name', 'description', 'eventTypes', 'isEnabled', 'filters'],
     more: targets,
     subject: byName,
   },
   WebhookPolicyDeleted: {
     type: 'webhook.policy.deleted',
+    need: 'log',
+    fields: [...policy, 'name'],
+    subject: byName,
+  },
+  // Its secret is nobody else's; that there is another one is.
+  WebhookSecretChanged: {
+    type: 'webhook.secret.changed',
+    need: 'log',
+    fields: [...policy, 'name'],
+    subject: byName,
+  },
+  WebhookSecretRemoved: {
+    type: 'webhook.secret.removed',
     need: 'log',
     fields: [...policy, 'name'],
     subject: byName,
@@ -213,6 +226,21 @@ export const published: Published = {
     fields: [...policy, 'rules', 'cron'],
   },
   RetentionPolicyDeleted: { type: 'retention.policy.deleted', need: 'log', fields: policy },
+  RetentionApplied: {
+    type: 'retention.applied',
+    need: 'log',
+    fields: [
+      ...policy,
+      'executionId',
+      'taskId',
+      'trigger',
+      'repository',
+      'rules',
+      'total',
+      'retained',
+      'deleted',
+    ],
+  },
 
   AccessTokenCreated: {
     type: 'access-token.created',

@@ -63,6 +63,7 @@ import type { StoragePorts } from './storage.ts';
 import type { SystemPorts } from './system.ts';
 import type { UserGroupPorts } from './user-groups.ts';
 import type { WebhookExecutionPorts } from './webhook-executions.ts';
+import type { WebhookSecretPorts } from './webhook-secrets.ts';
 import type { WebhookPorts } from './webhooks.ts';
 
 /** A query without the database that it asks. */
@@ -130,7 +131,7 @@ export interface ApiParts
   readonly labels: LabelPorts;
   readonly systemJobs: GarbageWhatIfPorts;
   readonly immutability: ImmutabilityPorts;
-  readonly webhooks: WebhookPorts & WebhookExecutionPorts;
+  readonly webhooks: WebhookPorts & WebhookExecutionPorts & WebhookSecretPorts;
   readonly retentions: RetentionPorts & RetentionWhatIfPorts;
   readonly quotas: QuotaPorts;
   readonly storage: StoragePorts;

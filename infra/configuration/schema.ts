@@ -14,6 +14,7 @@ import { redis } from './sections/redis.ts';
 import { server } from './sections/server.ts';
 import { storage } from './sections/storage.ts';
 import { uploads } from './sections/uploads.ts';
+import { webhooks } from './sections/webhooks.ts';
 
 const keys = z.strictObject(
   {
@@ -29,6 +30,7 @@ const keys = z.strictObject(
     ...garbageCollection,
     ...jobs,
     ...observability,
+    ...webhooks,
     ...harborOnly,
   },
   { error: 'keys and their values' },

@@ -55,6 +55,5 @@ export const harborOnly = {
     'no_proxy',
     'components',
   ]),
-  network: notUsedSection('There are no webhooks yet.', ['allow_private_network_access']),
   core: notUsedSection('There is one way to count quotas.', ['quota_update_provider']),
 } satisfies z.core.$ZodShape;
