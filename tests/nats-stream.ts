@@ -1,4 +1,4 @@
-import { AckPolicy, connect, type NatsConnection } from 'nats';
+import { AckPolicy, connect, type NatsConnection, NatsError } from 'nats';
 
 /** A message as a consumer gets it. */
 export interface StoredMessage {
@@ -10,8 +10,20 @@ export interface StoredMessage {
   readonly event: Readonly<Record<string, unknown>>;
 }
 
-/** All that a stream holds, in its order. */
+/** All that a stream holds, in its order; tried for a while, since a request is lost that meets a server's restart. */
 export async function readStream(nats: NatsConnection, stream: string): Promise<StoredMessage[]> {
+  const until = performance.now() + 30_000;
+  for (;;) {
+    try {
+      return await readOnce(nats, stream);
+    } catch (error) {
+      const isAway = error instanceof NatsError && ['TIMEOUT', '503'].includes(error.code);
+      if (!isAway || performance.now() > until) throw error;
+    }
+  }
+}
+
+async function readOnce(nats: NatsConnection, stream: string): Promise<StoredMessage[]> {
   const manager = await nats.jetstreamManager();
   const { messages } = (await manager.streams.info(stream)).state;
   if (messages === 0) return [];

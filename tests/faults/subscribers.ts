@@ -1,13 +1,20 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { AckPolicy, type Consumer, DeliverPolicy, type NatsConnection, nanos } from 'nats';
+import { publishedTypes } from '../../domain/public-event/public-event.ts';
 import { messageOf } from '../nats-stream.ts';
 import type { TestServer } from '../server.ts';
 
 export interface Subscriber {
+  readonly name: string;
+  /** Whether it is to be told of events of a type of the log. */
+  expects(type: string): boolean;
   /** The ids of events of repositories, as they came. */
   readonly received: readonly string[];
   stop(): Promise<void>;
 }
+
+const types: readonly string[] = publishedTypes;
+const isPublished = (type: string): boolean => types.includes(type);
 
 /** Follows `GET /api/v2.0/events` by server-sent events, on one server after the other, each time after what it has. */
 export function subscribeToEvents(servers: readonly TestServer[]): Subscriber {
@@ -47,7 +54,7 @@ export function subscribeToEvents(servers: readonly TestServer[]): Subscriber {
   }
   const following = follow();
   return {
-    received,
+    ...{ name: 'SSE', expects: isPublished, received },
     async stop() {
       stopping.abort();
       await following;
@@ -93,7 +100,7 @@ export async function consume(nats: NatsConnection, stream: string): Promise<Sub
   }
   const following = follow();
   return {
-    received,
+    ...{ name: 'NATS', expects: isPublished, received },
     async stop() {
       isStopped = true;
       await following;
