@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { after, test } from 'node:test';
-import { type NatsConnection, nanos, RetentionPolicy, StorageType } from 'nats';
+import { inspect } from 'node:util';
+import { type NatsConnection, nanos, nkeys, RetentionPolicy, StorageType } from 'nats';
+import { publisherOptions } from '../../bin/settings.ts';
+import { loadConfiguration } from '../../infra/configuration/load.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { type JetStreamPublisherOptions, jetStreamPublisher } from '../../infra/event-publisher/jetstream.ts';
 import { type OutgoingEvent, PublisherUnavailable, StreamUnfit } from '../../infra/event-publisher/port.ts';
@@ -258,6 +261,41 @@ for (const program of programs) {
     await assert.rejects(publisher.end(), StreamUnfit);
   });
 }
+
+test('it logs in as the configuration says, by password or NKey, and tells nobody a wrong password', async (t) => {
+  const program = requireTool(t, 'nats-server');
+  if (program === undefined) return;
+  const user = nkeys.createUser();
+  const users = `{ user: ann, password: "secret-1" }, { nkey: ${user.getPublicKey()} }`;
+  const server = await startNatsServer(program, { cluster: `authorization { users: [${users}] }` });
+  t.after(() => server.stop());
+  const publisherWith = async (more: Readonly<Record<string, string>>) => {
+    const variables = { SERVERS: `127.0.0.1:${server.port}`, MAX_AGE: '1h', MAX_BYTES: '1048576', ...more };
+    const { events } = await loadConfiguration({
+      environment: Object.fromEntries(
+        Object.entries(variables).map(([name, value]) => [`SHIPLOG_EVENTS_NATS_${name}`, value]),
+      ),
+    });
+    assert.ok(events.nats);
+    const publisher = jetStreamPublisher(await publisherOptions(events.nats), { warn: assert.fail });
+    t.after(() => publisher.close());
+    return publisher;
+  };
+
+  const byPassword = await publisherWith({ USER: 'ann', PASSWORD: 'secret-1' });
+  assert.equal(await byPassword.end(), undefined);
+  const event = anEvent();
+  await byPassword.publish([event]);
+  const byKey = await publisherWith({ NKEY: Buffer.from(user.getSeed()).toString() });
+  assert.equal((await byKey.end())?.id, event.id);
+
+  const refused = await publisherWith({ USER: 'ann', PASSWORD: 'secret-2' });
+  await assert.rejects(refused.end(), (error) => {
+    assert.ok(error instanceof PublisherUnavailable);
+    assert.doesNotMatch(inspect(error, { depth: 10 }), /secret-/);
+    return true;
+  });
+});
 
 test('a NATS that is not there is unavailable', async () => {
   const publisher = jetStreamPublisher(

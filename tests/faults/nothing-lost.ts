@@ -53,7 +53,8 @@ export async function nothingLost(
     subscribeToEvents(gateways),
     await consume(client, 'SHIPLOG_EVENTS'),
   ];
-  t.after(async () => void (await Promise.all(subscribers.map((subscriber) => subscriber.stop()))));
+  const stop = async () => void (await Promise.all(subscribers.map((subscriber) => subscriber.stop())));
+  t.after(stop);
 
   const begun = performance.now();
   const seconds = () => Math.round((performance.now() - begun) / 1000);
@@ -91,6 +92,7 @@ export async function nothingLost(
     });
   await settled(() => ledgers().reduce((sum, { missing }) => sum + missing, 0));
   report(`the subscribers have been told after ${seconds()} s`);
+  await stop();
   return [...ledgers(), await auditLedger(one, acknowledged)];
 }
 
