@@ -93,6 +93,7 @@ test('while NATS is away pushes go on, and metrics tell how long events have wai
     async () =>
       (await measure('shiplog_event_publisher_failures_total')) > 0 &&
       (await measure('shiplog_event_publisher_lag_seconds')) > 0,
+    60_000,
   );
   await back();
   const waited = async () =>
@@ -138,7 +139,7 @@ test('the example of docs/ starts a command once for each tag, also for those pu
   await pushImage(server, 'shop/app', '1.0', '1');
   await pushImage(server, 'library/other', '1.0', '1');
   const kill = run();
-  await until('it has deployed', async () => (await lines()).length === 1);
+  await until('it has deployed', async () => (await lines()).length === 1, 60_000);
   // It acknowledges a moment after the command has ended.
   const manager = await setting.client.jetstreamManager();
   const acknowledged = async () =>
