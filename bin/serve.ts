@@ -37,6 +37,7 @@ import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
 import { erasureParts, keepErasingUsers } from './erasure-parts.ts';
+import { publishEvents } from './event-publication.ts';
 import { forwardAudit, forwardingConnections, forwardingStatus } from './forwarding-parts.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
@@ -244,6 +245,9 @@ async function run(
   open.defer(() => watchingQuotas.stop());
   const erasing = keepErasingUsers(erasure);
   open.defer(() => erasing.stop());
+  const { instruments } = metrics;
+  const publishing = await publishEvents({ configuration, foundation, log, logger, instruments });
+  open.defer(() => publishing?.stop());
   if (configuration.jobservice.enabled) {
     const working = jobs.work();
     open.defer(() => working.stop());

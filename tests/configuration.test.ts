@@ -304,7 +304,32 @@ const rules: [rule: string, yaml: string, fault: string][] = [
   [
     'there is one way to log in to NATS',
     'event_log: { jetstream: { token: a, creds: b } }',
-    'event_log.jetstream.creds (shiplog.yml, line 1): found "b"; expected only one of user with password, token and creds',
+    'event_log.jetstream.creds (shiplog.yml, line 1): found "b"; expected only one of user with password, token, creds and nkey',
+  ],
+  [
+    'events are published to a server that is named',
+    'events: { nats: { stream: A } }',
+    'events.nats.servers (shiplog.yml, line 1): found nothing; expected at least one server, since events.nats is there',
+  ],
+  [
+    'the seed of an NKey stands for a password',
+    'events: { nats: { servers: [a], user: b, password: c, nkey: d } }',
+    'events.nats.nkey (shiplog.yml, line 1): found a value that is not shown; expected only one of user with password, token, creds and nkey',
+  ],
+  [
+    'events are published to another stream than that of the log',
+    'event_log: { engine: jetstream, jetstream: { servers: [a], stream: A } }\nevents: { nats: { servers: [a], stream: A } }',
+    'events.nats.stream (shiplog.yml, line 2): found "A"; expected another stream than event_log.jetstream.stream',
+  ],
+  [
+    'the subjects of events are none of the log',
+    'event_log: { engine: jetstream, jetstream: { servers: [a] } }\nevents: { nats: { servers: [a], subject_prefix: SHIPLOG.events } }',
+    'events.nats.subject_prefix (shiplog.yml, line 2): found "SHIPLOG.events"; expected another first word than event_log.jetstream.stream, with which the subjects of the log begin',
+  ],
+  [
+    'a subject has no wildcards',
+    'events: { nats: { servers: [a], subject_prefix: "a.*" } }',
+    'events.nats.subject_prefix (shiplog.yml, line 1): found "a.*"; expected letters, digits, - and _ with dots between them, at most 100 characters',
   ],
   [
     'S3 needs a bucket',

@@ -19,6 +19,10 @@ export interface Gateways {
   readonly other: TestServer;
   /** The folder that holds the blobs of both. */
   readonly blobs: string;
+  /** What makes a process one of the same installation. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** The process id of their PostgreSQL. */
+  postgresPid(): number;
   /** Takes their database away, until the function that it resolves to is called. */
   cut(): Promise<() => Promise<void>>;
   readonly connection: PostgresConnection;
@@ -64,6 +68,8 @@ export async function startGateways(t: TestContext, more: NodeJS.ProcessEnv = {}
     other,
     blobs,
     connection,
+    environment,
+    postgresPid: () => postgres.server.pid(),
     cut: way.cut,
     openLog: async () => (await inThird()).log,
     async record(stream, { type, data }) {
