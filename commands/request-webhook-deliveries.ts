@@ -1,7 +1,7 @@
 import { type Catalogue, currentVersion } from '../domain/catalogue.ts';
 import type { Metadata } from '../domain/event.ts';
 import { notificationStream, type RequestedDeliveries } from '../domain/webhook-delivery/events.ts';
-import type { Append, EventLog } from '../infra/event-log/port.ts';
+import { type Append, type EventLog, RevisionConflict } from '../infra/event-log/port.ts';
 
 export interface RequestDeliveriesPorts {
   readonly log: Pick<EventLog, 'appendMany'>;
@@ -30,6 +30,21 @@ export const requestWebhookDeliveries =
     });
     let position = 0n;
     for (let from = 0; from < appends.length; from += atOnce)
-      position = await log.appendMany(appends.slice(from, from + atOnce));
+      position = await appended(log, appends.slice(from, from + atOnce));
     return position;
   };
+
+/** Who goes on for one that was killed asks for what is there, and for what is not, at once. */
+async function appended(log: Pick<EventLog, 'appendMany'>, appends: readonly Append[]): Promise<bigint> {
+  try {
+    return await log.appendMany(appends);
+  } catch (error) {
+    if (!(error instanceof RevisionConflict) || appends.length === 1) throw error;
+  }
+  let position = 0n;
+  for (const append of appends) {
+    const of = await log.appendMany([append]);
+    if (of > position) position = of;
+  }
+  return position;
+}
