@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  type DeliveriesRequest,
-  requestWebhookDeliveries,
-} from '../commands/request-webhook-deliveries.ts';
+import { deliveryIdsAllocator } from '../commands/allocate-delivery-ids.ts';
+import { type DeliveriesRequest, requestWebhookDeliveries } from '../commands/request-webhook-deliveries.ts';
 import { catalogue } from '../domain/catalogue.ts';
+import type { RecordedEvent } from '../domain/event.ts';
+import { noFilters } from '../domain/webhook/events.ts';
 import { notificationStream } from '../domain/webhook-delivery/events.ts';
 import { derivedEventId, newEventId } from '../infra/event-log/ids.ts';
+import { type RequestWebhooksPorts, requestWebhooks, type ToldPolicy } from '../workers/request-webhooks.ts';
 import { openLog } from './contracts/event-log-postgres-client.ts';
 import { startPostgres } from './postgres.ts';
 
@@ -42,4 +43,91 @@ test('who asks again for what was asked for, and for more with it, as after a cr
     const requested = events.map(({ data }) => (data as DeliveriesRequest['data']).deliveries[0]?.deliveryId);
     assert.deepEqual(requested, [deliveryId]);
   }
+});
+
+const policyFor = (
+  policyId: number,
+  projectId: number | null,
+  more: Partial<ToldPolicy> = {},
+): ToldPolicy => ({
+  ...{ policyId, projectId, isEnabled: true, since: 1n, targets: 1, filters: noFilters },
+  eventTypes: ['PUSH_ARTIFACT', 'DELETE_ARTIFACT'],
+  ...more,
+});
+const push = (position: bigint, repository = 'team/app'): RecordedEvent => ({
+  ...{ position, stream: `tag/${repository}:v1`, revision: 0n, id: newEventId() },
+  ...{ type: 'TagAssigned', version: 1, recordedAt: new Date(), metadata: { actor: 'user:jane' } },
+  data: { repository, tag: 'v1', digest: `sha256:${'a'.repeat(64)}` },
+});
+
+/** Who asks for deliveries, and what was asked for: how often, and of which policies of which projects. */
+function startRequesting(policies: readonly ToldPolicy[], more: Partial<RequestWebhooksPorts> = {}) {
+  const calls: DeliveriesRequest[][] = [];
+  let ids = 0;
+  const requesting = requestWebhooks({
+    checkpoints: { read: async () => 1n, write: async () => undefined },
+    head: async () => 1n,
+    lastTold: async () => undefined,
+    policies: async () => policies,
+    settings: async () => ({ isEnabled: true, robotPrefix: 'robot$' }),
+    facts: async () => ({
+      projects: new Map([['team', { projectId: 7, isPublic: true }]]),
+      repositories: new Map(),
+    }),
+    host: 'reg.example.com',
+    shown: async () => undefined,
+    allocateIds: async (count) => Array.from({ length: count }, () => ++ids),
+    async request(requests) {
+      calls.push([...requests]);
+      return 100n;
+    },
+    onRequested: async () => undefined,
+    ...more,
+  });
+  const take = (events: readonly RecordedEvent[]) => requesting.take(events, new AbortController().signal);
+  const told = () =>
+    calls
+      .flat()
+      .map(({ data }) => [
+        data.sourcePosition,
+        data.projectId,
+        data.deliveries.map(({ policyId }) => policyId),
+      ]);
+  return { begin: requesting.begin, take, calls, told };
+}
+
+test('what happened in a project that is gone by now is told to those who are told of every project', async () => {
+  const { take, told } = startRequesting([policyFor(1, 7), policyFor(2, null)]);
+  await take([push(5n), push(6n, 'gone/app')]);
+  assert.deepEqual(told(), [
+    ['5', 7, [1, 2]],
+    ['6', null, [2]],
+  ]);
+});
+
+test('of a long way behind, no more is asked for at once than fits', async () => {
+  const { take, calls, told } = startRequesting([policyFor(1, null, { targets: 20 })]);
+  const events = Array.from({ length: 120 }, (_, index) => push(BigInt(index + 2)));
+  await take(events);
+  assert.ok(calls.every(({ length }) => length <= 50));
+  assert.deepEqual(
+    told().map(([position]) => position),
+    events.map(({ position }) => String(position)),
+  );
+});
+
+test('whichever process gives numbers to deliveries, what comes more than a moment later has a greater one', async () => {
+  let [blocks, nowMs] = [0, 0];
+  const allocateIds = async (_: string, count: number) => Array.from({ length: count }, () => ++blocks);
+  const [one, other] = [0, 0].map(() => deliveryIdsAllocator(allocateIds, () => nowMs));
+  const last: number[] = [];
+  for (const allocate of [one, one, other, one, other]) {
+    last.push(...((await allocate?.(1, { actor: 'system' })) ?? []));
+    nowMs += allocate === one && last.length === 1 ? 10 : 2000;
+  }
+  assert.deepEqual(
+    last,
+    last.toSorted((first, second) => first - second),
+  );
+  assert.equal(last[1], 2, 'within a moment a block is used up');
 });

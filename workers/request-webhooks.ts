@@ -53,6 +53,8 @@ const changing: ReadonlySet<string> = new Set([
 
 /** How often the mark is moved while nothing is told, in milliseconds. */
 const markMs = 2000;
+/** How many events are told together: each can have thousands of deliveries. */
+const toldTogether = 50;
 
 /**
  * Asks for the deliveries of what happens, each event and policy once. A policy counts that was there, and enabled, when it
@@ -115,10 +117,23 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
       [...new Set(happened.map(({ notification }) => notification.project))],
       [...new Set(happened.flatMap(({ notification }) => notification.repository ?? []))],
     );
+    let requested: bigint | undefined;
+    for (let from = 0; from < happened.length; from += toldTogether)
+      requested = (await request(happened.slice(from, from + toldTogether), facts, told)) ?? requested;
+    if (requested === undefined) return false;
+    await ports.onRequested(requested);
+    return true;
+  }
+
+  /** Resolves to the position of what was asked for; undefined where nobody is told. */
+  async function request(
+    happened: readonly Happened[],
+    facts: Awaited<ReturnType<RequestWebhooksPorts['facts']>>,
+    told: NonNullable<typeof policies>,
+  ): Promise<bigint | undefined> {
     const all = happened.flatMap(({ event, notification }) => {
-      const project = facts.projects.get(notification.project);
-      // It is gone by now, and its policies with it.
-      if (project === undefined) return [];
+      // Of one that is gone by now only the policies for every project are left.
+      const project = facts.projects.get(notification.project) ?? goneProject;
       const known = { ...notification, projectId: notification.projectId ?? project.projectId };
       const endpoints = [...(told.get(known.projectId) ?? []), ...(told.get(null) ?? [])]
         .filter((policy) => policy.since < known.position && matches(policy, known))
@@ -130,7 +145,7 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
       const payloadFacts = { ...project, projectId: known.projectId, repositoryCreatedAt, host: ports.host };
       return [{ event, notification: known, facts: payloadFacts, endpoints }];
     });
-    if (all.length === 0) return false;
+    if (all.length === 0) return undefined;
     const count = all.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
     const ids = (await ports.allocateIds(count, { actor: 'system' })).values();
     const requests = all.map(({ event, notification, facts: of, endpoints }) =>
@@ -141,12 +156,19 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
         endpoints.map((endpoint) => ({ deliveryId: ids.next().value as number, ...endpoint })),
       ),
     );
-    await ports.onRequested(await ports.request(requests));
-    return true;
+    return ports.request(requests);
   }
 
   return { begin, take };
 }
+
+interface Happened {
+  readonly event: RecordedEvent;
+  readonly notification: Notification;
+}
+
+/** Numbers of projects begin at 1. */
+const goneProject = { projectId: 0, isPublic: false };
 
 function requestOf(
   { metadata }: RecordedEvent,
@@ -161,7 +183,7 @@ function requestOf(
       sourcePosition: String(notification.position),
       eventType: notification.eventType,
       occurredAt: notification.occurredAt.toISOString(),
-      projectId: facts.projectId,
+      projectId: facts.projectId === goneProject.projectId ? null : facts.projectId,
       project: notification.project,
       repository: notification.repository ?? null,
       told: storedTold({ notification, facts }),
