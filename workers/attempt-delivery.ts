@@ -18,13 +18,16 @@ export interface AttemptDeliveryPorts {
   findPolicy(policyId: number): Promise<WebhookPolicy | undefined>;
   /** With what the target keeps secret; undefined where that is sealed with a key that is gone. */
   openTarget(policyId: number, target: SealedTarget): WebhookTarget | undefined;
-  /** The headers by which a message is known and signed, the same id for each time that it is tried. */
+  /**
+   * The headers by which a message is known and signed, the same id for each time that it is tried; undefined where what it is
+   * signed with is sealed with a key that is gone.
+   */
   signedHeaders(
     delivery: DueDelivery,
     policy: WebhookPolicy,
     body: string,
     at: Date,
-  ): Readonly<Record<string, string>>;
+  ): Readonly<Record<string, string>> | undefined;
   readonly attempts: Pick<WebhookAttempts, 'write'>;
   /** Resolves to the position, or to undefined where another process has recorded an attempt of that number. */
   record(event: DeliveryEvent, metadata: Metadata): Promise<bigint | undefined>;
@@ -44,6 +47,7 @@ const slackRestMs = 1000;
 /** What is not shown of a request, nor of an answer. */
 const secretHeaders: ReadonlySet<string> = new Set(['authorization', 'set-cookie', 'proxy-authorization']);
 const hidden = '(hidden)';
+const unusable: Result = { kind: 'failed', error: 'unusable-target', status: null };
 
 /** Tries a delivery once, at the address that its policy has now, keeps what was sent and came back, and records the outcome. */
 export function attemptDelivery(
@@ -58,9 +62,7 @@ export function attemptDelivery(
     const target = ports.openTarget(delivery.policyId, sealed);
     const began = performance.now();
     const result: Result =
-      target === undefined
-        ? { kind: 'failed', error: 'unusable-target', status: null }
-        : await send(delivery, policy, target, attemptedAt, over);
+      target === undefined ? unusable : await send(delivery, policy, target, attemptedAt, over);
     const durationMs = Math.round(performance.now() - began);
     return record(delivery, { attemptedAt, durationMs }, result, target?.type === 'slack' ? slackRestMs : 0);
   };
@@ -73,10 +75,12 @@ export function attemptDelivery(
     over: AbortSignal,
   ): Promise<Result> {
     const body = bodyOf(readTold(delivery.told), target, policy);
+    const signed = ports.signedHeaders(delivery, policy, body.text, at);
+    if (signed === undefined) return unusable;
     const headers = {
       'content-type': body.contentType,
       'user-agent': ports.userAgent,
-      ...ports.signedHeaders(delivery, policy, body.text, at),
+      ...signed,
       // As in Harbor, where none goes to Slack.
       ...(target.authHeader !== '' && target.type !== 'slack' && { authorization: target.authHeader }),
     };

@@ -232,10 +232,13 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
   };
 }
 
+/** By how much the clocks of the processes may differ, in milliseconds. */
+const clockDifferenceMs = 60_000;
+
 /** In milliseconds. No pause is longer than the longest: a clock that was ahead does not hold anything up. */
 export function dueIn({ nextAt }: Pick<QueueHead, 'nextAt'>, now: Date): number {
   const waitMs = nextAt === undefined ? 0 : nextAt.getTime() - now.getTime();
-  return waitMs > longestPauseMs ? 0 : waitMs;
+  return waitMs > longestPauseMs + clockDifferenceMs ? 0 : waitMs;
 }
 
 const dueSince = ({ nextAt, requestedAt }: QueueHead): number => (nextAt ?? requestedAt).getTime();
