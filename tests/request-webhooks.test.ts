@@ -51,6 +51,7 @@ const policyFor = (
   more: Partial<ToldPolicy> = {},
 ): ToldPolicy => ({
   ...{ policyId, projectId, isEnabled: true, since: 1n, targets: 1, filters: noFilters },
+  updatedAt: new Date(0),
   eventTypes: ['PUSH_ARTIFACT', 'DELETE_ARTIFACT'],
   ...more,
 });
@@ -130,4 +131,27 @@ test('whichever process gives numbers to deliveries, what comes more than a mome
     last.toSorted((first, second) => first - second),
   );
   assert.equal(last[1], 2, 'within a moment a block is used up');
+});
+
+test('who has lost the mark tells what nobody was told yet, and nothing by policies that asked for it only later', async () => {
+  const marks = new Map<string, bigint>();
+  const checkpoints = {
+    read: async (follower: string) => marks.get(follower),
+    write: async (follower: string, position: bigint) => void marks.set(follower, position),
+  };
+  const lost = { checkpoints, head: async () => 7n, lastTold: async () => 4n };
+  const policies = [policyFor(1, null), policyFor(2, null, { updatedAt: new Date('2026-11-28T12:00:00Z') })];
+  const recordedAt = new Date('2026-11-28T11:00:00Z');
+  assert.equal(await startRequesting(policies, lost).begin(), 4n);
+  // A server has written the mark, and a worker goes on from there.
+  const { begin, take, told } = startRequesting(policies, lost);
+  assert.equal(await begin(), 4n);
+  await take([
+    { ...push(6n), recordedAt },
+    { ...push(8n), recordedAt },
+  ]);
+  assert.deepEqual(told(), [
+    ['6', 7, [1]],
+    ['8', 7, [1, 2]],
+  ]);
 });

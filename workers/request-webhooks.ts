@@ -11,6 +11,8 @@ export interface ToldPolicy extends TellingPolicy {
   readonly policyId: number;
   /** The position from which on it tells what happens. */
   readonly since: bigint;
+  /** Since when it is as it is. */
+  readonly updatedAt: Date;
   /** How many it has. */
   readonly targets: number;
 }
@@ -42,6 +44,8 @@ export interface RequestWebhooksPorts {
 }
 
 export const webhookFollower = 'webhooks';
+/** Up to where it was looked at before, perhaps, when the mark was lost. */
+const lostMark = 'webhooks-lost';
 
 /** What changes the policies that there are. */
 const changing: ReadonlySet<string> = new Set([
@@ -66,15 +70,22 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
   /** What any of them tells. */
   let types: ReadonlySet<string> = new Set();
   let markedAt = 0;
+  let lookedAtUpTo = 0n;
 
-  /** Who has lost the mark tells nothing of the past: only what comes after the last thing that was told. */
+  /**
+   * Who has lost the mark tells nothing of the past: only what comes after the last thing that was told, and of that only what
+   * the policies told before it was lost.
+   */
   async function begin(): Promise<bigint> {
     policies = undefined;
     const marked = await checkpoints.read(webhookFollower);
+    lookedAtUpTo = (await checkpoints.read(lostMark)) ?? 0n;
     if (marked !== undefined) return marked;
     const head = await ports.head();
     await ports.shown(head);
     const position = (await ports.lastTold()) ?? head;
+    await checkpoints.write(lostMark, head);
+    lookedAtUpTo = head;
     await checkpoints.write(webhookFollower, position);
     return position;
   }
@@ -136,7 +147,7 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
       const project = facts.projects.get(notification.project) ?? goneProject;
       const known = { ...notification, projectId: notification.projectId ?? project.projectId };
       const endpoints = [...(told.get(known.projectId) ?? []), ...(told.get(null) ?? [])]
-        .filter((policy) => policy.since < known.position && matches(policy, known))
+        .filter((policy) => tells(policy, event) && matches(policy, known))
         .flatMap(({ policyId, targets }) =>
           Array.from({ length: targets }, (_, target) => ({ policyId, target })),
         );
@@ -158,6 +169,10 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
     );
     return ports.request(requests);
   }
+
+  /** What was looked at before was so by the policy as it was then. */
+  const tells = ({ since, updatedAt }: ToldPolicy, { position, recordedAt }: RecordedEvent): boolean =>
+    since < position && (position > lookedAtUpTo || updatedAt < recordedAt);
 
   return { begin, take };
 }
