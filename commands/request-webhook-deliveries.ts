@@ -4,7 +4,7 @@ import { notificationStream, type RequestedDeliveries } from '../domain/webhook-
 import { type Append, type EventLog, RevisionConflict } from '../infra/event-log/port.ts';
 
 export interface RequestDeliveriesPorts {
-  readonly log: Pick<EventLog, 'appendMany'>;
+  readonly log: Pick<EventLog, 'append' | 'appendMany'>;
   readonly catalogue: Catalogue;
   /** The id of the event by which what is told is asked for; the same whenever it is. */
   requestIdOf(sourceId: string): string;
@@ -30,21 +30,22 @@ export const requestWebhookDeliveries =
     });
     let position = 0n;
     for (let from = 0; from < appends.length; from += atOnce)
-      position = await appended(log, appends.slice(from, from + atOnce));
+      position = await appendAll(log, appends.slice(from, from + atOnce));
     return position;
   };
 
-/** Who goes on for one that was killed asks for what is there, and for what is not, at once. */
-async function appended(log: Pick<EventLog, 'appendMany'>, appends: readonly Append[]): Promise<bigint> {
+/**
+ * Who died after some were recorded had them in other batches, and several appends are only together what they were before:
+ * one by one each is recognised.
+ */
+async function appendAll(log: RequestDeliveriesPorts['log'], appends: readonly Append[]): Promise<bigint> {
   try {
     return await log.appendMany(appends);
   } catch (error) {
-    if (!(error instanceof RevisionConflict) || appends.length === 1) throw error;
+    if (!(error instanceof RevisionConflict)) throw error;
   }
   let position = 0n;
-  for (const append of appends) {
-    const of = await log.appendMany([append]);
-    if (of > position) position = of;
-  }
+  for (const { stream, expectedRevision, events } of appends)
+    position = await log.append(stream, expectedRevision, events);
   return position;
 }
