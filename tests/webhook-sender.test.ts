@@ -308,6 +308,23 @@ test('a name that nobody knows, or nobody says anything of, is told as that', as
   assert.equal(await reasonOf(silent.send({ ...request, timeoutMs: hastyMs })), 'timeout');
 });
 
+test('however often a name is asked for whose lookup hangs, it is looked up once at a time', async () => {
+  let lookups = 0;
+  const hanging = httpSender(local, (name) => {
+    lookups += 1;
+    return name === 'silent.example' ? new Promise(() => undefined) : Promise.resolve([]);
+  });
+  const ask = (host: string) =>
+    hanging.send({
+      ...{ address: `http://${host}/`, headers: {}, body: '', skipCertVerify: false, timeoutMs: hastyMs },
+    });
+  await Promise.all([ask('silent.example'), ask('silent.example')]);
+  await ask('silent.example');
+  assert.equal(lookups, 1);
+  for (const _ of [1, 2]) await ask('empty.example');
+  assert.equal(lookups, 3);
+});
+
 test('of a host of several addresses the next is asked where one is not there', async (t) => {
   const at = await receiver(t, (_, response) => response.end());
   const several = httpSender({ allowed: ['127.0.0.0/8'], denied: [] }, async () => [
