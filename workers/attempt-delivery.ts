@@ -95,7 +95,7 @@ export function attemptDelivery(
       request: {
         origin: webhookUrl(target.address)?.origin ?? '',
         headers: shownHeaders(headers),
-        body: body.text,
+        form: { type: target.type, payloadFormat: target.payloadFormat },
       },
       ...shownOutcome(outcome),
     });
