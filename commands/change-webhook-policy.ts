@@ -2,13 +2,14 @@ import type { Metadata } from '../domain/event.ts';
 import { webhookDecider } from '../domain/webhook/decider.ts';
 import { webhooksStream } from '../domain/webhook/events.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
-import type { WebhookForm } from './create-webhook-policy.ts';
+import { ofProject, type WebhookForm, type WebhookProject } from './create-webhook-policy.ts';
 import { decision, type Recorder } from './record.ts';
 import { sealTarget } from './webhook-targets.ts';
 
 export interface WebhookPolicyKey {
   readonly policyId: number;
-  readonly project: { readonly name: string; readonly projectId: number };
+  /** Null for a policy that is for every project. */
+  readonly project: WebhookProject | null;
 }
 
 /** Resolves to the log's position. @throws Refusal `webhook-policy-exists`, `webhook-policy-unknown` */
@@ -18,10 +19,9 @@ export const changeWebhookPolicy =
     { policyId, project, form }: WebhookPolicyKey & { readonly form: WebhookForm },
     metadata: Metadata,
   ): Promise<bigint> => {
-    const { name, projectId } = project;
-    const decider = webhookDecider({ policyId, project: name, projectId });
+    const which = ofProject(project, policyId);
     const targets = form.targets.map((target) => sealTarget(secrets, policyId, target));
-    const changed = decision(webhooksStream(projectId), decider, {
+    const changed = decision(webhooksStream(which.projectId), webhookDecider(which), {
       do: 'change',
       settings: { ...form, targets },
     });

@@ -70,10 +70,10 @@ export const copyArtifact =
       await mountAll(needsOf(manifest).blobs);
       const push = { repository: to, digest, bytes, manifest };
       await confirm();
-      await pushManifest({ ...push, tags: [] }, metadata);
+      const tags = withTags ? await contents.tagsOf(repository, digest, maxTags) : [];
+      await pushManifest({ ...push, tags: [], isTaggedNext: tags.length > 0 }, metadata);
       for (const accessory of await accessoriesOf({ repository, digest }, maxAccessories))
         await copy(accessory, true);
-      const tags = withTags ? await contents.tagsOf(repository, digest, maxTags) : [];
       for (let next = 0; next < tags.length; next += tagsAtOnce) {
         await confirm();
         await pushManifest({ ...push, tags: tags.slice(next, next + tagsAtOnce) }, metadata);

@@ -12,8 +12,21 @@ export interface WebhookForm extends Omit<WebhookSettings, 'targets'> {
   readonly targets: readonly WebhookTarget[];
 }
 
+export interface WebhookProject {
+  readonly name: string;
+  readonly projectId: number;
+}
+
+/** A policy of the project, or one that is for every project. */
+export const ofProject = (project: WebhookProject | null, policyId: number) => ({
+  policyId,
+  project: project?.name ?? null,
+  projectId: project?.projectId ?? null,
+});
+
 export interface CreateWebhookPolicy {
-  readonly project: { readonly name: string; readonly projectId: number };
+  /** Null for a policy that is for every project. */
+  readonly project: WebhookProject | null;
   readonly form: WebhookForm;
 }
 
@@ -32,14 +45,17 @@ export const createWebhookPolicy =
     { project, form }: CreateWebhookPolicy,
     metadata: Metadata,
   ): Promise<{ readonly policyId: number; readonly position: bigint }> => {
-    const { name, projectId } = project;
     const policyId = await allocateId('webhook', metadata);
-    const decider = webhookDecider({ policyId, project: name, projectId });
+    const which = ofProject(project, policyId);
     const targets = form.targets.map((target) => sealTarget(secrets, policyId, target));
-    const { position } = await record(
-      metadata,
-      decision(projectStream(name), requiringProject, project),
-      decision(webhooksStream(projectId), decider, { do: 'create', settings: { ...form, targets } }),
-    );
+    const settings = { ...form, targets };
+    const created = decision(webhooksStream(which.projectId), webhookDecider(which), {
+      do: 'create',
+      settings,
+    });
+    const { position } =
+      project === null
+        ? await record(metadata, created)
+        : await record(metadata, decision(projectStream(project.name), requiringProject, project), created);
     return { policyId, position };
   };

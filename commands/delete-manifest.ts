@@ -16,6 +16,8 @@ import { type RemovalPorts, removal } from './remove-unneeded.ts';
 
 /** How many tags go in one append. */
 const tagsAtOnce = 500;
+/** How many of the tags that went with it are told. */
+const maxToldTags = 100;
 /** How many tags are looked at before the first of them goes. */
 const maxTags = 10_000;
 /** How often a deletion starts again because a push has kept the manifest. */
@@ -83,8 +85,10 @@ export const deleteManifest = ({
     }
 
     async function removeWithTags(condemned: CondemnedManifest): Promise<Removed> {
+      const told: string[] = [];
       for (;;) {
         const tags = await someTags();
+        told.push(...tags.slice(0, maxToldTags - told.length));
         if (tags.length === tagsAtOnce) {
           const { position } = await record(metadata, ...untagging(tags));
           await contents.reached(position);
@@ -93,7 +97,7 @@ export const deleteManifest = ({
         const removing = decision(
           artifactStream(repository, digest),
           isUnchanged === undefined ? removingManifest : removingUnchanged,
-          condemned,
+          { ...condemned, tags: told },
         );
         // The tags first, where the engine appends one by one: a tag without its manifest is a broken pull.
         const { position, states, events } = await record(metadata, ...untagging(tags), removing);

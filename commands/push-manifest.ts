@@ -22,6 +22,8 @@ export interface PushManifest {
   readonly manifest: ParsedManifest;
   /** What is to point at it: all of them or none, where the engine of the log can append as one, else in this order. */
   readonly tags: readonly string[];
+  /** That the same work points a tag at it later, where `tags` are none. */
+  readonly isTaggedNext?: boolean;
   /** What must be true of each tag before it moves, at every attempt. */
   readonly condition?: TagCondition;
 }
@@ -48,7 +50,7 @@ export const pushManifest = (ports: {
   const { requireReferences, keepReferences } = references(ports);
 
   return async (push: PushManifest, metadata: Metadata): Promise<bigint> => {
-    const { repository, digest, bytes, manifest, tags, condition } = push;
+    const { repository, digest, bytes, manifest, tags, isTaggedNext = false, condition } = push;
     const at = { repository, digest };
     if (tags.length > 0) await requireMovable(contents, at, tags, await contents.tagLocks(repository));
     // Read once more when they are assigned: a rule that was made while the push was under way counts for it.
@@ -68,6 +70,7 @@ export const pushManifest = (ports: {
           ...stored,
           ...manifest,
           attributes,
+          ...((tags.length > 0 || isTaggedNext) && { tagged: true }),
         }),
       );
       const [artifact] = pushed.states;

@@ -29,6 +29,7 @@ import { quotaEvent, quotaExceededUpcasters, quotaRefusalEvent } from './quota/e
 import { refreshTokenEvent } from './refresh-token/events.ts';
 import { repositoryEvent } from './repository/events.ts';
 import { retentionEvent } from './retention/events.ts';
+import { retentionRunEvent } from './retention/run-events.ts';
 import { robotEvent, robotSecretChangedUpcasters } from './robot/events.ts';
 import { scheduleEvent } from './schedule/events.ts';
 import { tagEvent } from './tag/events.ts';
@@ -37,7 +38,7 @@ import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userCreatedUpcasters, userEvent } from './user/events.ts';
 import { userGroupEvent } from './user-group/events.ts';
 import { userGroupKeyEvent } from './user-group-key/events.ts';
-import { webhookEvent } from './webhook/events.ts';
+import { webhookEvent, webhookUpcasters } from './webhook/events.ts';
 import {
   deliveryEvent,
   notificationEvent,
@@ -70,7 +71,11 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
     (data) => ({ ...data, mentions: [] }),
     // Nobody read the config before version 3.
     (data) => ({ ...data, attributes: {} }),
+    // Whether a tag comes with it was not recorded before version 4.
+    (data) => data,
   ],
+  // Nor before version 2 which tags went with it.
+  ManifestDeleted: [(data) => data],
   MemberAdded: memberUpcasters,
   MemberRoleChanged: memberUpcasters,
   MemberRemoved: memberUpcasters,
@@ -78,6 +83,7 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
   QuotaExceeded: quotaExceededUpcasters,
   RobotSecretChanged: robotSecretChangedUpcasters,
   UserCreated: userCreatedUpcasters,
+  ...webhookUpcasters,
 };
 
 const aggregates = [
@@ -90,12 +96,13 @@ const aggregates = [
   { stream: 'robot/<name>', events: robotEvent.options },
   { stream: 'labels/<project id or system>', events: labelEvent.options },
   { stream: 'immutability/<project id>', events: immutabilityEvent.options },
-  { stream: 'webhooks/<project id>', events: webhookEvent.options },
+  { stream: 'webhooks/<project id or system>', events: webhookEvent.options },
   { stream: 'webhook-notification/<event id>', events: notificationEvent.options },
   { stream: 'webhook-delivery/<id>', events: deliveryEvent.options },
   { stream: 'webhook-redelivery/<run>', events: redeliveryEvent.options },
   { stream: 'webhook-pause/<policy id>', events: webhookPauseEvent.options },
   { stream: 'retention/<policy id>', events: retentionEvent.options },
+  { stream: 'retention-run/<task id>', events: retentionRunEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },
   { stream: 'credential-uses/<day>', events: credentialUseEvent.options },
   { stream: 'preferences/<user id>', events: preferencesEvent.options },

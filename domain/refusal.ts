@@ -24,7 +24,7 @@ export type Reason =
   | { readonly kind: 'immutable-rule-unknown'; readonly project: string; readonly ruleId: number }
   | { readonly kind: 'too-many-immutable-rules'; readonly max: number }
   | { readonly kind: 'immutable-patterns-too-long'; readonly max: number }
-  | { readonly kind: 'webhook-policy-exists'; readonly project: string; readonly name: string }
+  | { readonly kind: 'webhook-policy-exists'; readonly project: string | null; readonly name: string }
   | { readonly kind: 'webhook-policy-unknown'; readonly policyId: number }
   | { readonly kind: 'too-many-webhook-policies'; readonly max: number }
   /** A rule of the project keeps the tag from it. */

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { exceededWords } from '../domain/quota/words.ts';
 import { type Reason, Refusal } from '../domain/refusal.ts';
 import { withoutProject } from '../domain/repository.ts';
 import {
@@ -144,7 +145,7 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
   'webhook-policy-exists': ({ project, name }) => ({
     status: 409,
     code: 'CONFLICT',
-    message: `the project ${project} has a webhook policy named ${name} already`,
+    message: `${project === null ? 'the registry' : `the project ${project}`} has a webhook policy named ${name} already`,
   }),
   'webhook-policy-unknown': ({ policyId }) => ({
     status: 404,
@@ -261,11 +262,10 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     code: 'DENIED',
     message: `a manifest of the repository needs ${digest}; delete that first`,
   }),
-  // Harbor's words.
   'quota-exceeded': ({ adding, used, limit }) => ({
     status: 403,
     code: 'DENIED',
-    message: `adding ${shownBytes(adding)} of storage resource, which when updated to current usage of ${shownBytes(used)} will exceed the configured upper limit of ${shownBytes(limit)}.`,
+    message: exceededWords({ adding, used, storage: limit }),
   }),
   'tag-condition-failed': ({ tag, current }) => ({
     status: 412,
@@ -273,15 +273,6 @@ const answers: { [Kind in Reason['kind']]: (reason: Extract<Reason, { kind: Kind
     message: current === null ? `the tag ${tag} does not exist` : `the tag ${tag} points at ${current}`,
   }),
 };
-
-const byteUnits = ['KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
-
-/** As Harbor shows them: `512 B`, `1.5 MiB`. */
-function shownBytes(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  const power = Math.min(Math.floor(Math.log2(bytes) / 10), byteUnits.length);
-  return `${(bytes / 1024 ** power).toFixed(1)} ${byteUnits[power - 1]}`;
-}
 
 const unavailable = (message: string, retryAfterSeconds = 1): Answer => ({
   status: 503,

@@ -53,6 +53,10 @@ export interface ManifestAt {
 export interface CondemnedManifest extends ManifestAt {
   readonly condemnation: string;
 }
+export interface RemovedManifest extends CondemnedManifest {
+  /** Those that went with it, as far as they are to be told. */
+  readonly tags?: readonly string[];
+}
 
 const reprieve = (before: Artifact, { repository, digest }: ManifestAt): ArtifactEvent[] =>
   before === null || before.condemnation === null
@@ -81,17 +85,17 @@ export const condemningManifest: ArtifactDecider<CondemnedManifest> = {
 };
 
 /** The second phase: only what still is under the same condemnation goes. */
-export const removingManifest: ArtifactDecider<CondemnedManifest> = {
+export const removingManifest: ArtifactDecider<RemovedManifest> = {
   ...artifact,
-  decide: (before, { condemnation }) =>
-    before === null || before.condemnation !== condemnation ? [] : [deleted(before.pushed)],
+  decide: (before, { condemnation, tags = [] }) =>
+    before === null || before.condemnation !== condemnation ? [] : [deleted(before.pushed, tags)],
 };
 
 /**
  * The same for who must not take the tags from one that stays after all. @throws Refusal `artifact-changed` where somebody
  * has kept it since it was condemned
  */
-export const removingUnchanged: ArtifactDecider<CondemnedManifest> = {
+export const removingUnchanged: ArtifactDecider<RemovedManifest> = {
   ...artifact,
   decide(before, at) {
     const { repository, digest, condemnation } = at;
@@ -143,7 +147,7 @@ export const detachingLabel: ArtifactDecider<LabelledManifest> = {
   },
 };
 
-function deleted(pushed: PushedManifest): ArtifactEvent {
+function deleted(pushed: PushedManifest, tags: readonly string[]): ArtifactEvent {
   const { repository, digest, mediaType, size, key, subject } = pushed;
   return {
     type: 'ManifestDeleted',
@@ -155,6 +159,7 @@ function deleted(pushed: PushedManifest): ArtifactEvent {
       key,
       ...(subject !== undefined && { subject: subject.digest }),
       ...needsOf(pushed),
+      ...(tags.length > 0 && { tags: [...tags] }),
     },
   };
 }

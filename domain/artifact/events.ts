@@ -34,6 +34,10 @@ export const artifactEvent = z.discriminatedUnion('type', [
       .describe(
         'What its config says of it, as the management API shows it; empty where that is not to be known',
       ),
+    tagged: z
+      .boolean()
+      .optional()
+      .describe('Whether who pushed it points a tag at it next, which is told then; absent where not'),
   }),
   eventOf('ManifestDeleted', 'A manifest is not in the repository any more, and no tag points at it.', {
     ...at,
@@ -43,6 +47,10 @@ export const artifactEvent = z.discriminatedUnion('type', [
     subject: digest.optional().describe('The digest of the manifest that it referred to'),
     blobs: z.array(digest).describe('The digests of the blobs that it needed'),
     manifests: z.array(digest).describe('The digests of the manifests that it needed'),
+    tags: z
+      .array(z.string())
+      .optional()
+      .describe('The tags that went with it, of many not all; absent where there were none'),
   }),
   eventOf(
     'ManifestCondemned',

@@ -38,9 +38,13 @@ export const lengthOf = (selectors: readonly { readonly pattern: string }[]): nu
 export const tagsOf = ({ pattern, decoration }: TagSelector): Matcher =>
   turned(patternOf(pattern), decoration === 'excludes');
 
+/** @returns Whether the selector is for a name, be it the full one or what stands after the project. @throws PatternInvalid */
+export const namesOf = ({ pattern, decoration }: RepositorySelector): Matcher =>
+  turned(patternOf(pattern), decoration === 'repoExcludes');
+
 /** @returns Whether a rule with the selector is for a repository, by its full name. @throws PatternInvalid */
-export function repositoriesOf({ pattern, decoration }: RepositorySelector): Matcher {
-  const selects = turned(patternOf(pattern), decoration === 'repoExcludes');
+export function repositoriesOf(selector: RepositorySelector): Matcher {
+  const selects = namesOf(selector);
   return (repository) => selects(withoutProject(repository));
 }
 

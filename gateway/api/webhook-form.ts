@@ -1,17 +1,21 @@
 import { z } from 'zod';
 import type { WebhookForm } from '../../commands/create-webhook-policy.ts';
 import type { WebhookTarget } from '../../commands/webhook-targets.ts';
+import type { TagSelector } from '../../domain/selector/selector.ts';
 import { schemeOf, webhookUrl } from '../../domain/webhook/address.ts';
 import {
   notifyTypes,
   payloadFormats,
   type WebhookEventType,
+  type WebhookFilters,
   webhookEventTypes,
 } from '../../domain/webhook/events.ts';
+import type { WebhookSigning } from '../../projections/webhooks/projection.ts';
 import type { LastTrigger, WebhookPolicy } from '../../projections/webhooks/queries.ts';
 import { time } from './answer-forms.ts';
 import { never } from './artifact-form.ts';
 import { badRequest } from './faults.ts';
+import { readRepositorySelector, readTagSelector, selectorAnswer, selectorForm } from './selector-form.ts';
 
 const text = z
   .string()
@@ -22,7 +26,7 @@ const flag = z
   .nullish()
   .transform((given) => given ?? false);
 
-/** Harbor's `WebhookPolicy`, as far as a request can say something. */
+/** Harbor's `WebhookPolicy`, as far as a request can say something, and what it does not have, which may be left out. */
 export const webhookForm = z.object({
   name: text,
   description: text,
@@ -39,6 +43,7 @@ export const webhookForm = z.object({
     .nullish(),
   event_types: z.array(z.string()).nullish(),
   enabled: flag,
+  filters: z.object({ repositories: selectorForm.nullish(), tags: selectorForm.nullish() }).nullish(),
 });
 type Sent = z.output<typeof webhookForm>;
 type SentTarget = NonNullable<Sent['targets']>[number];
@@ -58,7 +63,14 @@ export function readWebhook(sent: Sent): WebhookForm {
 }
 
 /** Of a policy that is there, without a name where it keeps its own. @throws RequestRefused 400 */
-export function readWebhookChange({ name, description, targets, event_types, enabled }: Sent): WebhookForm {
+export function readWebhookChange({
+  name,
+  description,
+  targets,
+  event_types,
+  enabled,
+  filters,
+}: Sent): WebhookForm {
   if ([...name].length > maxName || illegal.test(name))
     throw badRequest(`the name of a webhook policy has at most ${maxName} visible characters`);
   if (description.length > maxDescription || description.includes('\0') || !description.isWellFormed())
@@ -72,8 +84,18 @@ export function readWebhookChange({ name, description, targets, event_types, ena
     targets: targets.map((target) => readTarget(name, target)),
     eventTypes: [...new Set(event_types.map(readEventType))],
     isEnabled: enabled,
+    ...(filters && { filters: readFilters(filters) }),
   };
 }
+
+/** Whatever is not said of a selector is as it is most often meant. */
+const readFilters = ({ repositories, tags }: NonNullable<Sent['filters']>): WebhookFilters => ({
+  repositories:
+    repositories == null
+      ? null
+      : readRepositorySelector({ ...repositories, decoration: repositories.decoration || 'repoMatches' }),
+  tags: tags == null ? null : readTagSelector({ ...tags, decoration: tags.decoration || 'matches' }),
+});
 
 function readEventType(text: string): WebhookEventType {
   const type = webhookEventTypes.find((each) => each === text);
@@ -128,18 +150,31 @@ const target = z
   })
   .meta({ id: 'WebhookTargetObject' });
 
+const selector = z.object(selectorAnswer).meta({ id: 'WebhookSelector' });
+
 export const webhookAnswer = z
   .object({
     id: z.int(),
     name: z.string(),
     description: z.string(),
-    project_id: z.int(),
+    project_id: z.int().describe('0 for a policy that is for every project'),
     targets: z.array(target),
     event_types: z.array(z.enum(webhookEventTypes)),
     creator: z.string(),
     creation_time: time,
     update_time: time,
     enabled: z.boolean(),
+    filters: z
+      .object({ repositories: selector.optional(), tags: selector.optional() })
+      .optional()
+      .describe('Which of it is told; Harbor tells all'),
+    signing: z
+      .object({
+        changed_at: z.iso.datetime(),
+        previous_until: z.iso.datetime().optional().describe('Until when a secret from before signs too'),
+      })
+      .optional()
+      .describe('Of the secret that it signs with, where it has one'),
   })
   .meta({ id: 'WebhookPolicy' });
 
@@ -148,7 +183,7 @@ export const shownWebhook = (policy: Omit<WebhookPolicy, 'targets'>, targets: re
   id: policy.policyId,
   name: policy.name,
   description: policy.description,
-  project_id: policy.projectId,
+  project_id: policy.projectId ?? 0,
   targets: targets.map(({ type, address, authHeader, skipCertVerify, payloadFormat }) => ({
     type,
     address,
@@ -161,6 +196,24 @@ export const shownWebhook = (policy: Omit<WebhookPolicy, 'targets'>, targets: re
   creation_time: policy.createdAt,
   update_time: policy.updatedAt,
   enabled: policy.isEnabled,
+  ...((policy.filters.repositories ?? policy.filters.tags) !== null && {
+    filters: shownFilters(policy.filters),
+  }),
+  ...(policy.signing !== null && { signing: shownSigning(policy.signing) }),
+});
+
+const shownFilters = ({ repositories, tags }: WebhookFilters) => ({
+  ...(repositories !== null && { repositories }),
+  ...(tags !== null && { tags: shownSelector(tags) }),
+});
+const shownSelector = ({ extras, ...selected }: TagSelector) => ({
+  ...selected,
+  ...(extras !== '' && { extras }),
+});
+
+const shownSigning = ({ changedAt, previous: [last] }: WebhookSigning) => ({
+  changed_at: changedAt,
+  ...(last !== undefined && Date.parse(last.until) > Date.now() && { previous_until: last.until }),
 });
 
 export const lastTriggerAnswer = z

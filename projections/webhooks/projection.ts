@@ -2,10 +2,12 @@ import { sql } from 'kysely';
 import type { RecordedEvent } from '../../domain/event.ts';
 import type { ExecutionEvent } from '../../domain/execution/events.ts';
 import type { ProjectEvent } from '../../domain/project/events.ts';
+import type { Signing } from '../../domain/webhook/decider.ts';
 import {
   type SealedTarget,
   type WebhookEvent,
   type WebhookEventType,
+  type WebhookFilters,
   webhookEventTypes,
 } from '../../domain/webhook/events.ts';
 import type { Projection } from '../../infra/database/projection.ts';
@@ -14,18 +16,27 @@ import { type Step, takeSteps } from '../steps.ts';
 export interface WebhooksDatabase {
   policies: {
     policy_id: number;
-    project_id: number;
+    /** Null for a policy that is for every project. */
+    project_id: number | null;
     name: string;
     description: string;
     targets: readonly SealedTarget[];
     event_types: readonly WebhookEventType[];
     enabled: boolean;
+    filters: WebhookFilters;
+    /** What it signs with; null where it does not. */
+    signing: WebhookSigning | null;
     creator: string;
     created_at: Date;
     updated_at: Date;
   };
   /** When each policy last told of each type; those of a policy that is gone stay here without it. */
   triggers: { policy_id: number; event_type: string; triggered_at: Date };
+}
+
+export interface WebhookSigning extends Signing {
+  /** ISO 8601 in UTC. */
+  readonly changedAt: string;
 }
 
 type PolicyEvent = WebhookEvent | Extract<ProjectEvent, { type: 'ProjectDeleted' }>;
@@ -35,11 +46,13 @@ export type WebhooksEvent = PolicyEvent | StartedEvent;
 /** The policies by which what happens in a project is told, and when they last did so. */
 export const webhooks: Projection<WebhooksEvent> = {
   name: 'webhooks',
-  version: 1,
+  version: 2,
   handles: [
     'WebhookPolicyCreated',
     'WebhookPolicyChanged',
     'WebhookPolicyDeleted',
+    'WebhookSecretChanged',
+    'WebhookSecretRemoved',
     'ProjectDeleted',
     'ExecutionStarted',
   ],
@@ -48,12 +61,14 @@ export const webhooks: Projection<WebhooksEvent> = {
     await db.schema
       .createTable('policies')
       .addColumn('policy_id', 'integer', (column) => column.primaryKey())
-      .addColumn('project_id', 'integer', (column) => column.notNull())
+      .addColumn('project_id', 'integer')
       .addColumn('name', sql`text COLLATE "C"`, (column) => column.notNull())
       .addColumn('description', 'text', (column) => column.notNull())
       .addColumn('targets', 'jsonb', (column) => column.notNull())
       .addColumn('event_types', 'jsonb', (column) => column.notNull())
       .addColumn('enabled', 'boolean', (column) => column.notNull())
+      .addColumn('filters', 'jsonb', (column) => column.notNull())
+      .addColumn('signing', 'jsonb')
       .addColumn('creator', 'text', (column) => column.notNull())
       .addColumn('created_at', 'timestamptz', (column) => column.notNull())
       .addColumn('updated_at', 'timestamptz', (column) => column.notNull())
@@ -106,6 +121,7 @@ function stepsOf(event: RecordedEvent<PolicyEvent>): readonly Step[] {
       const row = {
         ...settingsOf(event),
         project_id: event.data.projectId,
+        signing: null,
         creator,
         created_at: event.recordedAt,
       };
@@ -117,6 +133,15 @@ function stepsOf(event: RecordedEvent<PolicyEvent>): readonly Step[] {
       return [
         { by: 'remove', table: 'policies', key: ['policy_id'], row: { policy_id: event.data.policyId } },
       ];
+    case 'WebhookSecretChanged': {
+      const { policyId: policy_id, sealed, previous } = event.data;
+      const signing: WebhookSigning = { sealed, previous, changedAt: event.recordedAt.toISOString() };
+      return [{ by: 'update', table: 'policies', key: ['policy_id'], row: { policy_id, signing } }];
+    }
+    case 'WebhookSecretRemoved': {
+      const row = { policy_id: event.data.policyId, signing: null };
+      return [{ by: 'update', table: 'policies', key: ['policy_id'], row }];
+    }
     case 'ProjectDeleted': {
       const row = { project_id: event.data.projectId };
       return [{ by: 'remove', table: 'policies', key: ['project_id'], row, spans: true }];
@@ -125,7 +150,7 @@ function stepsOf(event: RecordedEvent<PolicyEvent>): readonly Step[] {
 }
 
 const settingsOf = ({
-  data: { policyId, name, description, targets, eventTypes, isEnabled },
+  data: { policyId, name, description, targets, eventTypes, isEnabled, filters },
   recordedAt,
 }: RecordedEvent<Extract<WebhookEvent, { type: 'WebhookPolicyCreated' | 'WebhookPolicyChanged' }>>) => ({
   policy_id: policyId,
@@ -134,5 +159,6 @@ const settingsOf = ({
   targets,
   event_types: eventTypes,
   enabled: isEnabled,
+  filters,
   updated_at: recordedAt,
 });

@@ -1,17 +1,21 @@
 import type { Kysely } from 'kysely';
-import type { SealedTarget, WebhookEventType } from '../../domain/webhook/events.ts';
+import type { SealedTarget, WebhookEventType, WebhookFilters } from '../../domain/webhook/events.ts';
 import { countOf, filtered, pageOf } from '../list-page.ts';
 import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
-import type { WebhooksDatabase } from './projection.ts';
+import type { WebhookSigning, WebhooksDatabase } from './projection.ts';
 
 export interface WebhookPolicy {
   readonly policyId: number;
-  readonly projectId: number;
+  /** Null for one that is for every project. */
+  readonly projectId: number | null;
   readonly name: string;
   readonly description: string;
   readonly targets: readonly SealedTarget[];
   readonly eventTypes: readonly WebhookEventType[];
   readonly isEnabled: boolean;
+  readonly filters: WebhookFilters;
+  /** What it signs with; null where it does not. */
+  readonly signing: WebhookSigning | null;
   /** The name of who has made it. */
   readonly creator: string;
   readonly createdAt: Date;
@@ -26,23 +30,49 @@ const policyColumns = [
   'targets',
   'event_types as eventTypes',
   'enabled as isEnabled',
+  'filters',
+  'signing',
   'creator',
   'created_at as createdAt',
   'updated_at as updatedAt',
 ] as const;
 
-/** The policy, if it is one of the project. */
+/** The policy, if it is one of the project, or one of those that are for every project, where that is null. */
 export const findWebhookPolicy = (
   db: Kysely<WebhooksDatabase>,
-  projectId: number,
+  projectId: number | null,
   policyId: number,
 ): Promise<WebhookPolicy | undefined> =>
   db
     .selectFrom('policies')
     .select(policyColumns)
     .where('policy_id', '=', policyId)
-    .where('project_id', '=', projectId)
+    .where('project_id', 'is not distinct from', projectId)
     .executeTakeFirst();
+
+/** The policy, whichever project it is of. */
+export const findWebhookPolicyById = (
+  db: Kysely<WebhooksDatabase>,
+  policyId: number,
+): Promise<WebhookPolicy | undefined> =>
+  db.selectFrom('policies').select(policyColumns).where('policy_id', '=', policyId).executeTakeFirst();
+
+/** All policies that tell something, of every project. */
+export const enabledPolicies = (db: Kysely<WebhooksDatabase>): Promise<readonly WebhookPolicy[]> =>
+  db.selectFrom('policies').select(policyColumns).where('enabled', '=', true).execute();
+
+/** The policies that tell what happens in any of the projects: those that are enabled, whatever they tell. */
+export const tellingPolicies = (
+  db: Kysely<WebhooksDatabase>,
+  projectIds: readonly number[],
+): Promise<readonly WebhookPolicy[]> =>
+  db
+    .selectFrom('policies')
+    .select(policyColumns)
+    .where('enabled', '=', true)
+    .where(({ eb, or }) => or([eb('project_id', 'is', null), eb('project_id', 'in', [...projectIds, -1])]))
+    .orderBy('policy_id')
+    .execute();
 
 /** The keys that lists of policies are filtered and sorted by. */
 const columns: Columns = {
@@ -55,14 +85,14 @@ const columns: Columns = {
   updatetime: { column: 'updated_at', type: 'time' },
 };
 
-/** The policies of a project, the newest first. */
+/** The policies of a project, or with null those that are for every project, the newest first. */
 export async function listWebhookPolicies(
   db: Kysely<WebhooksDatabase>,
-  projectId: number,
+  projectId: number | null,
   listing: Listing,
 ): Promise<Page<WebhookPolicy>> {
   const all = filtered(
-    db.selectFrom('policies').where('project_id', '=', projectId),
+    db.selectFrom('policies').where('project_id', 'is not distinct from', projectId),
     listing.filters,
     columns,
   );

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openTarget, sealTarget } from '../../commands/webhook-targets.ts';
 import { maxPolicies, type WebhookSettings, webhookDecider } from '../../domain/webhook/decider.ts';
-import { type WebhookEvent, webhooksStream } from '../../domain/webhook/events.ts';
+import { noFilters, type WebhookEvent, webhooksStream } from '../../domain/webhook/events.ts';
 import { secretBox } from '../../infra/secrets/aes-gcm.ts';
 import { SealBroken } from '../../infra/secrets/port.ts';
 import { given } from '../given.ts';
@@ -22,10 +22,10 @@ const event = (
   policyId: number,
   name: string,
 ): WebhookEvent => {
-  const { targets, eventTypes, ...settings } = settingsOf(name);
+  const { targets, eventTypes, filters = noFilters, ...settings } = settingsOf(name);
   return {
     type,
-    data: { policyId, ...project, ...settings, targets: [...targets], eventTypes: [...eventTypes] },
+    data: { policyId, ...project, ...settings, filters, targets: [...targets], eventTypes: [...eventTypes] },
   };
 };
 const created = (policyId: number, name: string) => event('WebhookPolicyCreated', policyId, name);
