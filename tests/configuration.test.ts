@@ -114,7 +114,6 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'ip_family',
     'internal_tls',
     'trivy',
-    'notification',
     'proxy',
     'network',
     'core',

@@ -13,6 +13,7 @@ import { redis } from './sections/redis.ts';
 import { server } from './sections/server.ts';
 import { storage } from './sections/storage.ts';
 import { uploads } from './sections/uploads.ts';
+import { webhooks } from './sections/webhooks.ts';
 
 const keys = z.strictObject(
   {
@@ -26,6 +27,7 @@ const keys = z.strictObject(
     ...redis,
     ...garbageCollection,
     ...jobs,
+    ...webhooks,
     ...observability,
     ...harborOnly,
   },

@@ -41,10 +41,6 @@ export const harborOnly = {
     'github_token',
   ]),
   clair: notUsedSection(noScanner, ['updaters_interval', 'http_proxy', 'https_proxy', 'no_proxy']),
-  notification: notUsedSection('There are no webhooks yet.', [
-    'webhook_job_max_retry',
-    'webhook_job_http_client_timeout',
-  ]),
   chart: notUsedSection('Charts are OCI artifacts; there is no ChartMuseum.', ['absolute_url']),
   chartmuseum: notUsedSection('Charts are OCI artifacts; there is no ChartMuseum.', ['absolute_url']),
   redis: notUsedSection(noRedis, redisIndexes),
@@ -55,6 +51,6 @@ export const harborOnly = {
     'no_proxy',
     'components',
   ]),
-  network: notUsedSection('There are no webhooks yet.', ['allow_private_network_access']),
+  network: notUsedSection('Which addresses webhooks may reach is said by `webhooks`.', ['allow_private_network_access']),
   core: notUsedSection('There is one way to count quotas.', ['quota_update_provider']),
 } satisfies z.core.$ZodShape;

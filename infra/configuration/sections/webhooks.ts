@@ -1,0 +1,31 @@
+import type { z } from 'zod';
+import { section, whole } from '../fields.ts';
+
+export const webhooks = {
+  webhooks: section('What is told to others by webhooks, and how often it is tried.', {
+    concurrency: whole(
+      'To how many targets a process delivers at once; of each, one delivery after the other.',
+      1,
+      1000,
+    ).default(32),
+    per_second: whole('How many attempts of a process begin in a second, at most.', 1, 10_000).default(200),
+    retry_hours: whole(
+      'For how long a delivery is tried that its target does not take, with pauses that grow from 5 seconds to an hour.',
+      1,
+      720,
+    ).default(72),
+    attempts_days: whole(
+      'For how long it is kept what attempts have sent and got. What came of them stays in the record.',
+      1,
+      3650,
+    ).default(30),
+  }).prefault({}),
+  notification: section('Webhooks, by the keys of Harbor.', {
+    webhook_job_max_retry: whole(
+      'How often a delivery is tried again at most; without it, for as long as `webhooks.retry_hours` says.',
+      0,
+      1000,
+    ).optional(),
+    webhook_job_http_client_timeout: whole('How long an attempt may take, in seconds.', 1, 60).default(3),
+  }).prefault({}),
+} satisfies z.core.$ZodShape;
