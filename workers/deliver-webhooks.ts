@@ -1,8 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeliveryEvent } from '../domain/webhook-delivery/events.ts';
 import { longestPauseMs } from '../domain/webhook-delivery/retry.ts';
-import type { NamedLocks } from '../infra/database/named-locks.ts';
 import type { DueDelivery, Endpoint, QueueHead } from '../projections/webhook-deliveries/queues.ts';
+
+/** Locks by name that all processes share; those of a process that dies are free. */
+interface Locks {
+  /** False where another process has it. Not to be taken twice. */
+  take(name: string): Promise<boolean>;
+  release(name: string): Promise<void>;
+}
 
 export interface DeliverWebhooksPorts {
   /** The heads of the queues of the endpoints behind `after`, in the order of these. */
@@ -17,7 +23,8 @@ export interface DeliverWebhooksPorts {
   attempt(delivery: DueDelivery, over: AbortSignal): Promise<Attempted | undefined>;
   /** Resolves when the queues are shown as they were at the position. */
   reached(position: bigint): Promise<void>;
-  withLocks<Result>(work: (locks: NamedLocks, lost: AbortSignal) => Promise<Result>): Promise<Result>;
+  /** `lost` is aborted when others may have them. */
+  withLocks<Result>(work: (locks: Locks, lost: AbortSignal) => Promise<Result>): Promise<Result>;
   /** Is called when something may have come to be due. */
   onWake(wake: () => void): Promise<{ close(): Promise<void> }>;
   /** It goes on by itself, after a pause. */
@@ -80,7 +87,7 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
     await listener?.close();
   }
 
-  async function deliver(locks: NamedLocks, lost: AbortSignal): Promise<void> {
+  async function deliver(locks: Locks, lost: AbortSignal): Promise<void> {
     const over = AbortSignal.any([closing.signal, lost]);
     const active = new Map<string, Promise<void>>();
     /** Until when an endpoint is left alone, by `performance.now()`. */

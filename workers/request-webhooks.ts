@@ -61,6 +61,8 @@ const markMs = 2000;
 export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 'begin' | 'take'> {
   const { checkpoints } = ports;
   let policies: ReadonlyMap<number | null, readonly ToldPolicy[]> | undefined;
+  /** What any of them tells. */
+  let types: ReadonlySet<string> = new Set();
   let markedAt = 0;
 
   /** Who has lost the mark tells nothing of the past: only what comes after the last thing that was told. */
@@ -80,7 +82,9 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
     if (last === undefined) return;
     if (policies === undefined || events.some(({ type }) => changing.has(type))) {
       await ports.shown(last);
-      policies = Map.groupBy(await ports.policies(), ({ projectId }) => projectId);
+      const all = await ports.policies();
+      types = new Set(all.flatMap(({ eventTypes }) => eventTypes));
+      policies = Map.groupBy(all, ({ projectId }) => projectId);
     }
     const requested = policies.size > 0 && (await tell(events, last, policies));
     if (!requested && performance.now() - markedAt < markMs) return;
@@ -95,15 +99,18 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
     told: NonNullable<typeof policies>,
   ): Promise<boolean> {
     // What its robots are called, and whether anything is told, is asked when there is something to tell.
-    const candidates = events.filter((event) => notificationOf(event, { robotPrefix: '' }) !== undefined);
+    const candidates = events.filter((event) => {
+      const type = notificationOf(event, { robotPrefix: '' })?.eventType;
+      return type !== undefined && types.has(type);
+    });
     if (candidates.length === 0) return false;
+    await ports.shown(last);
     const { isEnabled, robotPrefix } = await ports.settings();
     if (!isEnabled) return false;
     const happened = candidates.flatMap((event) => {
       const notification = notificationOf(event, { robotPrefix });
       return notification === undefined ? [] : [{ event, notification }];
     });
-    await ports.shown(last);
     const facts = await ports.facts(
       [...new Set(happened.map(({ notification }) => notification.project))],
       [...new Set(happened.flatMap(({ notification }) => notification.repository ?? []))],

@@ -11,7 +11,7 @@ export const redeliveryStream = (run: string): string => `webhook-redelivery/${r
 export const webhookPauseStream = (policyId: number): string => `webhook-pause/${policyId}`;
 
 /** What is told to see whether it arrives. */
-export const pingType = 'PING';
+export const pingType = "PING" as const;
 export const toldTypes = [...webhookEventTypes, pingType] as const;
 export type ToldType = (typeof toldTypes)[number];
 

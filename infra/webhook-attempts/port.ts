@@ -21,8 +21,8 @@ export interface WebhookAttempt {
     | undefined;
   /** Why there was none. */
   readonly error: { readonly kind: string; readonly message: string } | undefined;
-  /** In milliseconds, by what was waited for. */
-  readonly timings: Readonly<Record<string, number>>;
+  /** In milliseconds, by what was waited for; null for what was not come to. */
+  readonly timings: Readonly<Record<string, number | null>>;
   readonly durationMs: number;
 }
 
