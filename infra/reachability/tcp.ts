@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
-import { BlockList, connect, isIP } from 'node:net';
+import { connect, isIP } from 'node:net';
+import { inNetworks, nobodys } from '../outbound/addresses.ts';
 import type { Reachability } from './port.ts';
 
 /** How long all addresses of a name may take together, in milliseconds. */
@@ -7,22 +8,7 @@ const patienceMs = 3000;
 /** Of a name that has many. */
 const maxAddresses = 4;
 
-/**
- * Where no other machine of an operator is: the addresses of the link, where clouds give out the credentials of the
- * machine to whoever asks, and those that are nobody's.
- */
-const forbidden = new BlockList();
-forbidden.addSubnet('0.0.0.0', 8, 'ipv4');
-forbidden.addSubnet('169.254.0.0', 16, 'ipv4');
-forbidden.addSubnet('224.0.0.0', 3, 'ipv4');
-forbidden.addAddress('::', 'ipv6');
-forbidden.addSubnet('fe80::', 10, 'ipv6');
-forbidden.addSubnet('ff00::', 8, 'ipv6');
-// What a gateway would turn into any of the addresses above.
-forbidden.addSubnet('64:ff9b::', 96, 'ipv6');
-forbidden.addSubnet('2002::', 16, 'ipv6');
-/** Amazon's address of the link in IPv6. */
-forbidden.addSubnet('fd00:ec2::', 32, 'ipv6');
+const isForbidden = inNetworks(nobodys);
 
 /** Connects to the very addresses that were looked at: a name may have others a moment later. */
 export const tcpReachability: Reachability = {
@@ -44,9 +30,6 @@ async function addressesOf(host: string): Promise<readonly string[]> {
     .map(({ address }) => address)
     .filter((address) => isIP(address) !== 0 && !isForbidden(address));
 }
-
-const isForbidden = (address: string): boolean =>
-  forbidden.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6');
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
