@@ -16,6 +16,7 @@ import { sweepExecutions } from '../workers/sweep-executions.ts';
 import { currentIn } from './contents.ts';
 import { maintenanceJobs } from './maintenance-jobs.ts';
 import { retentionHandlers } from './retention-handlers.ts';
+import { redeliveryHandler } from './webhook-ledger-parts.ts';
 
 /** What handlers are made with. */
 export interface HandlerEngines {
@@ -50,5 +51,6 @@ export function jobHandlers(
       reached: (position) => views.reached(position, [executions]),
     }),
     ...retentionHandlers(engines),
+    redeliveryHandler(engines),
   ];
 }

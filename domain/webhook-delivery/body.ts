@@ -15,8 +15,7 @@ export function bodyOf(
   { type, payloadFormat }: TargetForm,
   policy: { readonly policyId: number; readonly projectId: number | null },
 ): Body {
-  if (type === 'slack')
-    return { contentType: 'application/json', text: slackPayload(notification, facts) };
+  if (type === 'slack') return { contentType: 'application/json', text: slackPayload(notification, facts) };
   if (payloadFormat === 'CloudEvents')
     return {
       contentType: 'application/cloudevents+json',

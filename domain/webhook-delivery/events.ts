@@ -11,7 +11,7 @@ export const redeliveryStream = (run: string): string => `webhook-redelivery/${r
 export const webhookPauseStream = (policyId: number): string => `webhook-pause/${policyId}`;
 
 /** What is told to see whether it arrives. */
-export const pingType = "PING" as const;
+export const pingType = 'PING' as const;
 export const toldTypes = [...webhookEventTypes, pingType] as const;
 export type ToldType = (typeof toldTypes)[number];
 
@@ -92,7 +92,11 @@ export const deliveryEvent = z.discriminatedUnion('type', [
     ...failed,
     nextAt: z.iso.datetime().describe('When, at the earliest'),
   }),
-  eventOf('WebhookDeliveryGivenUp', 'A target has not taken what it was told, and is not told it again.', failed),
+  eventOf(
+    'WebhookDeliveryGivenUp',
+    'A target has not taken what it was told, and is not told it again.',
+    failed,
+  ),
 ]);
 export type DeliveryEvent = z.infer<typeof deliveryEvent>;
 
@@ -113,7 +117,9 @@ export const webhookPauseEvent = z.discriminatedUnion('type', [
       .nonnegative()
       .nullable()
       .describe('Which target of the policy, from 0; null for all of them'),
-    reason: z.string().describe('Why, in the words of who did it; `gone` where the target has said so itself'),
+    reason: z
+      .string()
+      .describe('Why, in the words of who did it; `gone` where the target has said so itself'),
   }),
   eventOf('WebhookPolicyResumed', 'What has piled up is delivered in order.', {
     policyId,

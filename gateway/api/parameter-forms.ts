@@ -29,7 +29,10 @@ export const storable = (number: number): number => (Math.abs(number) < 2 ** 31 
 /** RFC 3339, with a zone. */
 export const instant = z
   .string()
-  .refine((written) => z.iso.datetime({ offset: true }).safeParse(written).success, 'must be of type date-time')
+  .refine(
+    (written) => z.iso.datetime({ offset: true }).safeParse(written).success,
+    'must be of type date-time',
+  )
   .transform((written) => new Date(written))
   .meta({ parameter: { type: 'string', format: 'date-time' } });
 

@@ -61,7 +61,7 @@ import type { StatisticsPorts } from './statistics.ts';
 import type { StoragePorts } from './storage.ts';
 import type { SystemPorts } from './system.ts';
 import type { UserGroupPorts } from './user-groups.ts';
-import type { WebhookExecutionPorts } from './webhook-executions.ts';
+import type { WebhookLedgerPorts } from './webhook-ledger.ts';
 import type { WebhookPorts } from './webhooks.ts';
 
 /** A query without the database that it asks. */
@@ -129,7 +129,7 @@ export interface ApiParts
   readonly labels: LabelPorts;
   readonly systemJobs: GarbageWhatIfPorts;
   readonly immutability: ImmutabilityPorts;
-  readonly webhooks: WebhookPorts & WebhookExecutionPorts;
+  readonly webhooks: WebhookPorts & WebhookLedgerPorts;
   readonly retentions: RetentionPorts & RetentionWhatIfPorts;
   readonly quotas: QuotaPorts;
   readonly storage: StoragePorts;

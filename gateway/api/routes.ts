@@ -56,7 +56,7 @@ import { tagRoutes } from './tags.ts';
 import { answerUnknownPaths } from './unknown-paths.ts';
 import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
-import { webhookExecutionRoutes } from './webhook-executions.ts';
+import { webhookLedgerRoutes } from './webhook-ledger.ts';
 import { webhookRoutes } from './webhooks.ts';
 
 export interface ManagementPorts
@@ -132,7 +132,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       labelRoutes(api, parts.labels, access);
       immutabilityRoutes(api, parts.immutability, access);
       webhookRoutes(api, parts.webhooks, access);
-      webhookExecutionRoutes(api, parts.webhooks, access);
+      webhookLedgerRoutes(api, parts.webhooks, access);
       for (const routes of [retentionRoutes, retentionRunRoutes, retentionWhatIfRoutes])
         routes(api, parts.retentions, access);
       quotaRoutes(api, parts.quotas, access);

@@ -66,7 +66,6 @@ export async function deliveryScope(
   return { policyId, projectId: of ?? projectId };
 }
 
-
 /** What webhooks have told and are to tell, and how that went; ours, beyond Harbor. */
 export function webhookDeliveryRoutes(
   api: FastifyInstance,

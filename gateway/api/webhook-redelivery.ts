@@ -134,7 +134,8 @@ export function webhookRedeliveryRoutes(
     const asked = { policyId: sent.policy_id ?? undefined, projectId: sent.project_id ?? undefined };
     const scope = await deliveryScope(webhooks, access, asker, asked, 'notification-policy:update');
     const isBounded = [sent.from, sent.from_position, sent.dead_since].some((bound) => bound != null);
-    if (!isBounded) throw badRequest('ids, from, from_position or dead_since says what is delivered once more');
+    if (!isBounded)
+      throw badRequest('ids, from, from_position or dead_since says what is delivered once more');
     const states = sent.states ?? (sent.dead_since ? (['dead'] as const) : (['dead', 'delivered'] as const));
     const filter: DeliveryFilter = {
       ...scope,

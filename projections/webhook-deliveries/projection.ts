@@ -85,15 +85,19 @@ async function applyOrdering(tables: ViewTables, event: RecordedEvent<OrderingEv
   const at = event.recordedAt;
   switch (event.type) {
     case 'WebhookPolicyCreated':
-      return tables.write('policies', ['policy_id'], [
-        {
-          policy_id: event.data.policyId,
-          project_id: event.data.projectId,
-          enabled: event.data.isEnabled,
-          since: String(event.position),
-          targets: event.data.targets.length,
-        },
-      ]);
+      return tables.write(
+        'policies',
+        ['policy_id'],
+        [
+          {
+            policy_id: event.data.policyId,
+            project_id: event.data.projectId,
+            enabled: event.data.isEnabled,
+            since: String(event.position),
+            targets: event.data.targets.length,
+          },
+        ],
+      );
     case 'WebhookPolicyChanged': {
       const { policyId, isEnabled, targets } = event.data;
       await changePolicy(tables, event);

@@ -109,7 +109,9 @@ export const countDeliveries = (db: Db, filter: DeliveryFilter, limit: number): 
   bounded(db, async (inTime) => {
     const { rows } = await sql<{ total: bigint }>`
       SELECT count(*) AS total FROM (
-        SELECT FROM ${rowsIn(db, 'deliveries')} d WHERE ${conditionOf(filter)} LIMIT ${limit}) some`.execute(inTime);
+        SELECT FROM ${rowsIn(db, 'deliveries')} d WHERE ${conditionOf(filter)} LIMIT ${limit}) some`.execute(
+      inTime,
+    );
     return Number(rows[0]?.total ?? 0);
   });
 

@@ -40,11 +40,7 @@ const pausedAt = (policy: RawBuilder<unknown>, target: RawBuilder<unknown>, paus
  * The heads of all queues in which something waits, those of the endpoints behind `after`; at most `limit`. It takes two looks
  * into an index for each endpoint, however long its queue is.
  */
-export async function queueHeads(
-  db: Db,
-  after: Endpoint,
-  limit: number,
-): Promise<readonly QueueHead[]> {
+export async function queueHeads(db: Db, after: Endpoint, limit: number): Promise<readonly QueueHead[]> {
   const deliveries = rowsIn(db, 'deliveries');
   const { rows } = await sql<HeadRow>`
     WITH RECURSIVE heads AS (
@@ -127,7 +123,11 @@ export async function lastToldPosition(db: Db): Promise<bigint | undefined> {
 
 /** From which position on each enabled policy tells what happens. */
 export async function tellingSince(db: Db): Promise<ReadonlyMap<number, bigint>> {
-  const rows = await db.selectFrom('policies').select(['policy_id', 'since']).where('enabled', '=', true).execute();
+  const rows = await db
+    .selectFrom('policies')
+    .select(['policy_id', 'since'])
+    .where('enabled', '=', true)
+    .execute();
   return new Map(rows.map(({ policy_id, since }) => [policy_id, BigInt(since)]));
 }
 
@@ -141,7 +141,12 @@ export async function waiting(
   const [counted, heads] = await Promise.all([
     db
       .selectFrom((inner) =>
-        inner.selectFrom('deliveries').select('policy_id').where('state', '=', 'pending').limit(mostCounted).as('some'),
+        inner
+          .selectFrom('deliveries')
+          .select('policy_id')
+          .where('state', '=', 'pending')
+          .limit(mostCounted)
+          .as('some'),
       )
       .select(({ fn }) => fn.countAll<string>().as('pending'))
       .executeTakeFirstOrThrow(),

@@ -93,8 +93,7 @@ export async function takeOutcomes(
     delivery_id: data.deliveryId,
     round: data.round,
     attempts: data.attempt,
-    state:
-      type === 'WebhookDelivered' ? 'delivered' : type === 'WebhookDeliveryGivenUp' ? 'dead' : 'pending',
+    state: type === 'WebhookDelivered' ? 'delivered' : type === 'WebhookDeliveryGivenUp' ? 'dead' : 'pending',
     status: data.status,
     error: type === 'WebhookDelivered' ? null : data.error,
     attempted_at: data.attemptedAt,
@@ -131,7 +130,10 @@ async function countInHours(
   tables: ViewTables,
   events: readonly RecordedEvent<DeliveryEvent>[],
 ): Promise<void> {
-  const hours = new Map<string, Record<'delivered' | 'failed' | 'given_up' | 'duration_ms', number> & object>();
+  const hours = new Map<
+    string,
+    Record<'delivered' | 'failed' | 'given_up' | 'duration_ms', number> & object
+  >();
   for (const { type, data, recordedAt } of events) {
     const { policyId: policy_id, target, durationMs } = data;
     const hour = `${recordedAt.toISOString().slice(0, 13)}:00:00Z`;
@@ -191,10 +193,7 @@ export interface Skipped {
 }
 
 /** What waits of a policy is not delivered. */
-export const skip = (
-  tables: ViewTables,
-  { policyId, reason, at, fromTarget = 0, before }: Skipped,
-) =>
+export const skip = (tables: ViewTables, { policyId, reason, at, fromTarget = 0, before }: Skipped) =>
   tables.run(
     (own) => sql`
       UPDATE ${own.table('deliveries')} SET state = 'skipped', skip_reason = ${reason}, next_at = NULL, updated_at = ${at}

@@ -6,7 +6,12 @@ export const deliveryStates = ['pending', 'delivered', 'dead', 'skipped'] as con
 export type DeliveryState = (typeof deliveryStates)[number];
 
 /** Why something is not delivered. */
-export const skipReasons = ['policy-deleted', 'policy-disabled', 'target-removed', 'skipped-on-resume'] as const;
+export const skipReasons = [
+  'policy-deleted',
+  'policy-disabled',
+  'target-removed',
+  'skipped-on-resume',
+] as const;
 export type SkipReason = (typeof skipReasons)[number];
 
 export interface WebhookDeliveriesDatabase {

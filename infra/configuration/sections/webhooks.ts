@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { section, whole } from '../fields.ts';
+import { list, network, section, whole } from '../fields.ts';
 
 export const webhooks = {
   webhooks: section('What is told to others by webhooks, and how often it is tried.', {
@@ -14,6 +14,11 @@ export const webhooks = {
       1,
       720,
     ).default(72),
+    allowed_addresses: list(
+      'Addresses and networks that may be told something although no other machine of an operator is there, such as 127.0.0.1 for this one.',
+      network,
+    ).default([]),
+    denied_addresses: list('Addresses and networks that are told nothing.', network).default([]),
     attempts_days: whole(
       'For how long it is kept what attempts have sent and got. What came of them stays in the record.',
       1,
