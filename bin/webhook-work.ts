@@ -179,6 +179,7 @@ export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void>
       record: recordWebhookAttempt(idPorts),
       pause: pauseWebhookPolicy({ record }),
       patience: {
+        firstPauseMs: settings.first_pause_seconds * 1000,
         retryMs: settings.retry_hours * 3_600_000,
         maxRetries: configuration.notification.webhook_job_max_retry,
       },

@@ -43,7 +43,11 @@ const kind = 'WEBHOOK_REDELIVERY';
 const mostCounted = 100_000;
 const maxProjects = 20;
 
-const id = z.int().positive();
+/** No id is beyond what the database can compare with. */
+const id = z
+  .int()
+  .positive()
+  .max(2 ** 31 - 1);
 const position = z.string().regex(/^\d{1,18}$/, 'a position of the log');
 const instant = z.iso.datetime({ offset: true });
 

@@ -73,7 +73,7 @@ export async function healthOf(
       CROSS JOIN LATERAL (
         SELECT count(*) AS queued FROM (
           SELECT FROM ${rowsIn(db, 'deliveries')} d
-          WHERE d.state = 'pending' AND d.policy_id = ${policyId} AND d.target = t.target LIMIT ${mostCounted}) some) q`.execute(
+          WHERE d.state = 'pending' AND d.policy_id = ${policyId} AND d.target = t.target LIMIT ${mostCounted}) AS counted) q`.execute(
       db,
     ),
     pausesOf(db, policyId),

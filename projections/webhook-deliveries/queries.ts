@@ -109,7 +109,7 @@ export const countDeliveries = (db: Db, filter: DeliveryFilter, limit: number): 
   bounded(db, async (inTime) => {
     const { rows } = await sql<{ total: bigint }>`
       SELECT count(*) AS total FROM (
-        SELECT FROM ${rowsIn(db, 'deliveries')} d WHERE ${conditionOf(filter)} LIMIT ${limit}) some`.execute(
+        SELECT FROM ${rowsIn(db, 'deliveries')} d WHERE ${conditionOf(filter)} LIMIT ${limit}) AS counted`.execute(
       inTime,
     );
     return Number(rows[0]?.total ?? 0);

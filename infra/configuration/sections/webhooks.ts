@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { list, network, section, whole } from '../fields.ts';
+import { decimal, list, network, section, whole } from '../fields.ts';
 
 export const webhooks = {
   webhooks: section('What is told to others by webhooks, and how often it is tried.', {
@@ -9,11 +9,12 @@ export const webhooks = {
       1000,
     ).default(32),
     per_second: whole('How many attempts of a process begin in a second, at most.', 1, 10_000).default(200),
-    retry_hours: whole(
-      'For how long a delivery is tried that its target does not take, with pauses that grow from 5 seconds to an hour.',
-      1,
-      720,
-    ).default(72),
+    first_pause_seconds: decimal(
+      'After which pause a delivery is tried again that its target has not taken; each next pause is twice as long, up to an hour.',
+      0.01,
+      3600,
+    ).default(5),
+    retry_hours: whole('For how long a delivery is tried that its target does not take.', 1, 720).default(72),
     allowed_addresses: list(
       'Addresses and networks that may be told something although no other machine of an operator is there, such as 127.0.0.1 for this one.',
       network,
