@@ -37,6 +37,7 @@ import { hashPassword, passwordMatches } from '../infra/password-hash/argon2.ts'
 import type { PersonalData } from '../infra/personal-data/port.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import type { Views } from '../infra/views/port.ts';
+import type { WebhookSender } from '../infra/webhook-sender/port.ts';
 import { annotations } from '../projections/annotations/projection.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { holdsManifests } from '../projections/artifacts/queries.ts';
@@ -96,6 +97,7 @@ export interface ApiEngines {
   readonly database: Pick<Database, 'kysely' | 'pool' | 'listen'>;
   readonly views: Views;
   readonly jobs: Pick<Jobs, 'queue' | 'journal' | 'allocateIds'>;
+  readonly sender: WebhookSender;
 }
 
 /** Lets no answer through that the views gave while they were behind what they had shown. */
@@ -105,7 +107,7 @@ export type Current = <Args extends unknown[], Result>(
 
 /** What the management API asks for. */
 export function apiParts(
-  { log, record, secrets, store, personalData, database, views, jobs }: ApiEngines,
+  { log, record, secrets, store, personalData, database, views, jobs, sender }: ApiEngines,
   contents: Contents,
   current: Current,
   system: SystemPorts & ConfigurationPorts & AuditPorts & RefusedChangesPorts,
@@ -140,7 +142,7 @@ export function apiParts(
     labels: labelParts(ports, { kysely, views, current }),
     immutability: immutabilityParts(ports, { kysely, views, current }),
     webhooks: {
-      ...webhookParts(ports, { database, views, current }),
+      ...webhookParts({ ...ports, sender }, { database, views, current }),
       ...webhookLedgerParts(
         { log, record, ...jobs, host: new URL(String(system.deployment.ext_endpoint)).host },
         { database, views, current },

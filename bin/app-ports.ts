@@ -20,6 +20,7 @@ import type { ManifestCache } from '../infra/manifest-cache/port.ts';
 import type { ReadCache } from '../infra/read-cache/port.ts';
 import { currentTraceparent, inSpan } from '../infra/telemetry/tracing.ts';
 import { isTransient } from '../infra/views/lane.ts';
+import type { WebhookSender } from '../infra/webhook-sender/port.ts';
 import { type ArtifactsDatabase, artifacts } from '../projections/artifacts/projection.ts';
 import { listRepositories } from '../projections/artifacts/queries.ts';
 import { type BlobsDatabase, blobs } from '../projections/blobs/projection.ts';
@@ -59,6 +60,7 @@ export interface Engines extends ApiEngines {
   readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
   readonly system: SystemPorts;
+  readonly sender: WebhookSender;
   /** See `QuotaEngines`. */
   readonly quotaHolder: string;
   isReady(): boolean;
@@ -91,6 +93,7 @@ export function appPorts({
   pulls,
   settings,
   system,
+  sender,
   quotaHolder,
   isReady,
   atEnd,
@@ -177,7 +180,7 @@ export function appPorts({
     repositoryExists: current(repositoryExists.bind(undefined, inRepositories)),
 
     api: apiParts(
-      { log, record, secrets, store, personalData, database, views, jobs },
+      { log, record, secrets, store, personalData, database, views, jobs, sender },
       contents,
       current,
       {

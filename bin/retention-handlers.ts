@@ -4,6 +4,7 @@ import { deleteArtifact } from '../commands/delete-artifact.ts';
 import { historyOf } from '../commands/record.ts';
 import { removeSchedule } from '../commands/remove-schedule.ts';
 import type { ExecutionPorts } from '../commands/start-execution.ts';
+import { tellRetentionRun } from '../commands/tell-retention-run.ts';
 import type { ManifestAt } from '../domain/artifact/decider.ts';
 import { type ArtifactEvent, artifactStream } from '../domain/artifact/events.ts';
 import { catalogue } from '../domain/catalogue.ts';
@@ -86,6 +87,8 @@ export function applyRetentionPorts({
       accessoriesOf: current(accessoriesOf.bind(undefined, inRepositories)),
       childrenOf: formerChildrenOf(log, current(listChildren.bind(undefined, inArtifacts))),
     }),
+    triggerOf: async (executionId) => (await findExecution(executionId))?.trigger ?? 'EVENT',
+    tellRun: tellRetentionRun(ports),
     removeSchedule: (policyId, metadata) => removingSchedule('RETENTION', policyId, metadata),
     results,
   };

@@ -46,6 +46,7 @@ import { systemParts } from './system-parts.ts';
 import { keepSigningKey } from './token-keys.ts';
 import { aborted, untilStopped } from './until-stopped.ts';
 import { version } from './version.ts';
+import { webhookSender } from './webhook-sender.ts';
 import { waitingWebhooks, workOnWebhooks } from './webhook-work.ts';
 import { welcome } from './welcome.ts';
 
@@ -159,6 +160,7 @@ async function run(
     redirectPulls: !configuration.storage_service.redirect.disable,
     settings: configurationSettings(configuration),
     system,
+    sender: webhookSender(configuration),
     quotaHolder: await succeedHolder(foundation.views, join(resolve(configuration.data), 'quota-holder')),
     auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
     // Logins need not wait behind thousands of pulls.

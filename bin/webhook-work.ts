@@ -22,7 +22,6 @@ import type { SecretBox } from '../infra/secrets/port.ts';
 import type { WebhookOutcomeLabel } from '../infra/telemetry/webhook-metrics.ts';
 import type { Views } from '../infra/views/port.ts';
 import { postgresWebhookAttempts } from '../infra/webhook-attempts/postgres.ts';
-import { httpSender } from '../infra/webhook-sender/http.ts';
 import { messageId, webhookHeaders } from '../infra/webhook-sender/signature.ts';
 import {
   type ConfigurationDatabase,
@@ -54,6 +53,7 @@ import { keepSweepingAttempts } from '../workers/sweep-webhook-attempts.ts';
 import { configurationSettings } from './configuration-parts.ts';
 import { currentIn } from './contents.ts';
 import { version } from './version.ts';
+import { webhookSender } from './webhook-sender.ts';
 
 export interface WebhookEngines {
   readonly configuration: Configuration;
@@ -168,7 +168,7 @@ export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void>
     headOf: current(headOf.bind(undefined, inDeliveries)),
     unseen: ({ deliveryId, attempts: made }) => unseen(deliveryId, made),
     attempt: attemptDelivery({
-      sender: httpSender({ allowed: settings.allowed_addresses, denied: settings.denied_addresses }),
+      sender: webhookSender(configuration),
       findPolicy: current(findWebhookPolicyById.bind(undefined, inWebhooks)),
       openTarget: (policyId, target) => openTarget(secrets, policyId, target),
       signedHeaders({ sourceId: eventId, policyId, target }, { signing }, body, at) {

@@ -115,7 +115,6 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'internal_tls',
     'trivy',
     'proxy',
-    'network',
     'core',
   ]);
   assert.equal(configuration.data, '/data');

@@ -2,10 +2,12 @@ import { z } from 'zod';
 import type { addTasks } from '../commands/add-tasks.ts';
 import { atOnce } from '../commands/at-once.ts';
 import type { deleteArtifact } from '../commands/delete-artifact.ts';
+import type { tellRetentionRun } from '../commands/tell-retention-run.ts';
 import type { Digest } from '../domain/digest.ts';
 import type { Metadata } from '../domain/event.ts';
 import { Refusal } from '../domain/refusal.ts';
 import { isSameAs, type Outcome, type RetentionRow } from '../domain/retention/row.ts';
+import { type AppliedRetention, maxToldArtifacts } from '../domain/retention/run-events.ts';
 import { readRules, rulesHere } from '../domain/retention/select.ts';
 import type { ListedCandidate } from '../projections/repositories/candidates.ts';
 import type { RetentionPolicy } from '../projections/retention/queries.ts';
@@ -21,6 +23,9 @@ export interface ApplyRetentionPorts extends DecisionPorts {
   shown(): Promise<void>;
   readonly addTasks: ReturnType<typeof addTasks>;
   readonly deleteArtifact: ReturnType<typeof deleteArtifact>;
+  /** What asked for an execution. */
+  triggerOf(executionId: number): Promise<AppliedRetention['trigger']>;
+  readonly tellRun: ReturnType<typeof tellRetentionRun>;
   /** Takes away the schedule of a policy that is gone. */
   removeSchedule(policyId: number, metadata: Metadata): Promise<unknown>;
 }
@@ -34,6 +39,8 @@ type Parameters = z.output<typeof parameters>;
 
 const namesAtOnce = 500;
 const deletedAtOnce = 4;
+/** Of the tags of an artifact, in what is told of the run. */
+const maxToldTags = 10;
 
 /**
  * Runs a retention policy. What is decided about a repository is kept before anything goes, so that who goes on after
@@ -100,15 +107,29 @@ async function applyTo(
   const decideAnewIfNeeded = async () => {
     await ports.shown();
     const policy = await policyOf(ports, job);
-    return decided(ports, { repository, policy, taskId, executionId: job.executionId, dryRun }, run);
+    const task = { repository, policy, taskId, executionId: job.executionId, dryRun };
+    return { policy, total: await decided(ports, task, run) };
   };
-  let total = await decideAnewIfNeeded();
-  while (!dryRun && !(await removeAll(ports, repository, job, run))) total = await decideAnewIfNeeded();
+  let last = await decideAnewIfNeeded();
+  while (!dryRun && !(await removeAll(ports, repository, job, run))) last = await decideAnewIfNeeded();
 
+  const { policy, total } = last;
   const counts = { going: 0, removed: 0 };
+  const deleted: AppliedRetention['deleted'] = [];
   for await (const { row } of rowsOf(results, taskId)) {
     if (!row.kept) counts.going += 1;
-    if (row.outcome === 'removed') counts.removed += 1;
+    if (row.outcome !== 'removed') continue;
+    counts.removed += 1;
+    if (deleted.length < maxToldArtifacts)
+      deleted.push({ digest: row.digest, tags: row.tags.slice(0, maxToldTags) });
+  }
+  if (!dryRun && !run.stopping.aborted) {
+    const { policyId, project, projectId, rules } = policy;
+    const { executionId } = job;
+    const which = { policyId, project, projectId, executionId, taskId, repository };
+    const retained = total - counts.removed;
+    const trigger = await ports.triggerOf(executionId);
+    await ports.tellRun({ ...which, trigger, rules: [...rules], total, retained, deleted }, metadataOf(job));
   }
   const removed = dryRun ? counts.going : counts.removed;
   const removesEverything = total > 0 && counts.going === total;

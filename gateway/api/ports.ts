@@ -62,6 +62,7 @@ import type { StoragePorts } from './storage.ts';
 import type { SystemPorts } from './system.ts';
 import type { UserGroupPorts } from './user-groups.ts';
 import type { WebhookLedgerPorts } from './webhook-ledger.ts';
+import type { WebhookSecretPorts } from './webhook-secrets.ts';
 import type { WebhookPorts } from './webhooks.ts';
 
 /** A query without the database that it asks. */
@@ -129,7 +130,7 @@ export interface ApiParts
   readonly labels: LabelPorts;
   readonly systemJobs: GarbageWhatIfPorts;
   readonly immutability: ImmutabilityPorts;
-  readonly webhooks: WebhookPorts & WebhookLedgerPorts;
+  readonly webhooks: WebhookPorts & WebhookLedgerPorts & WebhookSecretPorts;
   readonly retentions: RetentionPorts & RetentionWhatIfPorts;
   readonly quotas: QuotaPorts;
   readonly storage: StoragePorts;

@@ -39,6 +39,7 @@ import { projectScannerRoutes } from './project-scanner.ts';
 import { projectRoutes } from './projects.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rememberAsker, tellOfRefusedChanges } from './refused-changes.ts';
+import { registryWebhookRoutes } from './registry-webhooks.ts';
 import { repositoryRoutes } from './repositories.ts';
 import { retentionRunRoutes } from './retention-runs.ts';
 import { retentionWhatIfRoutes } from './retention-what-if.ts';
@@ -57,6 +58,7 @@ import { answerUnknownPaths } from './unknown-paths.ts';
 import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
 import { webhookLedgerRoutes } from './webhook-ledger.ts';
+import { webhookSecretRoutes } from './webhook-secrets.ts';
 import { webhookRoutes } from './webhooks.ts';
 
 export interface ManagementPorts
@@ -133,6 +135,8 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       immutabilityRoutes(api, parts.immutability, access);
       webhookRoutes(api, parts.webhooks, access);
       webhookLedgerRoutes(api, parts.webhooks, access);
+      registryWebhookRoutes(api, parts.webhooks, access);
+      webhookSecretRoutes(api, parts.webhooks, access);
       for (const routes of [retentionRoutes, retentionRunRoutes, retentionWhatIfRoutes])
         routes(api, parts.retentions, access);
       quotaRoutes(api, parts.quotas, access);

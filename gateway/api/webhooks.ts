@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { changeWebhookPolicy } from '../../commands/change-webhook-policy.ts';
-import type { createWebhookPolicy } from '../../commands/create-webhook-policy.ts';
+import type { createWebhookPolicy, WebhookForm } from '../../commands/create-webhook-policy.ts';
 import type { deleteWebhookPolicy } from '../../commands/delete-webhook-policy.ts';
 import type { WebhookTarget } from '../../commands/webhook-targets.ts';
 import type { Permission } from '../../domain/access/permission.ts';
@@ -14,7 +14,7 @@ import type {
 } from '../../projections/webhooks/queries.ts';
 import type { Access, InProject } from './access.ts';
 import { creates, lists, nothing, shows } from './answer-forms.ts';
-import { notFound } from './faults.ts';
+import { badRequest, notFound } from './faults.ts';
 import { operation } from './operation.ts';
 import type { Command, Query } from './ports.ts';
 import {
@@ -37,6 +37,8 @@ export interface WebhookPorts {
   readonly createPolicy: Command<typeof createWebhookPolicy>;
   readonly changePolicy: Command<typeof changeWebhookPolicy>;
   readonly deletePolicy: Command<typeof deleteWebhookPolicy>;
+  /** Whether the address of a target names what must not be asked, as far as that can be told now. */
+  refusesAddress(address: string): boolean;
   /** With what the target keeps secret. */
   openTarget(policyId: number, target: SealedTarget): WebhookTarget;
   /** Resolves when policies are shown as they were at the position. */
@@ -48,27 +50,52 @@ const webhook = '/projects/:project_name_or_id/webhook' as const;
 const policies = `${webhook}/policies` as const;
 export const webhookPolicyPath = `${policies}/:webhook_policy_id` as const;
 
+/** @param projectId null for a policy that is for every project. @throws RequestRefused 404 */
+export async function policyOf(
+  { findPolicy }: Pick<WebhookPorts, 'findPolicy'>,
+  projectId: number | null,
+  policyId: number,
+): Promise<WebhookPolicy> {
+  const policy = await findPolicy(projectId, policyId);
+  if (policy === undefined) throw notFound(`webhook policy ${policyId} not found`);
+  return policy;
+}
+
+/** What is refused when something is sent is refused here, as far as that is known. @throws RequestRefused 400 */
+export function requireAskable(
+  { refusesAddress }: Pick<WebhookPorts, 'refusesAddress'>,
+  form: WebhookForm,
+): WebhookForm {
+  for (const [place, { address }] of form.targets.entries())
+    if (refusesAddress(address))
+      throw badRequest(`targets[${place}].address: the registry may not send webhooks to this address`);
+  return form;
+}
+
+/** How a policy is shown, with what its targets keep secret. */
+export const shownBy =
+  ({ openTarget }: Pick<WebhookPorts, 'openTarget'>) =>
+  (policy: WebhookPolicy) =>
+    shownWebhook(
+      policy,
+      policy.targets.map((target) => openTarget(policy.policyId, target)),
+    );
+
 /** The policy of the path, for who may do this in its project. @throws RequestRefused 401, 403, 404 */
 export async function webhookPolicyFor(
-  { findPolicy }: Pick<WebhookPorts, 'findPolicy'>,
+  ports: Pick<WebhookPorts, 'findPolicy'>,
   access: Access,
   request: FastifyRequest,
   policyId: number,
   permission: Permission,
 ): Promise<InProject & { readonly policy: WebhookPolicy }> {
   const asker = await access.inProject(request, permission);
-  const policy = await findPolicy(asker.project.projectId, policyId);
-  if (policy === undefined) throw notFound(`webhook policy ${policyId} not found`);
-  return { ...asker, policy };
+  return { ...asker, policy: await policyOf(ports, asker.project.projectId, policyId) };
 }
 
 /** Harbor's `webhook` operations on policies. */
 export function webhookRoutes(api: FastifyInstance, webhooks: WebhookPorts, access: Access): void {
-  const shown = (policy: WebhookPolicy) =>
-    shownWebhook(
-      policy,
-      policy.targets.map((target) => webhooks.openTarget(policy.policyId, target)),
-    );
+  const shown = shownBy(webhooks);
 
   operation(
     api,
@@ -100,7 +127,8 @@ export function webhookRoutes(api: FastifyInstance, webhooks: WebhookPorts, acce
     },
     async ({ request, body }) => {
       const { project, metadata } = await access.inProject(request, 'notification-policy:create');
-      const created = await webhooks.createPolicy({ project, form: readWebhook(await body()) }, metadata);
+      const form = requireAskable(webhooks, readWebhook(await body()));
+      const created = await webhooks.createPolicy({ project, form }, metadata);
       await webhooks.reached(created.position);
       return { id: created.policyId };
     },
@@ -135,8 +163,8 @@ export function webhookRoutes(api: FastifyInstance, webhooks: WebhookPorts, acce
     },
     async ({ request, path: { webhook_policy_id: policyId }, body }) => {
       const { project, metadata } = await access.inProject(request, 'notification-policy:update');
-      const change = { policyId, project, form: readWebhookChange(await body()) };
-      await webhooks.reached(await webhooks.changePolicy(change, metadata));
+      const form = requireAskable(webhooks, readWebhookChange(await body()));
+      await webhooks.reached(await webhooks.changePolicy({ policyId, project, form }, metadata));
     },
   );
 

@@ -21,6 +21,15 @@ export const nobodys = [
 /** The machine itself, where services listen that trust whoever reaches them. */
 export const loopback = ['127.0.0.0/8', '::1/128'] as const;
 
+/** What an organisation has for itself, and a carrier for its customers. */
+export const privateNetworks = [
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10',
+  'fc00::/7',
+] as const;
+
 /**
  * @param networks addresses and networks in CIDR notation
  * @returns Whether an address is in one of them, also one of IPv6 that a gateway or a tunnel would turn into an address of

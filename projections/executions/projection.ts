@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { RecordedEvent } from '../../domain/event.ts';
+import type { Trigger } from '../../domain/execution/decider.ts';
 import type { ExecutionEvent } from '../../domain/execution/events.ts';
 import type { ExecutionSweepEvent } from '../../domain/execution-sweep/events.ts';
 import { type TaskEvent, taskEvent } from '../../domain/task/events.ts';
@@ -13,7 +14,7 @@ export interface ExecutionsDatabase {
     execution_id: number;
     kind: string;
     vendor_id: number;
-    trigger: string;
+    trigger: Trigger;
     /** JSON. */
     parameters: string;
     /** How many tasks there are of each status. */

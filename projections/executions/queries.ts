@@ -1,4 +1,5 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
+import type { Trigger } from '../../domain/execution/decider.ts';
 import type { JobKind } from '../../domain/execution/kinds.ts';
 import { countOf, filtered, pageOf } from '../list-page.ts';
 import { type Columns, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
@@ -18,8 +19,7 @@ export interface Execution {
   readonly executionId: number;
   readonly kind: JobKind;
   readonly vendorId: number;
-  /** MANUAL, SCHEDULE or EVENT. */
-  readonly trigger: string;
+  readonly trigger: Trigger;
   readonly parameters: Readonly<Record<string, unknown>>;
   /** What its tasks are, together. */
   readonly status: Status;

@@ -215,6 +215,7 @@ const leastRoles: Readonly<Record<string, (typeof roles)[number] | 'nobody'>> = 
   ...ofAll('maintainer', 'ListWebhookJobs GetSupportedEventTypes'),
   ...ofAll('projectAdmin', 'CreateWebhookPolicyOfProject UpdateWebhookPolicyOfProject'),
   ...ofAll('projectAdmin', 'DeleteWebhookPolicyOfProject'),
+  ...ofAll('projectAdmin', 'changeWebhookSecretOfProject removeWebhookSecretOfProject'),
   ...ofAll('projectAdmin', 'updateProject deleteProject getProjectDeletable'),
   ...ofAll('projectAdmin', 'createProjectMember updateProjectMember deleteProjectMember'),
   ...ofAll('projectAdmin', 'addProjectMetadatas updateProjectMetadata deleteProjectMetadata'),

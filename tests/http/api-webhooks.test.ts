@@ -147,6 +147,115 @@ test('policies go with their project, and the next of the name begins without', 
   assert.equal((await ask(server, 'GET', `${passing}/${id}`)).status, 404);
 });
 
+const filters = {
+  repositories: { kind: 'doublestar', decoration: 'repoExcludes', pattern: 'tmp/**' },
+  tags: { kind: 'doublestar', decoration: 'matches', pattern: 'v*', extras: '{"untagged":true}' },
+};
+
+test('a policy can leave out repositories and tags, and a client of Harbor that changes it leaves that', async () => {
+  const id = await create('filtered', { filters });
+  assert.deepEqual((await policy(id)).filters, filters);
+  const change = async (more: object) => {
+    const body = formOf('filtered', more);
+    assert.equal((await ask(server, 'PUT', `${policies}/${id}`, { body })).status, 200);
+    return (await policy(id)).filters;
+  };
+  assert.deepEqual(await change({}), filters);
+  assert.deepEqual(await change({ filters: null }), filters);
+  assert.deepEqual(await change({ filters: { tags: { pattern: 'v1' } } }), {
+    tags: { kind: 'doublestar', decoration: 'matches', pattern: 'v1' },
+  });
+  assert.equal(await change({ filters: {} }), undefined);
+});
+
+const bytes = (count: number) => `whsec_${Buffer.alloc(count, 7).toString('base64')}`;
+/** All that is known of a policy's signing, through the whole of its life. */
+async function signsAt(path: string) {
+  const change = (body?: object) => ask(server, 'POST', `${path}/secret`, body && { body });
+  const signing = async () => json(await ask(server, 'GET', path)).signing;
+  assert.equal(await signing(), undefined);
+  const first = await change();
+  assert.equal(first.status, 200, first.body.toString());
+  const { secret } = json(first);
+  assert.match(secret, /^whsec_[A-Za-z0-9+/]{43}=$/);
+  const { previous_until, changed_at } = await signing();
+  assert.deepEqual([previous_until, typeof changed_at], [undefined, 'string']);
+
+  assert.deepEqual(json(await change({ secret: bytes(24) })), {});
+  const { previous_until: until, changed_at: at } = await signing();
+  assert.ok(Math.abs(Date.parse(until) - Date.parse(at) - 24 * 60 * 60 * 1000) < 60_000);
+  const shown = (await ask(server, 'GET', path)).body.toString();
+  assert.ok(!shown.includes(secret) && !shown.includes(bytes(24)), 'it is shown once');
+
+  for (const bad of ['x', 'whsec_', bytes(23), bytes(65), `${bytes(24)}\0`, 'whsec_\ud800'])
+    assert.equal((await change({ secret: bad })).status, 400, bad);
+  assert.equal((await change({ secret: 1 })).status, 422);
+  const { previous_until: same } = await signing();
+  assert.equal(same, until, 'what is refused changes nothing');
+
+  for (const _ of ['first', 'again'])
+    assert.equal((await ask(server, 'DELETE', `${path}/secret`)).status, 200);
+  assert.equal(await signing(), undefined);
+}
+
+test('what a policy tells is signed by a secret that is shown once, and the one before signs too for a day', async () => {
+  const id = await create('signing');
+  await signsAt(`${policies}/${id}`);
+  for (const method of ['POST', 'DELETE'])
+    assert.equal((await ask(server, method, `${policies}/${id}/secret`, { as: 'mike' })).status, 403);
+  for (const method of ['POST', 'DELETE'])
+    assert.equal((await ask(server, method, `${policies}/987654/secret`)).status, 404);
+  const other = `/projects/other/webhook/policies/${id}`;
+  assert.equal((await ask(server, 'POST', `${other}/secret`)).status, 404);
+  const events = JSON.stringify(await eventsOf(log, webhooksStream(projectId)), (_, value) =>
+    typeof value === 'bigint' ? String(value) : value,
+  );
+  assert.match(events, /WebhookSecretChanged/);
+  assert.doesNotMatch(events, /whsec_/);
+});
+
+test('administrators, and nobody else, have policies for every project', async () => {
+  const all = '/webhook/policies';
+  const body = formOf('taken', { filters: { repositories: { pattern: 'team/**' } } });
+  const id = createdId(await ask(server, 'POST', all, { body }));
+  const path = `${all}/${id}`;
+  const shown = json(await ask(server, 'GET', path));
+  assert.deepEqual([shown.name, shown.project_id, shown.creator], ['taken', 0, 'admin']);
+  assert.equal(shown.filters.repositories.pattern, 'team/**');
+  assert.deepEqual(
+    json(await ask(server, 'GET', all)).map((each: { id: number }) => each.id),
+    [id],
+  );
+  assert.equal((await ask(server, 'POST', all, { body })).status, 409);
+  assert.equal((await ask(server, 'GET', `${policies}/${id}`)).status, 404, 'it is none of a project');
+  const ofProject = await create('of the project');
+  for (const method of ['GET', 'PUT', 'DELETE'])
+    assert.equal((await ask(server, method, `${all}/${ofProject}`, { body })).status, 404, method);
+  assert.deepEqual(
+    json(await ask(server, 'GET', `${policies}?page_size=0`)).filter(
+      (each: { id: number }) => each.id === id,
+    ),
+    [],
+  );
+  for (const [as, status] of [
+    ['jane', 403],
+    ['', 401],
+  ] as const)
+    for (const [method, at] of [
+      ['GET', all],
+      ['POST', all],
+      ...['GET', 'PUT', 'DELETE'].map((each) => [each, path] as const),
+      ...['POST', 'DELETE'].map((each) => [each, `${path}/secret`] as const),
+    ] as const)
+      assert.equal((await ask(server, method, at, { as, body })).status, status, `${as} ${method} ${at}`);
+  assert.equal((await ask(server, 'PUT', path, { body: formOf('', { enabled: false }) })).status, 200);
+  const changed = json(await ask(server, 'GET', path));
+  assert.deepEqual([changed.name, changed.enabled, changed.filters], ['taken', false, shown.filters]);
+  await signsAt(path);
+  assert.equal((await ask(server, 'DELETE', path)).status, 200);
+  assert.equal((await ask(server, 'GET', path)).status, 404);
+});
+
 const to = (more: object) => formOf('x', { targets: [{ ...target, ...more }] });
 const refused: readonly (readonly [string, object, number])[] = [
   ['no name', formOf(''), 400],
@@ -176,6 +285,19 @@ const refused: readonly (readonly [string, object, number])[] = [
   ['no type', to({ type: null }), 400],
   ['an unknown format', to({ payload_format: 'XML' }), 400],
   ['a format for slack', to({ type: 'slack', payload_format: 'Default' }), 400],
+  ['an address of this machine', to({ address: 'http://localhost:8080' }), 400],
+  ['an address of this machine in another writing', to({ address: 'http://0x7f.1' }), 400],
+  ['an address where clouds keep secrets', to({ address: 'http://169.254.169.254/latest' }), 400],
+  ['the same in IPv6', to({ address: 'http://[::ffff:169.254.169.254]' }), 400],
+  ['filters that are a text', formOf('x', { filters: 'v*' }), 422],
+  ['a filter without a pattern', formOf('x', { filters: { tags: {} } }), 400],
+  ['a filter that is no pattern', formOf('x', { filters: { tags: { pattern: '[' } } }), 400],
+  ['a filter with a NUL', formOf('x', { filters: { repositories: { pattern: 'a\0' } } }), 400],
+  [
+    'a filter of tags for repositories',
+    formOf('x', { filters: { repositories: { pattern: 'a', decoration: 'matches' } } }),
+    400,
+  ],
   ['a flag that is a text', to({ skip_cert_verify: 'true' }), 422],
 ];
 for (const [what, body, status] of refused)

@@ -51,8 +51,5 @@ export const harborOnly = {
     'no_proxy',
     'components',
   ]),
-  network: notUsedSection('Which addresses webhooks may reach is said by `webhooks`.', [
-    'allow_private_network_access',
-  ]),
   core: notUsedSection('There is one way to count quotas.', ['quota_update_provider']),
 } satisfies z.core.$ZodShape;

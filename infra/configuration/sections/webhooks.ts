@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { decimal, list, network, section, whole } from '../fields.ts';
+import { decimal, flag, list, network, section, whole } from '../fields.ts';
 
 export const webhooks = {
   webhooks: section('What is told to others by webhooks, and how often it is tried.', {
@@ -16,10 +16,13 @@ export const webhooks = {
     ).default(5),
     retry_hours: whole('For how long a delivery is tried that its target does not take.', 1, 720).default(72),
     allowed_addresses: list(
-      'Addresses and networks that may be told something although no other machine of an operator is there, such as 127.0.0.1 for this one.',
+      'Addresses and networks (`10.0.0.0/8`) that may be asked, whatever else is said of them: also of this machine itself and of its link, which are refused otherwise. A name is judged by what it stands for when something is sent.',
       network,
-    ).default([]),
-    denied_addresses: list('Addresses and networks that are told nothing.', network).default([]),
+    ).prefault([]),
+    denied_addresses: list(
+      'Addresses and networks that must not be asked, unless they are among `allowed_addresses`.',
+      network,
+    ).prefault([]),
     attempts_days: whole(
       'For how long it is kept what attempts have sent and got. What came of them stays in the record.',
       1,
@@ -33,5 +36,10 @@ export const webhooks = {
       1000,
     ).optional(),
     webhook_job_http_client_timeout: whole('How long an attempt may take, in seconds.', 1, 60).default(3),
+  }).prefault({}),
+  network: section('What may be asked in networks.', {
+    allow_private_network_access: flag(
+      'Whether webhooks may be sent to private networks (RFC 1918, RFC 4193), unless they are among `webhooks.denied_addresses`.',
+    ).default(true),
   }).prefault({}),
 } satisfies z.core.$ZodShape;
