@@ -44,9 +44,12 @@ const triedAnswer = z
 
 /** Where the policies of a project are, and those that are for every project. */
 const scopes = [
-  { path: '/projects/:project_name_or_id/webhook/policies/:webhook_policy_id', of: 'OfProject' },
-  { path: '/webhook/policies/:webhook_policy_id', of: 'OfSystem' },
+  { path: '/projects/:project_name_or_id/webhook/policies/:webhook_policy_id', of: 'Project' },
+  { path: '/webhook/policies/:webhook_policy_id', of: 'Registry' },
 ] as const;
+
+const named = (deed: string, of: (typeof scopes)[number]['of']): string =>
+  of === 'Project' ? `${deed}WebhookPolicyOfProject` : `${deed}RegistryWebhookPolicy`;
 
 /** What can be done to the deliveries of a policy; ours, beyond Harbor. */
 export function webhookControlRoutes(
@@ -68,7 +71,7 @@ export function webhookControlRoutes(
     permission: Permission,
   ): Promise<Found> {
     const asker =
-      of === 'OfProject'
+      of === 'Project'
         ? await access.inProject(request, permission)
         : await access.inSystem(request, permission);
     const project = 'project' in asker ? (asker as InProject).project : undefined;
@@ -81,7 +84,7 @@ export function webhookControlRoutes(
     operation(
       api,
       {
-        id: `pauseWebhookPolicy${of}`,
+        id: named('pause', of),
         tag,
         method: 'POST',
         path: `${path}/pause`,
@@ -106,7 +109,7 @@ export function webhookControlRoutes(
     operation(
       api,
       {
-        id: `resumeWebhookPolicy${of}`,
+        id: named('resume', of),
         tag,
         method: 'POST',
         path: `${path}/resume`,
@@ -126,7 +129,7 @@ export function webhookControlRoutes(
     operation(
       api,
       {
-        id: `testWebhookPolicy${of}`,
+        id: named('test', of),
         tag,
         method: 'POST',
         path: `${path}/test`,
@@ -157,7 +160,7 @@ export function webhookControlRoutes(
     operation(
       api,
       {
-        id: `getWebhookPolicyHealth${of}`,
+        id: of === 'Project' ? 'getWebhookPolicyHealthOfProject' : 'getRegistryWebhookPolicyHealth',
         tag,
         method: 'GET',
         path: `${path}/health`,
