@@ -110,7 +110,7 @@ export function apiParts(
   { log, record, secrets, store, personalData, database, views, jobs, sender }: ApiEngines,
   contents: Contents,
   current: Current,
-  system: SystemPorts & ConfigurationPorts & AuditPorts & RefusedChangesPorts,
+  system: SystemPorts & ConfigurationPorts & AuditPorts & RefusedChangesPorts & Pick<ApiParts, 'events'>,
   keeper: Pick<QuotaKeeper, 'mountBlob' | 'pushManifest'>,
 ): ApiParts {
   const { kysely } = database;

@@ -44,6 +44,7 @@ import { cachedReads } from './cached-reads.ts';
 import { type ConfigurationSettings, configurationParts } from './configuration-parts.ts';
 import { contentsOf, currentIn } from './contents.ts';
 import type { EdgePorts } from './edge-ports.ts';
+import { type EventSettings, eventParts } from './event-parts.ts';
 import { limitReader, quotaParts } from './quota-parts.ts';
 
 /** Who is there from the first start on. */
@@ -59,6 +60,7 @@ export interface Engines extends ApiEngines {
   readonly auth: AuthOptions;
   readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
+  readonly events: EventSettings;
   readonly system: SystemPorts;
   readonly sender: WebhookSender;
   /** See `QuotaEngines`. */
@@ -92,6 +94,7 @@ export function appPorts({
   auth,
   pulls,
   settings,
+  events,
   system,
   sender,
   quotaHolder,
@@ -187,6 +190,13 @@ export function appPorts({
         ...system,
         ...configuration,
         ...auditParts({ log, views }, { kysely, current }),
+        events: eventParts(
+          {
+            ...{ log, views, kysely, current },
+            onFailure: (err) => logger.warn({ err }, 'events cannot be followed now'),
+          },
+          events,
+        ),
         recordRefusedChange: refusedChangeRecorder({
           background: auth.background,
           now: () => new Date(),

@@ -28,8 +28,8 @@ export interface ConfigurationSettings {
 
 /** What the deployment says of the settings that can be changed at run time. */
 export function configurationSettings(configuration: Configuration): ConfigurationSettings {
-  const { token, robot_name_prefix, runTime, internal_secret, external_url, hostname } = configuration;
-  const url = external_url ?? `http://${hostname}:${configuration.http.port}`;
+  const { token, robot_name_prefix, runTime, internal_secret } = configuration;
+  const url = registryUrl(configuration);
   return {
     pinned: runTime.pinned,
     standard: overlaid(standardConfiguration, {
@@ -54,6 +54,10 @@ export function configurationSettings(configuration: Configuration): Configurati
     },
   };
 }
+
+/** The address of the registry, as the configuration says. */
+export const registryUrl = ({ external_url, hostname, http }: Configuration): string =>
+  external_url ?? `http://${hostname}:${http.port}`;
 
 export const storageProviderOf = ({ storage_service }: Pick<Configuration, 'storage_service'>): string =>
   storage_service.s3 === undefined ? 'filesystem' : 's3';

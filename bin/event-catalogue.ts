@@ -28,7 +28,20 @@ its \`type\` and \`version\`, the time \`recordedAt\`, and \`metadata\`: \`actor
 ${sections.join('\n')}`;
 }
 
-function describe({ type, description, schema, upcasters }: CataloguedEvent): string {
+const describe = ({
+  type,
+  description,
+  schema,
+  upcasters,
+}: CataloguedEvent): string => `### ${type}, version ${upcasters.length + 1}
+
+${description}
+
+${fieldTable(schema)}
+`;
+
+/** A row for each field of an object, with what it means. */
+export function fieldTable(schema: z.ZodType): string {
   const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'output' }) as {
     properties?: Readonly<Record<string, Property>>;
     required?: readonly string[];
@@ -37,14 +50,9 @@ function describe({ type, description, schema, upcasters }: CataloguedEvent): st
     ([name, property]) =>
       `| \`${name}\`${required.includes(name) ? '' : ' (optional)'} | ${typeOf(property)} | ${property.description ?? ''} |`,
   );
-  return `### ${type}, version ${upcasters.length + 1}
-
-${description}
-
-| field | type | meaning |
+  return `| field | type | meaning |
 | --- | --- | --- |
-${rows.join('\n')}
-`;
+${rows.join('\n')}`;
 }
 
 const typeOf = ({ type, items }: Property): string =>

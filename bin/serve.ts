@@ -31,7 +31,7 @@ import { appPorts } from './app-ports.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
-import { configurationSettings } from './configuration-parts.ts';
+import { configurationSettings, registryUrl } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
@@ -159,6 +159,7 @@ async function run(
     maxOpenUploads: configuration.uploads.max_open,
     redirectPulls: !configuration.storage_service.redirect.disable,
     settings: configurationSettings(configuration),
+    events: { ...configuration.events, source: registryUrl(configuration) },
     system,
     sender: webhookSender(configuration),
     quotaHolder: await succeedHolder(foundation.views, join(resolve(configuration.data), 'quota-holder')),
@@ -186,6 +187,7 @@ async function run(
     isTrustedProxy: edge.isTrustedProxy,
   });
   open.defer(listeners.close);
+  open.defer(() => ports.api.events.head.stop());
   const { renewCertificate } = listeners;
   if (renewCertificate !== undefined) onHangUp(() => void renewCertificate());
 

@@ -7,7 +7,10 @@ import type { WebhookSender } from '../infra/webhook-sender/port.ts';
 export function webhookSender({
   webhooks,
   network,
-}: Pick<Configuration, 'webhooks' | 'network'>): WebhookSender {
+}: {
+  readonly webhooks: Pick<Configuration['webhooks'], 'allowed_addresses' | 'denied_addresses'>;
+  readonly network: Configuration['network'];
+}): WebhookSender {
   const isPrivate = network.allow_private_network_access ? [] : privateNetworks;
   return httpSender({
     allowed: webhooks.allowed_addresses,

@@ -130,6 +130,9 @@ const aggregates = [
   { stream: 'queue/<kind>', events: queueEvent.options },
 ] as const;
 
+/** An event of any type, in its current version. */
+export type AnyEvent = z.infer<(typeof aggregates)[number]['events'][number]>;
+
 /** Every type of event that Shiplog has ever recorded. */
 export const catalogue: Catalogue = new Map(
   aggregates.flatMap(({ stream, events }) =>

@@ -13,6 +13,7 @@ import { labels } from './labels/projection.ts';
 import { members } from './members/projection.ts';
 import { preferences } from './preferences/projection.ts';
 import { projects } from './projects/projection.ts';
+import { publicEvents } from './public-events/projection.ts';
 import { pulls } from './pulls/projection.ts';
 import { queues } from './queues/projection.ts';
 import { quotas } from './quotas/projection.ts';
@@ -44,6 +45,7 @@ export const projections: readonly AnyProjection[] = [
   members,
   preferences,
   projects,
+  publicEvents,
   pulls,
   queues,
   quotas,

@@ -43,6 +43,10 @@ function echo(append: () => Promise<bigint>) {
       note('readAll', ...args);
       return none();
     },
+    readAt(...args) {
+      note('readAt', ...args);
+      return none();
+    },
     subscribe(...args) {
       note('subscribe', ...args);
       return none();

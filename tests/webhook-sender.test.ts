@@ -4,6 +4,7 @@ import { createServer as createHttpServer, type RequestListener } from 'node:htt
 import { createServer as createHttpsServer } from 'node:https';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { webhookSender } from '../bin/webhook-sender.ts';
 import { httpSender } from '../infra/webhook-sender/http.ts';
 import type { WebhookRequest } from '../infra/webhook-sender/port.ts';
 import { makeCertificate } from './certificate.ts';
@@ -156,6 +157,11 @@ for (const [name, answer, reason] of [
     'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n',
     'malformed-answer',
   ],
+  [
+    'another protocol',
+    'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n',
+    'reset',
+  ],
   ['nothing', '', 'reset'],
 ] as const)
   test(`${name} is no answer`, async (t) => {
@@ -249,6 +255,23 @@ test('what is private, public or listed as allowed is not refused', () => {
     assert.ok(!refuses(`http://${host}/`), host);
   for (const host of ['127.0.0.2', '10.2.0.1']) assert.ok(refuses(`http://${host}/`), host);
   assert.ok(!refuses('https://ci.internal/hook'));
+});
+
+test('with Harbor’s switch for private networks off, those are refused that are not listed as allowed', () => {
+  const { refuses } = webhookSender({
+    webhooks: { allowed_addresses: ['192.168.7.0/24'], denied_addresses: [] },
+    network: { allow_private_network_access: false },
+  });
+  for (const host of [
+    '10.1.2.3',
+    '172.31.0.1',
+    '192.168.1.1',
+    '100.64.0.1',
+    '[fd12::1]',
+    '[::ffff:10.1.2.3]',
+  ])
+    assert.ok(refuses(`http://${host}/`), host);
+  for (const host of ['192.168.7.1', '8.8.8.8', '172.32.0.1']) assert.ok(!refuses(`http://${host}/`), host);
 });
 
 test('a name is judged by what it stands for when it is asked, and that alone is connected to', async (t) => {

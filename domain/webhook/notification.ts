@@ -162,9 +162,9 @@ function deleted({
   return { eventType: 'DELETE_ARTIFACT', ...artifactIn(repository, artifacts) };
 }
 
-/** What is left of a project that is gone goes before the next one of its name comes, which has nothing to do with it. */
-const isAsked = ({ actor, reason, operation }: RecordedEvent['metadata']): boolean =>
-  (actor !== 'system' || reason !== undefined) && operation !== 'createProject';
+/** What the registry does by itself says no reason. */
+const isAsked = ({ actor, reason }: RecordedEvent['metadata']): boolean =>
+  actor !== 'system' || reason !== undefined;
 
 /** Harbor's name for who does what policies say. */
 const jobService = 'harbor-jobservice';

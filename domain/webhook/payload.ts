@@ -58,6 +58,8 @@ export const cloudEventsPayload = (
 
 /** Around what is shown as it is written. */
 const fence = '```';
+/** Slack refuses a section whose text has more characters. */
+const maxSectionText = 3000;
 
 /** The body of a request to Slack: Harbor's six sections. */
 export function slackPayload(notification: Notification, facts: PayloadFacts): string {
@@ -70,7 +72,7 @@ export function slackPayload(notification: Notification, facts: PayloadFacts): s
     `*occur_at:* ${date}`,
     `*operator:* ${escaped(operator)}`,
     '*event_data:*',
-    `${fence}${escaped(data)}${fence}`,
+    `${fence}${cut(escaped(data))}${fence}`,
   ];
   return JSON.stringify({
     blocks: texts.map((text) => ({ type: 'section', text: { type: 'mrkdwn', text } })),
@@ -80,6 +82,12 @@ export function slackPayload(notification: Notification, facts: PayloadFacts): s
 /** In the text of Slack's, a name must not call for everybody: `<!channel>`. */
 const escaped = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+/** Not within what stands for one character: `&amp;`. */
+function cut(text: string): string {
+  const room = maxSectionText - 2 * fence.length;
+  return text.length <= room ? text : `${text.slice(0, room - 1).replace(/&[a-z]*$/, '')}…`;
+}
 
 const unixSeconds = (at: Date): number => Math.floor(at.getTime() / 1000);
 

@@ -5,6 +5,8 @@ import { pathForms } from './parameter-forms.ts';
 
 type Json = Record<string, unknown>;
 
+const json = 'application/json';
+
 /**
  * The document of the management API (OpenAPI 3.1), from the forms by which it reads requests and the schemas of its
  * answers. Schemas with an `id` stand among the components.
@@ -85,13 +87,14 @@ function describe(
 }
 
 function contentOf({ schema, contentType }: AnyOperation['answer'], schemas: Json): Json {
-  if (schema !== undefined)
-    return { content: { 'application/json': { schema: schemaOf(schema, 'output', schemas) } } };
-  if (contentType === undefined) return {};
-  const types = [contentType].flat().map((written) => written.split(';', 1)[0] ?? '');
+  const types = [contentType ?? (schema === undefined ? [] : json)].flat();
+  if (types.length === 0) return {};
+  const inJson = schema === undefined ? {} : schemaOf(schema, 'output', schemas);
   return {
     content: Object.fromEntries(
-      types.map((type) => [type, { schema: type === 'application/json' ? {} : { type: 'string' } }]),
+      types
+        .map((written) => written.split(';', 1)[0] ?? '')
+        .map((type) => [type, { schema: type === json ? inJson : { type: 'string' } }]),
     ),
   };
 }

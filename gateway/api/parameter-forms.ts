@@ -77,6 +77,7 @@ export const pathForms = {
   meta_name: text,
   mid: id,
   pool_id: text,
+  position: text.meta({ parameter: { type: 'string', description: 'The position of an event in the log' } }),
   preheat_instance_name: text,
   preheat_policy_name: text,
   project_name: text,

@@ -40,6 +40,7 @@ import type {
   searchUsers,
   userIdsOf,
 } from '../../projections/users/queries.ts';
+import type { EventPorts } from '../events/event-routes.ts';
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { AdditionPorts } from './additions/additions.ts';
 import type { AuditPorts } from './audit-logs.ts';
@@ -134,6 +135,7 @@ export interface ApiParts
   readonly retentions: RetentionPorts & RetentionWhatIfPorts;
   readonly quotas: QuotaPorts;
   readonly storage: StoragePorts;
+  readonly events: EventPorts;
   readonly additions: AdditionPorts;
   readonly queries: ApiQueries;
   readonly commands: ApiCommands;

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Refusal } from '../../domain/refusal.ts';
 import { type IdentifyPorts, identifyWith } from '../auth/identify.ts';
 import { RequestRefused } from '../errors.ts';
+import { eventRoutes } from '../events/event-routes.ts';
 import type { AccessPorts } from '../oci/access.ts';
 import { refuseWhileReadOnly } from '../read-only.ts';
 import { accessTo } from './access.ts';
@@ -141,6 +142,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
         routes(api, parts.retentions, access);
       quotaRoutes(api, parts.quotas, access);
       storageRoutes(api, parts, access);
+      eventRoutes(api, parts, access);
       artifactLabelRoutes(api, parts, access);
       additionRoutes(api, parts, access);
       iconRoutes(api, access);

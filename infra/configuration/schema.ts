@@ -5,6 +5,7 @@ import { access } from './sections/access.ts';
 import { cache } from './sections/cache.ts';
 import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
+import { events } from './sections/events.ts';
 import { garbageCollection } from './sections/garbage-collection.ts';
 import { harborOnly } from './sections/harbor-only.ts';
 import { jobs } from './sections/jobs.ts';
@@ -21,6 +22,7 @@ const keys = z.strictObject(
     ...access,
     ...databases,
     ...eventLog,
+    ...events,
     ...cache,
     ...storage,
     ...uploads,

@@ -73,6 +73,8 @@ const lookedBackAt = 2 * maxEventsPerAppend;
 /** Of the 32 events that the server looks at before it may send a checkpoint. */
 const checkpointInterval = 32;
 const longestPauseMs = 3000;
+/** Events that are read at a time where each is asked for by its position. */
+const eventsAtOnce = 8;
 
 class EventStoreLog implements EventLog {
   readonly engine = 'eventstoredb';
@@ -132,6 +134,16 @@ class EventStoreLog implements EventLog {
       if ((events.at(-1)?.position ?? 0n) >= head) return;
     }
     throw new LogUnavailable('the log was closed before the read was complete');
+  }
+
+  async *readAt(positions: readonly bigint[]): AsyncGenerator<RecordedEvent[], void> {
+    this.#assertOpen();
+    for (let from = 0; from < positions.length; from += eventsAtOnce) {
+      const some = positions.slice(from, from + eventsAtOnce);
+      const events = await Promise.all(some.map((position) => this.#ask(() => this.#findAt(position))));
+      const found = events.filter((event) => event !== undefined);
+      if (found.length > 0) yield found;
+    }
   }
 
   async *subscribe(after: bigint, signal: AbortSignal): AsyncGenerator<RecordedEvent[], void> {
@@ -250,6 +262,22 @@ class EventStoreLog implements EventLog {
       requiresLeader: true,
     });
     for await (const { event } of this.#existing(read)) if (event) yield decode(this.#prefix, event);
+  }
+
+  async #findAt(position: bigint): Promise<RecordedEvent | undefined> {
+    const read = this.#connection.client.readAll({
+      fromPosition: { commit: position, prepare: position },
+      maxCount: 1,
+      requiresLeader: true,
+    });
+    try {
+      for await (const { event } of this.#entries(read))
+        if (event?.position.commit === position && event.streamId.startsWith(this.#prefix))
+          return decode(this.#prefix, event);
+    } catch (error) {
+      if (!isMisaligned(error)) throw error;
+    }
+    return undefined;
   }
 
   async #findHead(): Promise<bigint> {

@@ -56,6 +56,8 @@ const cachedHeads = 10_000;
 const attemptsPerAppend = 100;
 /** Messages of a stream that are fetched one by one, from its end, before a consumer is made for the rest. */
 const stepsBack = 16;
+/** Messages that are fetched at a time where each is asked for by itself; each may be as large as an append. */
+const messagesAtOnce = 8;
 /** Messages of a stream in which an append that expects nothing looks for itself, when its ids are old. */
 const messagesLookedBack = 256;
 
@@ -174,6 +176,20 @@ class JetStreamLog implements EventLog {
     if (end === undefined || lastPositionOf(end) <= after) return;
     for await (const messages of this.#messagesUpTo(end.sequence, sequenceOf(after)))
       yield* batchesOf(messages, after);
+  }
+
+  async *readAt(positions: readonly bigint[]): AsyncGenerator<readonly RecordedEvent[]> {
+    this.#refuseWhenClosed();
+    const asked = new Set(positions);
+    const sequences = [...new Set(positions.map(sequenceOf))].filter((sequence) => sequence > 0);
+    for (let from = 0; from < sequences.length; from += messagesAtOnce) {
+      const some = sequences.slice(from, from + messagesAtOnce);
+      const messages = await Promise.all(some.map((seq) => this.#connection.message({ seq })));
+      const events = messages
+        .flatMap((message) => (message === undefined ? [] : recordedEvents(message)))
+        .filter(({ position }) => asked.has(position));
+      if (events.length > 0) yield events;
+    }
   }
 
   async *subscribe(after: bigint, signal: AbortSignal): AsyncGenerator<readonly RecordedEvent[]> {

@@ -68,6 +68,12 @@ export interface EventLog {
   readAll(after: bigint): AsyncIterable<readonly RecordedEvent[]>;
 
   /**
+   * The events at `positions`, which rise, in that order and in batches like those of `readAll`. Where there is none at a
+   * position, nothing is given for it.
+   */
+  readAt(positions: readonly bigint[]): AsyncIterable<readonly RecordedEvent[]>;
+
+  /**
    * As `readAll`, and then goes on with what is appended later, by any process, until `signal` aborts, whereupon it
    * ends without an error. Survives a restart of the engine: it resumes after the last event it delivered.
    */

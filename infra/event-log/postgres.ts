@@ -26,6 +26,11 @@ const statements = {
       SELECT *, sum(size) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - size AS bytes_before
       FROM event_log.events WHERE position > $1 AND position <= least($2, $1 + ${readBatchEvents})
     ) ahead WHERE bytes_before < ${readBatchBytes} ORDER BY position`,
+  at: `
+    SELECT ${columns} FROM (
+      SELECT *, sum(size) OVER (ORDER BY position ROWS UNBOUNDED PRECEDING) - size AS bytes_before
+      FROM event_log.events WHERE position = ANY($1::bigint[])
+    ) asked WHERE bytes_before < ${readBatchBytes} ORDER BY position`,
 };
 
 /**
@@ -127,6 +132,19 @@ export async function openPostgresLog(database: Database): Promise<EventLog> {
 
     async *readAll(after) {
       yield* readUpTo(after, await head());
+    },
+
+    async *readAt(positions) {
+      let rest = positions;
+      while (rest.length > 0) {
+        const asked = rest.slice(0, readBatchEvents);
+        const events = (await ask('at', [asked])).map(recordedFrom);
+        const last = events.at(-1)?.position;
+        if (events.length > 0) yield events;
+        // Where the batch was full before its last position, the others are asked for again.
+        const done = last === undefined || events.length === asked.length ? asked.at(-1) : last;
+        rest = rest.filter((position) => position > (done as bigint));
+      }
     },
 
     async *subscribe(after, signal) {

@@ -35,6 +35,7 @@ export function measuredLog(log: EventLog, metrics: Metrics): EventLog {
     },
     readStream: (stream, from) => log.readStream(stream, from),
     readAll: (after) => log.readAll(after),
+    readAt: (positions) => log.readAt(positions),
     subscribe: (after, signal) => log.subscribe(after, signal),
     head: () => log.head(),
     close: () => log.close(),

@@ -52,6 +52,30 @@ export function readRules(rule: LogRule): void {
     assert.deepEqual(await readWhole(log, (await log.head()) + 10_000n), []);
   });
 
+  rule('events are read by their positions, and where there is none nothing is given', async ({ log }) => {
+    for (let n = 0; n < 6; n++) await log.append(`tag/${n % 3}`, 'any', someEvents(1 + (n % 4)));
+    const whole = await readWhole(log);
+    const readAt = async (positions: readonly bigint[]) => {
+      const read: RecordedEvent[] = [];
+      for await (const events of log.readAt(positions)) read.push(...events);
+      return read;
+    };
+    const all = whole.map(({ position }) => position);
+    assert.deepEqual(await readAt(all), whole);
+    const some = whole.filter((_, index) => index % 3 === 1);
+    assert.deepEqual(await readAt(some.map(({ position }) => position)), some);
+    const [first, last] = [whole[0], whole.at(-1)] as [RecordedEvent, RecordedEvent];
+    assert.deepEqual(await readAt([0n, first.position, last.position, last.position + 100_000n]), [
+      first,
+      last,
+    ]);
+    assert.deepEqual(await readAt([]), []);
+
+    for (let n = 0; n < 12; n++) await log.append('tag/large', 'any', [largeEvent(megabyte)]);
+    const large = await readWhole(log, last.position);
+    assert.deepEqual(await readAt(large.map(({ position }) => position)), large);
+  });
+
   rule('a read ends although others go on appending', async ({ log, open }) => {
     const other = await open();
     await log.append('tag/a', 'any', someEvents(500));

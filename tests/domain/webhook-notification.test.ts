@@ -74,7 +74,6 @@ test('a deletion is told once, with its tags', () => {
 
 test('what the registry removes by itself is not told, but what it does for a policy is', () => {
   assert.equal(told('ManifestDeleted', manifest, { actor: 'system' }), undefined);
-  assert.equal(told('ManifestDeleted', manifest, { ...admin, operation: 'createProject' }), undefined);
   const byPolicy = { actor: 'system', reason: 'retention policy 4' };
   assert.equal(required(told('ManifestDeleted', manifest, byPolicy)).operator, 'harbor-jobservice');
 });
@@ -180,6 +179,22 @@ test('Slack is sent six sections, in which no name can call for everybody', () =
     '*event_data:*',
     `\`\`\`${JSON.stringify(data, undefined, '\t')}\`\`\``,
   ]);
+});
+
+test('what is too long for a section of Slack is cut, and not within a character', () => {
+  const artifacts = Array.from({ length: 100 }, (_, n) => ({ digest, tag: `v${n}` }));
+  for (const operator of ['a', 'ab', 'abc', 'abcd', 'abcde']) {
+    const retention = required(
+      told('RetentionApplied', { ...applied, project: `${operator}${'&'.repeat(3000)}` }),
+    );
+    for (const notification of [{ ...pushed, artifacts }, retention]) {
+      const { blocks } = JSON.parse(slackPayload(notification, facts));
+      const { text } = blocks.at(-1).text;
+      assert.ok(text.length <= 3000);
+      assert.match(text, /^```[\s\S]*…```$/);
+      assert.doesNotMatch(text, /&(?!amp;|lt;|gt;)/);
+    }
+  }
 });
 
 const policy = (more: Partial<TellingPolicy> = {}): TellingPolicy => ({

@@ -1,0 +1,110 @@
+import type { EventFilter } from '../../domain/public-event/filter.ts';
+import type { EventHead } from './event-head.ts';
+import { type PagePorts, readPage, type Told, tellTo } from './pages.ts';
+import type { EventReader } from './reader.ts';
+
+export interface FeedPorts extends PagePorts {
+  readonly head: EventHead;
+  /** How long a feed says nothing at the most, in milliseconds. */
+  readonly heartbeatMs: number;
+}
+
+export interface Feed {
+  readonly after: bigint;
+  readonly filter: EventFilter;
+  /** The reader with the rights that he has now; undefined once he may not read any more. */
+  readerNow(): Promise<EventReader | undefined>;
+  /** Ends it, at once where it waits. */
+  readonly signal: AbortSignal;
+}
+
+/** What has happened since the last part of a feed. */
+export interface FeedPart {
+  readonly told: readonly Told[];
+  /** Everything up to here was looked at. */
+  readonly position: bigint;
+}
+
+const pageLimit = 200;
+/** Who may what is asked again after this, also where no event says that it has changed. */
+const askAgainMs = 30_000;
+
+/**
+ * What is asked for after a position, and then what happens, until `signal` aborts or the reader may not read any more. There
+ * are parts without an event, now and then at least, by which a reader who is told nothing learns how far that is. Nothing is read while nobody takes.
+ */
+export async function* feedOf(
+  ports: FeedPorts,
+  { after, filter, readerNow, signal }: Feed,
+): AsyncGenerator<FeedPart, void> {
+  const { head } = ports;
+  const ending = AbortSignal.any([signal, head.ended]);
+  await head.join();
+  let wake = (): void => undefined;
+  const stopListening = [
+    head.listen(() => wake()),
+    every(ports.heartbeatMs, () => wake()),
+    onAbort(ending, () => wake()),
+  ];
+  let position = after;
+  let reader: EventReader | undefined;
+  let rights = -1;
+  let askedAt = 0;
+
+  async function refresh(): Promise<EventReader | undefined> {
+    rights = head.rights();
+    askedAt = Date.now();
+    reader = await readerNow();
+    return reader;
+  }
+
+  try {
+    while (!ending.aborted) {
+      const newest = head.after(position);
+      if (newest === undefined) {
+        // A page may hold what took rights away, so each is read with those of now.
+        const pageReader = await refresh();
+        if (pageReader === undefined) return;
+        const question = { after: position, before: endOfTime, filter, descending: false, limit: pageLimit };
+        const { told, next = position } = await readPage(ports, pageReader, question);
+        position = next;
+        yield { told, position };
+        continue;
+      }
+      if (reader === undefined || rights !== head.rights() || Date.now() - askedAt > askAgainMs) {
+        if ((await refresh()) === undefined) return;
+        // Meanwhile more may have come.
+        if (rights !== head.rights()) continue;
+      }
+      const told: Told[] = [];
+      for (const event of newest.events) {
+        const one = await tellTo(reader as EventReader, event, filter);
+        if (one !== undefined) told.push(one);
+      }
+      position = newest.position;
+      yield { told, position };
+      const isNewest = () => head.after(position)?.position === position && rights === head.rights();
+      // What has come since is taken without waiting.
+      if (isNewest() && !ending.aborted)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+    }
+  } finally {
+    for (const stop of stopListening) stop();
+  }
+}
+
+function every(ms: number, work: () => void): () => void {
+  const timer = setInterval(work, ms);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+function onAbort(signal: AbortSignal, work: () => void): () => void {
+  signal.addEventListener('abort', work);
+  return () => signal.removeEventListener('abort', work);
+}
+
+/** After every position. */
+export const endOfTime = 2n ** 63n - 1n;
