@@ -47,7 +47,7 @@ import { keepSigningKey } from './token-keys.ts';
 import { aborted, untilStopped } from './until-stopped.ts';
 import { version } from './version.ts';
 import { webhookSender } from './webhook-sender.ts';
-import { waitingWebhooks, workOnWebhooks } from './webhook-work.ts';
+import { waitingWebhooks, webhookRequests, workOnWebhooks } from './webhook-work.ts';
 import { welcome } from './welcome.ts';
 
 /**
@@ -201,6 +201,7 @@ async function run(
   open.defer(() => signing.stop());
   await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);
   await views.caughtUp();
+  await webhookRequests({ configuration, log, views, database: foundation.views }).begin();
   ready = true;
   logger.info({ version, engine: log.engine, store: store.product }, `ready at ${listeners.url}`);
   const greeting = welcome({ ...listeners, passwordFile: await first.path() });

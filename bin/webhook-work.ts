@@ -91,18 +91,21 @@ const outcomes: Readonly<Record<DeliveryEvent['type'], WebhookOutcomeLabel>> = {
   WebhookDeliveryGivenUp: 'given_up',
 };
 
-/** Asks for the deliveries of what happens, in one process of all, and makes them, in every one. */
-export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void> } {
-  const { configuration, log, record, secrets, database, lockDatabase, views, logger } = engines;
+/**
+ * What asks for the deliveries of what happens. Its `begin` marks where that begins, if it has not begun; a server does so before
+ * it serves, so that nothing is left out that happens before anybody works.
+ */
+export function webhookRequests(
+  engines: Pick<WebhookEngines, 'configuration' | 'log' | 'database' | 'views'>,
+): ReturnType<typeof requestWebhooks> {
+  const { configuration, log, database, views } = engines;
   const { kysely } = database;
   const current = currentIn(views);
   const inDeliveries = viewOf<WebhookDeliveriesDatabase>(kysely, webhookDeliveries);
   const inWebhooks = viewOf<WebhooksDatabase>(kysely, webhooks);
   const inConfiguration = viewOf<ConfigurationDatabase>(kysely, configurationView);
   const { standard, pinned } = configurationSettings(configuration);
-  const settings = configuration.webhooks;
   const idPorts = { log, catalogue, newEventId };
-  const now = () => new Date();
 
   const findProjects = current(
     findProjectsByName.bind(undefined, viewOf<ProjectsDatabase>(kysely, projects)),
@@ -113,51 +116,59 @@ export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void>
   const policies = current(enabledPolicies.bind(undefined, inWebhooks));
   const since = current(tellingSince.bind(undefined, inDeliveries));
   const setItems = current(readConfiguration.bind(undefined, inConfiguration));
+
+  return requestWebhooks({
+    checkpoints: postgresCheckpoints(database),
+    head: () => log.head(),
+    lastTold: current(lastToldPosition.bind(undefined, inDeliveries)),
+    async policies() {
+      const from = await since();
+      return (await policies()).flatMap((policy) => {
+        const position = from.get(policy.policyId);
+        return position === undefined ? [] : [{ ...policy, since: position, targets: policy.targets.length }];
+      });
+    },
+    async settings() {
+      const { items } = await setItems();
+      const { notification_enable, robot_name_prefix } = overlaid(
+        overlaid(standard, items),
+        pinned?.items ?? {},
+      );
+      return { isEnabled: notification_enable, robotPrefix: robot_name_prefix };
+    },
+    async facts(projectNames, repositoryNames) {
+      const [found, created] = await Promise.all([findProjects(projectNames), findCreated(repositoryNames)]);
+      const facts = found.map(
+        ({ name, projectId, public: isPublic }) => [name, { projectId, isPublic }] as const,
+      );
+      return { projects: new Map(facts), repositories: created };
+    },
+    host: registryHost(configuration),
+    shown: (position) =>
+      views.reached(position, [configurationView, projects, repositories, webhookDeliveries, webhooks]),
+    allocateIds: deliveryIdsAllocator(idsAllocator(idPorts)),
+    request: requestWebhookDeliveries({
+      ...{ log, catalogue },
+      requestIdOf: (sourceId) => derivedEventId(sourceId, 'webhook-deliveries'),
+    }),
+    onRequested: (position) => wakeDelivering(database, position),
+  });
+}
+
+/** Asks for the deliveries of what happens, in one process of all, and makes them, in every one. */
+export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void> } {
+  const { configuration, log, record, secrets, database, lockDatabase, views, logger } = engines;
+  const current = currentIn(views);
+  const inDeliveries = viewOf<WebhookDeliveriesDatabase>(database.kysely, webhookDeliveries);
+  const inWebhooks = viewOf<WebhooksDatabase>(database.kysely, webhooks);
+  const settings = configuration.webhooks;
+  const idPorts = { log, catalogue, newEventId };
+  const now = () => new Date();
   const deliveriesReached = (position: bigint) => views.reached(position, [webhookDeliveries]);
 
   const requesting = keepFollowing({
     ...{ log, catalogue, alone: aloneIn(lockDatabase, 'request-webhooks') },
-    ...requestWebhooks({
-      checkpoints: postgresCheckpoints(database),
-      head: () => log.head(),
-      lastTold: current(lastToldPosition.bind(undefined, inDeliveries)),
-      async policies() {
-        const from = await since();
-        return (await policies()).flatMap((policy) => {
-          const position = from.get(policy.policyId);
-          return position === undefined
-            ? []
-            : [{ ...policy, since: position, targets: policy.targets.length }];
-        });
-      },
-      async settings() {
-        const { items } = await setItems();
-        const { notification_enable, robot_name_prefix } = overlaid(
-          overlaid(standard, items),
-          pinned?.items ?? {},
-        );
-        return { isEnabled: notification_enable, robotPrefix: robot_name_prefix };
-      },
-      async facts(projectNames, repositoryNames) {
-        const [found, created] = await Promise.all([
-          findProjects(projectNames),
-          findCreated(repositoryNames),
-        ]);
-        const facts = found.map(
-          ({ name, projectId, public: isPublic }) => [name, { projectId, isPublic }] as const,
-        );
-        return { projects: new Map(facts), repositories: created };
-      },
-      host: registryHost(configuration),
-      shown: (position) =>
-        views.reached(position, [configurationView, projects, repositories, webhookDeliveries, webhooks]),
-      allocateIds: deliveryIdsAllocator(idsAllocator(idPorts)),
-      request: requestWebhookDeliveries({
-        ...{ log, catalogue },
-        requestIdOf: (sourceId) => derivedEventId(sourceId, 'webhook-deliveries'),
-      }),
-      onRequested: (position) => wakeDelivering(database, position),
-    }),
+    ...webhookRequests(engines),
     onFailure: (error) => logger.warn({ err: error }, 'what happens cannot be told to webhooks now'),
   });
 

@@ -39,6 +39,9 @@ const bySchedule = {
   subject: ({ kind, vendorId }: { readonly kind: string; readonly vendorId: number }) =>
     `${kind}/${vendorId}`,
 };
+const byPolicy = {
+  subject: ({ policyId }: { readonly policyId: number }) => `policy/${policyId}`,
+};
 const byRun = { subject: ({ run }: { readonly run: string }) => run };
 const byKey = { subject: ({ kid }: { readonly kid: string }) => kid };
 const refused = { result: () => 'refused' as const };
@@ -82,6 +85,9 @@ const reservation: { readonly private: string } = {
   private: 'Keeps a name or an address unique; the event of who has it is told.',
 };
 const ownAffair: { readonly private: string } = { private: 'Is the user’s own affair.' };
+const telling: { readonly private: string } = {
+  private: 'Tells again what is told already; the ledger of webhooks shows what came of it.',
+};
 const sessions: { readonly private: string } = {
   private: 'Belongs to a session of a client; that somebody has logged in is told.',
 };
@@ -201,6 +207,23 @@ export const published: Published = {
     fields: [...policy, 'name'],
     subject: byName,
   },
+  WebhookPolicyPaused: {
+    type: 'webhook.policy.paused',
+    need: 'log',
+    fields: ['policyId', 'target', 'reason'],
+    ...byPolicy,
+  },
+  WebhookPolicyResumed: {
+    type: 'webhook.policy.resumed',
+    need: 'log',
+    fields: ['policyId', 'from'],
+    ...byPolicy,
+  },
+  WebhookDeliveriesRequested: telling,
+  WebhookDelivered: telling,
+  WebhookAttemptFailed: telling,
+  WebhookDeliveryGivenUp: telling,
+  WebhookRedeliveryRequested: telling,
   // Its secret is nobody else's; that there is another one is.
   WebhookSecretChanged: {
     type: 'webhook.secret.changed',
