@@ -25,14 +25,17 @@ export const withNamedLocks = <Result>(
     const key = "hashtextextended('shiplog.work.' || $1, 0)";
     const lost = new AbortController();
     const ended = new AbortController();
+    let last: Promise<unknown> = Promise.resolve();
     const watching = watch();
     const locks: NamedLocks = {
       async take(name) {
-        const { rows } = await client.query(`SELECT pg_try_advisory_lock(${key}) AS locked`, [name]);
+        const { rows } = await inTurn(() =>
+          client.query(`SELECT pg_try_advisory_lock(${key}) AS locked`, [name]),
+        );
         return rows[0].locked;
       },
       async release(name) {
-        await client.query(`SELECT pg_advisory_unlock(${key})`, [name]);
+        await inTurn(() => client.query(`SELECT pg_advisory_unlock(${key})`, [name]));
       },
     };
     try {
@@ -42,10 +45,17 @@ export const withNamedLocks = <Result>(
       await watching;
     }
 
+    /** A connection answers one question at a time. */
+    function inTurn<Answer>(question: () => Promise<Answer>): Promise<Answer> {
+      const answer = last.then(question, question);
+      last = answer.catch(() => undefined);
+      return answer;
+    }
+
     async function watch(): Promise<void> {
       try {
         while (!ended.signal.aborted) {
-          await probe(client);
+          await inTurn(() => probe(client));
           await sleep(probeMs, undefined, { signal: ended.signal }).catch(() => undefined);
         }
       } catch (error) {

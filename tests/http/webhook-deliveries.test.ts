@@ -421,6 +421,38 @@ test('what cannot be asked is refused as a fault of who asks', async () => {
   assert.equal(faultOf(await post(`/webhook/policies/${team.policyId}/test`)).code, 'NOT_FOUND');
 });
 
+test('a policy for every project has deliveries that are for administrators alone', async () => {
+  const team = await projectWith('everywhere');
+  await addMember(server, 'everywhere', 'jane', 'projectAdmin');
+  const created = await post('/webhook/policies', {
+    ...{ name: 'all', enabled: true, event_types: ['PUSH_ARTIFACT'] },
+    targets: [{ type: 'http', address: `${receiver.url}/all` }],
+  });
+  const policyId = createdId(created);
+  const at = `/webhook/policies/${policyId}`;
+  await team.push('v1');
+  await until('both are told', () => team.received().length === 1 && receiver.at('/all').length === 1);
+  const listed = `/webhook/deliveries?policy_id=${policyId}`;
+  await until('it is delivered', async () => json(await ask(server, 'GET', listed))[0].state === 'delivered');
+  const [told] = json(await ask(server, 'GET', listed));
+  assert.equal(told.project, 'everywhere');
+  const ofProject = json(
+    await ask(server, 'GET', `/webhook/deliveries?project_id=${team.projectId}`, { as: 'jane' }),
+  );
+  assert.deepEqual(
+    ofProject.map(({ policy_id }: Delivery) => policy_id),
+    [team.policyId],
+  );
+  for (const path of [listed, `/webhook/deliveries/${told.id}`, `${at}/health`])
+    assert.equal((await ask(server, 'GET', path, { as: 'jane' })).status, 403, path);
+  assert.equal((await ask(server, 'GET', `${at}/health`)).status, 200);
+  assert.equal((await post(`${at}/test`)).status, 202);
+  await until('it is tried', () => receiver.at('/all').length === 2);
+  assert.equal((await post(`${at}/pause`)).status, 200);
+  assert.equal((await post(`${at}/resume`)).status, 200);
+  assert.equal((await ask(server, 'DELETE', at)).status, 200);
+});
+
 test('what waits and what came of attempts is measured', async () => {
   const metrics = await (await server.fetch('/metrics')).text();
   assert.match(metrics, /^shiplog_webhook_deliveries_total\{outcome="delivered"\} \d+$/m);
