@@ -18,7 +18,7 @@ import { withNamedLocks } from '../infra/database/named-locks.ts';
 import { viewOf } from '../infra/database/projection.ts';
 import { derivedEventId, newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
-import type { SecretBox } from '../infra/secrets/port.ts';
+import { SealBroken, type SecretBox } from '../infra/secrets/port.ts';
 import type { WebhookOutcomeLabel } from '../infra/telemetry/webhook-metrics.ts';
 import type { Views } from '../infra/views/port.ts';
 import { postgresWebhookAttempts } from '../infra/webhook-attempts/postgres.ts';
@@ -181,7 +181,14 @@ export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void>
     attempt: attemptDelivery({
       sender: webhookSender(configuration),
       findPolicy: current(findWebhookPolicyById.bind(undefined, inWebhooks)),
-      openTarget: (policyId, target) => openTarget(secrets, policyId, target),
+      openTarget(policyId, target) {
+        try {
+          return openTarget(secrets, policyId, target);
+        } catch (error) {
+          if (error instanceof SealBroken) return undefined;
+          throw error;
+        }
+      },
       signedHeaders({ sourceId: eventId, policyId, target }, { signing }, body, at) {
         const id = messageId({ eventId, policyId, target });
         return webhookHeaders(id, at, body, openSigning(secrets, policyId, signing, at));

@@ -16,8 +16,8 @@ import type { Attempted } from './deliver-webhooks.ts';
 export interface AttemptDeliveryPorts {
   readonly sender: Pick<WebhookSender, 'send'>;
   findPolicy(policyId: number): Promise<WebhookPolicy | undefined>;
-  /** With what the target keeps secret. */
-  openTarget(policyId: number, target: SealedTarget): WebhookTarget;
+  /** With what the target keeps secret; undefined where that is sealed with a key that is gone. */
+  openTarget(policyId: number, target: SealedTarget): WebhookTarget | undefined;
   /** The headers by which a message is known and signed, the same id for each time that it is tried. */
   signedHeaders(
     delivery: DueDelivery,
@@ -46,62 +46,83 @@ const secretHeaders: ReadonlySet<string> = new Set(['authorization', 'set-cookie
 const hidden = '(hidden)';
 
 /** Tries a delivery once, at the address that its policy has now, keeps what was sent and came back, and records the outcome. */
-export const attemptDelivery =
-  (ports: AttemptDeliveryPorts) =>
-  async (delivery: DueDelivery, over: AbortSignal): Promise<Attempted | undefined> => {
-    const { policyId, target, deliveryId } = delivery;
-    const policy = await ports.findPolicy(policyId);
-    const sealed = policy?.targets[target];
+export function attemptDelivery(
+  ports: AttemptDeliveryPorts,
+): (delivery: DueDelivery, over: AbortSignal) => Promise<Attempted | undefined> {
+  return async (delivery, over) => {
+    const policy = await ports.findPolicy(delivery.policyId);
+    const sealed = policy?.targets[delivery.target];
     // The view of the queues shows that too, a little later.
     if (policy === undefined || sealed === undefined || !policy.isEnabled) return undefined;
-    const opened = ports.openTarget(policyId, sealed);
-    const body = bodyOf(readTold(delivery.told), opened, policy);
     const attemptedAt = ports.now();
+    const target = ports.openTarget(delivery.policyId, sealed);
+    const began = performance.now();
+    const result: Result =
+      target === undefined
+        ? { kind: 'failed', error: 'unusable-target', status: null }
+        : await send(delivery, policy, target, attemptedAt, over);
+    const durationMs = Math.round(performance.now() - began);
+    return record(delivery, { attemptedAt, durationMs }, result, target?.type === 'slack' ? slackRestMs : 0);
+  };
+
+  async function send(
+    delivery: DueDelivery,
+    policy: WebhookPolicy,
+    target: WebhookTarget,
+    at: Date,
+    over: AbortSignal,
+  ): Promise<Result> {
+    const body = bodyOf(readTold(delivery.told), target, policy);
     const headers = {
       'content-type': body.contentType,
       'user-agent': ports.userAgent,
-      ...ports.signedHeaders(delivery, policy, body.text, attemptedAt),
+      ...ports.signedHeaders(delivery, policy, body.text, at),
       // As in Harbor, where none goes to Slack.
-      ...(opened.authHeader !== '' && opened.type !== 'slack' && { authorization: opened.authHeader }),
+      ...(target.authHeader !== '' && target.type !== 'slack' && { authorization: target.authHeader }),
     };
     const began = performance.now();
     const outcome = await ports.sender.send({
-      ...{ address: opened.address, headers, body: body.text, skipCertVerify: opened.skipCertVerify },
+      ...{ address: target.address, headers, body: body.text, skipCertVerify: target.skipCertVerify },
       ...{ timeoutMs: ports.timeoutMs, signal: over },
     });
-    const durationMs = Math.round(performance.now() - began);
-    const attempt = delivery.attempts + 1;
     await ports.attempts.write({
-      ...{ deliveryId, attempt, at: attemptedAt, durationMs },
+      ...{ deliveryId: delivery.deliveryId, attempt: delivery.attempts + 1, at },
+      durationMs: Math.round(performance.now() - began),
       request: {
-        origin: webhookUrl(opened.address)?.origin ?? '',
+        origin: webhookUrl(target.address)?.origin ?? '',
         headers: shownHeaders(headers),
         body: body.text,
       },
       ...shownOutcome(outcome),
     });
+    return resultOf(outcome, ports.now());
+  }
+
+  async function record(
+    { deliveryId, policyId, target, round, attempts, tried, requestedAt, sourceId }: DueDelivery,
+    took: { readonly attemptedAt: Date; readonly durationMs: number },
+    result: Result,
+    restMs: number,
+  ): Promise<Attempted> {
+    const attempt = { deliveryId, policyId, target, round, attempt: attempts + 1, tried: tried + 1 };
     const event = outcomeOf(
-      {
-        ...{ deliveryId, policyId, target, attempt, attemptedAt, durationMs },
-        round: delivery.round,
-        tried: delivery.tried + 1,
-        requestedAt: delivery.requestedAt,
-      },
-      resultOf(outcome, ports.now()),
+      { ...attempt, ...took, requestedAt },
+      result,
       ports.patience,
       ports.now(),
       ports.random(),
     );
-    const metadata: Metadata = { actor: 'system', causationId: delivery.sourceId };
+    const metadata: Metadata = { actor: 'system', causationId: sourceId };
     const recorded = await ports.record(event, metadata);
-    if (recorded === undefined) return { outcome: event.type, position: undefined, restMs: 0 };
+    if (recorded === undefined) return { outcome: event.type, position: undefined, restMs };
     ports.onOutcome(event.type);
     const isGone = event.type === 'WebhookAttemptFailed' && event.data.error === 'gone';
     const position = isGone
       ? await ports.pause(policyId, { do: 'pause', target, reason: 'gone' }, metadata)
       : recorded;
-    return { outcome: event.type, position, restMs: opened.type === 'slack' ? slackRestMs : 0 };
-  };
+    return { outcome: event.type, position, restMs };
+  }
+}
 
 const gone = 410;
 

@@ -54,6 +54,10 @@ const lookMs = 5000;
 /** For how long an endpoint is left alone that another process serves, or whose attempt was cut short; milliseconds. */
 const aloneMs = 1000;
 const failureMs = 2000;
+/** Between two looks at all queues, in milliseconds; what comes meanwhile is looked at together. */
+const restMs = 50;
+/** Which part of all attempts may be repeated ones, which nobody waits for, and how many of these begin together. */
+const [repeatedShare, repeatedTogether] = [10, 5];
 /** After so many deliveries others have their turn. */
 const turn = 50;
 const headsAtOnce = 1000;
@@ -65,6 +69,9 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
   const { now, concurrency } = ports;
   const closing = new AbortController();
   let slotAt = 0;
+  /** How many repeated attempts may begin, and when that was so. */
+  let repeats = repeatedTogether;
+  let repeatsAt = performance.now();
   let isWoken = false;
   let wakeUp = (): void => undefined;
   const wake = (): void => {
@@ -99,7 +106,7 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
         const dueInMs = await begin();
         // However many queues there are, looking at them takes half of the time at most.
         const tookMs = performance.now() - began;
-        await pause(tookMs, over);
+        await pause(Math.max(tookMs, restMs), over);
         await rest(Math.min(dueInMs, lookMs), over);
       }
     } finally {
@@ -121,6 +128,10 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
       for (const head of due) {
         // Who ends wakes this one.
         if (active.size >= concurrency) break;
+        if (head.nextAt !== undefined && !mayRepeat()) {
+          soonest = Math.min(soonest, (1000 * repeatedShare) / ports.perSecond);
+          continue;
+        }
         const name = lockOf(head);
         const serving = serve(head).finally(() => {
           active.delete(name);
@@ -166,6 +177,8 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
       const attempted = await ports.attempt(head, lost);
       if (attempted === undefined) return aloneMs;
       if (attempted.position !== undefined) await ports.reached(attempted.position);
+      // It is due again later, and nothing behind it is due before.
+      if (attempted.outcome === 'WebhookAttemptFailed') return undefined;
       return attempted.restMs;
     }
   }
@@ -181,6 +194,17 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
       after = last;
     }
     return heads;
+  }
+
+  /** Repeated attempts are spread in time: when many targets are dead, they are due together. */
+  function mayRepeat(): boolean {
+    const now = performance.now();
+    const gained = ((now - repeatsAt) / 1000) * (ports.perSecond / repeatedShare);
+    repeats = Math.min(repeatedTogether, repeats + gained);
+    repeatsAt = now;
+    if (repeats < 1) return false;
+    repeats -= 1;
+    return true;
   }
 
   /** Resolves when another attempt may begin. */

@@ -5,7 +5,7 @@ import { startServer } from '../server.ts';
 import { type Bench, measure, milliseconds, percentile, ratio } from './bench.ts';
 
 const policies = 100;
-const pushes = 150;
+const pushes = 60;
 const rounds = 3;
 
 /** What a push takes while a hundred webhooks are told of it whose target is dead, beside a push that nobody is told of. */

@@ -8,7 +8,11 @@ export const webhooks = {
       1,
       1000,
     ).default(32),
-    per_second: whole('How many attempts of a process begin in a second, at most.', 1, 10_000).default(200),
+    per_second: whole(
+      'How many attempts of a process begin in a second, at most; a tenth of them repeated ones.',
+      1,
+      10_000,
+    ).default(200),
     first_pause_seconds: decimal(
       'After which pause a delivery is tried again that its target has not taken; each next pause is twice as long, up to an hour.',
       0.01,
