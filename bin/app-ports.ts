@@ -38,6 +38,7 @@ import { listTokenKeys } from '../projections/token-keys/queries.ts';
 import { type UsersDatabase, users } from '../projections/users/projection.ts';
 import { hasUsersBeside } from '../projections/users/queries.ts';
 import { type ApiEngines, apiParts } from './api-parts.ts';
+import { auditExportParts } from './audit-export-parts.ts';
 import { auditParts } from './audit-parts.ts';
 import { type AuthOptions, authPorts } from './auth-ports.ts';
 import { cachedReads } from './cached-reads.ts';
@@ -56,6 +57,7 @@ export interface Engines extends ApiEngines {
   readonly cache: ReadCache;
   readonly sharedManifests: ManifestCache | undefined;
   readonly maxOpenUploads: number;
+  readonly auditExportLifeMs: number;
   readonly redirectPulls: boolean;
   readonly auth: AuthOptions;
   readonly pulls: PullRecording;
@@ -90,6 +92,7 @@ export function appPorts({
   cache,
   sharedManifests,
   maxOpenUploads,
+  auditExportLifeMs,
   redirectPulls,
   auth,
   pulls,
@@ -190,6 +193,11 @@ export function appPorts({
         ...system,
         ...configuration,
         ...auditParts({ log, views }, { kysely, current }),
+        auditExports: auditExportParts(
+          { record, allocateIds: jobs.allocateIds },
+          { database, views },
+          auditExportLifeMs,
+        ),
         events: eventParts(
           {
             ...{ log, views, kysely, current },

@@ -6,7 +6,9 @@ import { type ViewDatabase, viewOf } from '../infra/database/projection.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type AuditDatabase, audit } from '../projections/audit/projection.ts';
-import { listAudit, purgeSlice } from '../projections/audit/queries.ts';
+import { purgeMonth, purgeSlice } from '../projections/audit/purge.ts';
+import { listAudit } from '../projections/audit/queries.ts';
+import { findAuditEntry, searchAudit } from '../projections/audit/search.ts';
 import type { Current } from './api-parts.ts';
 
 export interface AuditEngines {
@@ -18,8 +20,10 @@ export interface AuditEngines {
 export const auditParts = (
   { log, views }: AuditEngines,
   { kysely, current }: { readonly kysely: ViewDatabase; readonly current: Current },
-): AuditPorts => ({
+): Omit<AuditPorts, 'auditExports'> => ({
   listAudit: current(listAudit.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
+  searchAudit: current(searchAudit.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
+  findAuditEntry: current(findAuditEntry.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
   auditIsCurrent: async () => views.reached(await log.head(), [audit]),
 });
 
@@ -28,9 +32,11 @@ export const auditPurge = (
   { record, views }: Pick<AuditEngines, 'views'> & { readonly record: Recorder },
   { kysely, current }: { readonly kysely: ViewDatabase; readonly current: Current },
 ): ReturnType<typeof purgeAuditLog> => {
+  const inAudit = viewOf<AuditDatabase>(kysely, audit);
   const ports: PurgeAuditLogPorts = {
     record,
-    purgeSlice: current(purgeSlice.bind(undefined, viewOf<AuditDatabase>(kysely, audit))),
+    purgeMonth: current(purgeMonth.bind(undefined, inAudit)),
+    purgeSlice: current(purgeSlice.bind(undefined, inAudit)),
     auditReached: (position) => views.reached(position, [audit]),
     newRun: randomUUID,
     now: () => new Date(),

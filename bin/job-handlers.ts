@@ -13,6 +13,7 @@ import { sweepableExecutions, taskIdsOf } from '../projections/executions/querie
 import type { GarbageRun } from '../workers/collect-garbage.ts';
 import type { AnyJobHandler } from '../workers/job.ts';
 import { sweepExecutions } from '../workers/sweep-executions.ts';
+import { auditExportJob, sweepExports } from './audit-export-parts.ts';
 import { currentIn } from './contents.ts';
 import { maintenanceJobs } from './maintenance-jobs.ts';
 import { retentionHandlers } from './retention-handlers.ts';
@@ -42,10 +43,12 @@ export function jobHandlers(
   const inExecutions = viewOf<ExecutionsDatabase>(database.kysely, executions);
   return [
     ...maintenanceJobs(engines, onGarbageRun),
+    auditExportJob(engines),
     sweepExecutions({
       record: ports.record,
       journal,
       results,
+      sweepExports: sweepExports(engines),
       sweepable: current(sweepableExecutions.bind(undefined, inExecutions)),
       taskIdsOf: current(taskIdsOf.bind(undefined, inExecutions)),
       reached: (position) => views.reached(position, [executions]),

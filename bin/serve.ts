@@ -28,6 +28,7 @@ import { projections } from '../projections/projections.ts';
 import { keepSweepingSessions } from '../workers/sweep-sessions.ts';
 import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { appPorts } from './app-ports.ts';
+import { exportLifeMs } from './audit-export-parts.ts';
 import { authSettings } from './auth-ports.ts';
 import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
@@ -157,6 +158,7 @@ async function run(
       enabled && redis !== undefined ? redisManifestCache(redis, expire_hours * 3600) : undefined,
     database: foundation.views,
     maxOpenUploads: configuration.uploads.max_open,
+    auditExportLifeMs: exportLifeMs(configuration),
     redirectPulls: !configuration.storage_service.redirect.disable,
     settings: configurationSettings(configuration),
     events: { ...configuration.events, source: registryUrl(configuration) },

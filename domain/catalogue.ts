@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { accessTokenEvent } from './access-token/events.ts';
 import { artifactEvent } from './artifact/events.ts';
 import {
+  auditLogPurgedUpcasters,
   auditPurgeEvent,
   auditSettingsEvent,
   auditSettingsStream,
@@ -74,6 +75,7 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
     // Whether a tag comes with it was not recorded before version 4.
     (data) => data,
   ],
+  AuditLogPurged: auditLogPurgedUpcasters,
   // Nor before version 2 which tags went with it.
   ManifestDeleted: [(data) => data],
   MemberAdded: memberUpcasters,

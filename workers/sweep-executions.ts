@@ -21,6 +21,8 @@ export interface SweepExecutionsPorts {
   readonly record: Recorder;
   readonly journal: Pick<JobJournal, 'forget'>;
   readonly results: Pick<JobResults, 'forget' | 'sweep'>;
+  /** Forgets the exports of the audit log that have expired. Resolves to how many. */
+  sweepExports(): Promise<number>;
   /** Executions that have ended and are not among the last `keep` of their kind and vendor. */
   sweepable(keep: number, limit: number): Promise<readonly number[]>;
   taskIdsOf(executionIds: readonly number[]): Promise<readonly number[]>;
@@ -36,6 +38,7 @@ export const sweepExecutions = ({
   record,
   journal,
   results,
+  sweepExports,
   sweepable,
   taskIdsOf,
   reached,
@@ -67,6 +70,7 @@ export const sweepExecutions = ({
       progress({ stage: 'sweeping', done: swept });
     }
     log(`${swept} executions were taken out of the lists`);
+    await sweepExports();
     const before = new Date(Date.now() - resultDays * 24 * 60 * 60 * 1000);
     for (let more = true; more && !stopping.aborted; )
       more = (await results.sweep(before, resultsAtOnce)) === resultsAtOnce;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { eventOf } from '../event-schema.ts';
-import { auditTypes } from './types.ts';
+import type { auditTypes } from './types.ts';
 
 /** One stream a day: nothing is decided on it, and nobody can fill a stream of his own choice. */
 export const refusedChangesStream = (at: Date): string => `refused-changes/${at.toISOString().slice(0, 10)}`;
@@ -50,13 +50,17 @@ export const auditPurgeEvent = z.discriminatedUnion('type', [
     'AuditLogPurged',
     'Rows have gone from the audit log; the events that they told of stay where they are.',
     {
-      type: z.enum(auditTypes).describe('Rows of this type'),
+      type: z.string().describe('Rows of this type, of Harbor’s or of our own'),
+      others: z.array(z.string()).describe('And of these types'),
       from: z.iso.datetime().nullable().describe('Rows from this time on, null for the beginning'),
       until: z.iso.datetime().describe('Rows before this time'),
     },
   ),
 ]);
 export type AuditPurgeEvent = z.infer<typeof auditPurgeEvent>;
+
+/** Version 1 was for one type. */
+export const auditLogPurgedUpcasters = [(data: Record<string, unknown>) => ({ ...data, others: [] })];
 
 export const auditSettingsEvent = z.discriminatedUnion('type', [
   eventOf(

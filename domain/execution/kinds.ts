@@ -21,6 +21,7 @@ export const jobKinds = [
   'SCRUB',
   'RETENTION_WHAT_IF',
   'GC_WHAT_IF',
+  'AUDIT_EXPORT',
   'WEBHOOK_REDELIVERY',
 ] as const;
 export type JobKind = (typeof jobKinds)[number];

@@ -14,6 +14,9 @@ const severity: MetadataForm = (value) => {
   return severities.includes(lower) ? lower : undefined;
 };
 
+/** Shiplog's own: whether the audit log tells of pulls; without it, as the settings of the system say. */
+export const pullsKey = 'audit_pulls';
+
 /** The settings that the management API takes besides `public`. */
 export const metadataForms: Readonly<Record<string, MetadataForm>> = {
   enable_content_trust: flag,
@@ -27,6 +30,7 @@ export const metadataForms: Readonly<Record<string, MetadataForm>> = {
   proxy_referrer_api: flag,
   /** Shiplog's own: whether an index may name manifests that its repository lacks; without it, it may. */
   sparse_indexes: flag,
+  [pullsKey]: flag,
 };
 
 /** Settings of a project that is a cache of another registry; Harbor drops them where it is none. */

@@ -1,18 +1,22 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { authorize } from '../../domain/access/authorize.ts';
-import { type Principal, userOf } from '../../domain/access/principal.ts';
 import { auditTypes, partsOf } from '../../domain/audit/types.ts';
 import { auditEventTypes } from '../../domain/configuration/items.ts';
 import type { AuditRow, AuditScope, listAudit } from '../../projections/audit/queries.ts';
+import type { findAuditEntry, searchAudit } from '../../projections/audit/search.ts';
 import type { Listing } from '../../projections/listing.ts';
 import type { Access } from './access.ts';
 import { lists, shows, time } from './answer-forms.ts';
+import type { AuditExportPorts } from './audit-exports.ts';
+import { auditScopes } from './audit-scopes.ts';
 import { operation } from './operation.ts';
 import type { ApiPorts, Query } from './ports.ts';
 
 export interface AuditPorts {
   readonly listAudit: Query<typeof listAudit>;
+  readonly searchAudit: Query<typeof searchAudit>;
+  readonly findAuditEntry: Query<typeof findAuditEntry>;
+  readonly auditExports: AuditExportPorts;
   /** Resolves when the audit log shows all that was recorded before. */
   auditIsCurrent(): Promise<void>;
 }
@@ -45,7 +49,7 @@ export function auditLogRoutes(
   ports: Pick<ApiPorts, 'configuration' | 'queries'> & AuditPorts,
   access: Access,
 ): void {
-  const { queries } = ports;
+  const { scopeOf } = auditScopes(ports, access);
 
   async function page(listing: Listing, scope: AuditScope, of: 'all' | 'old') {
     const { robot_name_prefix: prefix } = await ports.configuration();
@@ -141,39 +145,6 @@ export function auditLogRoutes(
   async function scopeOfProject(request: FastifyRequest): Promise<AuditScope> {
     const { project } = await access.inProject(request, 'log:list');
     return { kind: 'projects', projectIds: [project.projectId] };
-  }
-
-  async function scopeOf(request: FastifyRequest): Promise<AuditScope> {
-    const { principal } = await access.known(request);
-    if (authorize(principal, 'audit-log:list', { kind: 'system' })) return { kind: 'everything' };
-    return principal.kind === 'robot' ? scopeOfRobot(principal) : scopeOfUser(principal);
-  }
-
-  /** The projects that he is a member of, as far as his roles, and the token that he shows, go. */
-  async function scopeOfUser(principal: Principal): Promise<AuditScope> {
-    const user = userOf(principal);
-    const memberships = user === undefined ? [] : await queries.membershipsOf(user);
-    const roles = Map.groupBy(memberships, ({ projectId }) => projectId);
-    const projectIds = [...roles].flatMap(([projectId, held]) => {
-      // Whether a project is public says nothing about its log.
-      const project = { name: '', projectId, public: false };
-      const scope = { kind: 'project', project, roles: held.map(({ role }) => role) } as const;
-      return authorize(principal, 'log:list', scope) ? [projectId] : [];
-    });
-    return { kind: 'projects', projectIds };
-  }
-
-  async function scopeOfRobot({ permissions }: Extract<Principal, { kind: 'robot' }>): Promise<AuditScope> {
-    const names = permissions.flatMap(({ scope, access }) =>
-      scope.kind === 'project' && access.includes('log:list') ? [scope.project] : [],
-    );
-    if (names.includes('*')) return { kind: 'every project' };
-    if (names.length === 0) return { kind: 'projects', projectIds: [] };
-    const { rows } = await queries.listProjects(
-      { filters: [{ key: 'name', kind: 'any', values: names }], sort: [], offset: 0, limit: undefined },
-      { kind: 'all' },
-    );
-    return { kind: 'projects', projectIds: rows.map(({ projectId }) => projectId) };
   }
 }
 

@@ -66,7 +66,11 @@ export const pathForms = {
   delivery_id: id,
   digest: text,
   eid: id,
+  entry_id: text.meta({
+    parameter: { type: 'string', description: 'A number, or the id of an event' },
+  }),
   execution_id: id,
+  export_id: text,
   gc_id: id,
   group_id: id,
   id,

@@ -10,6 +10,8 @@ import { accessTokenRoutes } from './access-tokens.ts';
 import { additionRoutes } from './additions/routes.ts';
 import { artifactLabelRoutes } from './artifact-labels.ts';
 import { artifactRoutes } from './artifacts.ts';
+import { auditEntryRoutes } from './audit-entries.ts';
+import { auditExportRoutes } from './audit-exports.ts';
 import { auditLogRoutes } from './audit-logs.ts';
 import { auditPurgeRoutes } from './audit-purge.ts';
 import { configurationRoutes } from './configurations.ts';
@@ -116,6 +118,8 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       sessionRoutes(api, parts, access);
       projectRoutes(api, parts, access);
       auditLogRoutes(api, parts, access);
+      auditEntryRoutes(api, parts, access);
+      auditExportRoutes(api, parts, access);
       projectMetadataRoutes(api, parts, access);
       projectScannerRoutes(api, parts, access);
       cveAllowlistRoutes(api, parts, access);

@@ -21,6 +21,12 @@ export interface EventHeadPorts {
   onFailure(error: unknown): void;
 }
 
+/**
+ * What is new since the last call; `changed` where somebody may have got or lost rights, or where nothing follows. To be done
+ * at once, since all who listen are called one after the other.
+ */
+export type Hear = (events: readonly PublicEvent[], changed: boolean) => void;
+
 /** The newest events, of which each is read and translated once for all who follow. */
 export interface EventHead {
   /** Resolves when it follows the log, which it does from the first call on. */
@@ -28,7 +34,7 @@ export interface EventHead {
   /** What it knows of after a position, and up to where that is all; undefined where it does not know it all. */
   after(position: bigint): { readonly events: readonly PublicEvent[]; readonly position: bigint } | undefined;
   /** Calls `hear` whenever there is something new, until the function that it returns is called. */
-  listen(hear: () => void): () => void;
+  listen(hear: Hear): () => void;
   /** Another one when somebody may have got or lost rights by an event; those after it are told afterwards. */
   rights(): number;
   /** Aborted when it follows no more. */
@@ -45,7 +51,8 @@ export function eventHead(ports: EventHeadPorts): EventHead {
   let floor = 0n;
   let position = 0n;
   let rights = 0;
-  const listeners = new Set<() => void>();
+  const listeners = new Set<Hear>();
+  let untold: PublicEvent[] = [];
   let joined: Promise<void> | undefined;
   let following: Promise<void> | undefined;
 
@@ -70,7 +77,7 @@ export function eventHead(ports: EventHeadPorts): EventHead {
             await settleRights(last);
           }
           position = last > position ? last : position;
-          tell();
+          tell(false);
         }
       } catch (error) {
         if (closing.signal.aborted) return;
@@ -93,6 +100,7 @@ export function eventHead(ports: EventHeadPorts): EventHead {
   function keep(event: PublicEvent): void {
     const bytes = JSON.stringify(event.data).length + 500;
     kept.push({ event, bytes });
+    untold.push(event);
     keptBytes += bytes;
     while (kept.length > maxKept || (keptBytes > maxKeptBytes && kept.length > 1)) {
       const oldest = kept.shift();
@@ -114,11 +122,13 @@ export function eventHead(ports: EventHeadPorts): EventHead {
     }
     rights += 1;
     position = at;
-    tell();
+    tell(true);
   }
 
-  function tell(): void {
-    for (const hear of listeners) hear();
+  function tell(changed: boolean): void {
+    const events = untold;
+    untold = [];
+    for (const hear of listeners) hear(events, changed);
   }
 
   return {
@@ -151,7 +161,7 @@ export function eventHead(ports: EventHeadPorts): EventHead {
 
     async stop() {
       closing.abort();
-      tell();
+      tell(true);
       await following;
     },
   };

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { actorOf } from '../../domain/access/principal.ts';
@@ -80,8 +80,6 @@ const maxWaitSeconds = 60;
 /** More bars than anybody can look at. */
 const maxBars = 5000;
 const barMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
-/** How many events wait for a reader who takes them slowly, in bytes; he holds up nobody else. */
-const streamBufferBytes = 64 * 1024;
 
 /** What happens, for those who may know of it: in pages, as it happens, and counted. */
 export function eventRoutes(
@@ -232,21 +230,12 @@ export function eventRoutes(
     await events.head.join();
     const { parts, end } = follow(asker, feed);
     const { request } = asker;
-    async function* lines() {
-      try {
-        yield* eventStream(parts, {
-          after: feed.after,
-          heartbeatMs: events.heartbeatMs,
-          textOf: texts.textOf,
-        });
-      } catch (error) {
-        // The client comes again, and goes on where it was.
-        request.log.warn({ err: error }, 'a stream of events has ended early');
-      } finally {
-        end();
-      }
-    }
-    const stream = Readable.from(lines(), { objectMode: false, highWaterMark: streamBufferBytes });
+    const stream = eventStream(parts, {
+      after: feed.after,
+      heartbeatMs: events.heartbeatMs,
+      textOf: texts.textOf,
+      onFailure: (err) => request.log.warn({ err }, 'a stream of events has ended early'),
+    });
     const { socket } = request.raw;
     socket.once('close', end);
     stream.once('close', () => {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { type CloudEvent, cloudEventOf } from '../../domain/public-event/cloud-event.ts';
 import type { PublicEvent } from '../../domain/public-event/public-event.ts';
 import type { FeedPart } from './feed.ts';
@@ -8,16 +9,33 @@ export interface EventStreamOptions {
   readonly after: bigint;
   readonly heartbeatMs: number;
   textOf(told: Told): string;
+  /** The client comes again, and goes on where it was. */
+  onFailure(error: unknown): void;
 }
 
 /** What a client waits before it comes again, in milliseconds. */
 const retryMs = 2000;
 
+/** What waits for a reader who takes it slowly, in bytes. */
+const bufferBytes = 64 * 1024;
+
 /**
  * A feed as server-sent events (HTML, "Server-sent events"): the id is the position, by which it is resumed. A `checkpoint`
- * has the id of what was looked at last, so that who is told nothing for long does not begin again where he began.
+ * has the id of what was looked at last, so that who is told nothing for long does not begin again where he began. Nothing is
+ * taken of the feed while nobody reads.
  */
-export async function* eventStream(
+export function eventStream(parts: AsyncIterable<FeedPart>, options: EventStreamOptions): Readable {
+  async function* text() {
+    try {
+      yield* blocksOf(parts, options);
+    } catch (error) {
+      options.onFailure(error);
+    }
+  }
+  return Readable.from(text(), { objectMode: false, highWaterMark: bufferBytes });
+}
+
+async function* blocksOf(
   parts: AsyncIterable<FeedPart>,
   { after, heartbeatMs, textOf }: EventStreamOptions,
 ): AsyncGenerator<string, void> {

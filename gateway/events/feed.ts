@@ -1,4 +1,4 @@
-import type { EventFilter } from '../../domain/public-event/filter.ts';
+import { type EventFilter, filterMatches } from '../../domain/public-event/filter.ts';
 import type { EventHead } from './event-head.ts';
 import { type PagePorts, readPage, type Told, tellTo } from './pages.ts';
 import type { EventReader } from './reader.ts';
@@ -28,6 +28,8 @@ export interface FeedPart {
 const pageLimit = 200;
 /** Who may what is asked again after this, also where no event says that it has changed. */
 const askAgainMs = 30_000;
+/** Of events that are not asked for; before the head has forgotten them a feed has to look at them. */
+const maxUnseen = 500;
 
 /**
  * What is asked for after a position, and then what happens, until `signal` aborts or the reader may not read any more. There
@@ -41,8 +43,13 @@ export async function* feedOf(
   const ending = AbortSignal.any([signal, head.ended]);
   await head.join();
   let wake = (): void => undefined;
+  /** Events that came while nobody was woken for them. */
+  let unseen = 0;
   const stopListening = [
-    head.listen(() => wake()),
+    head.listen((events, changed) => {
+      unseen += events.length;
+      if (changed || unseen > maxUnseen || events.some((event) => filterMatches(filter, event))) wake();
+    }),
     every(ports.heartbeatMs, () => wake()),
     onAbort(ending, () => wake()),
   ];
@@ -60,6 +67,7 @@ export async function* feedOf(
 
   try {
     while (!ending.aborted) {
+      unseen = 0;
       const newest = head.after(position);
       if (newest === undefined) {
         // A page may hold what took rights away, so each is read with those of now.

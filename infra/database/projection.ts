@@ -47,7 +47,15 @@ export interface OwnTables {
   /** `rows` as a table by the name of `given`, with these columns and their types; one parameter, however many. */
   rows(rows: readonly object[], columns: Readonly<Record<string, ColumnTypeName>>): RawBuilder<unknown>;
 }
-export type ColumnTypeName = 'text' | 'bigint' | 'integer' | 'boolean' | 'timestamptz';
+export type ColumnTypeName =
+  | 'text'
+  | 'bigint'
+  | 'integer'
+  | 'boolean'
+  | 'timestamptz'
+  | 'uuid'
+  | 'inet'
+  | 'jsonb';
 
 /** A projection's tables while events are applied: one statement a call, whatever the number of rows. */
 export class ViewTables {
@@ -124,15 +132,21 @@ export class ViewTables {
 
   /** One statement of the projection's own, for what the others do not do. */
   async run(statement: (own: OwnTables) => RawBuilder<unknown>): Promise<void> {
-    const own: OwnTables = {
-      table: (name) => this.#name(name),
-      rows: (rows, columns) => {
-        const named = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${sql.raw(type)}`);
-        return sql`json_to_recordset(${jsonFor(rows)}::json) AS given(${sql.join(named)})`;
-      },
-    };
-    await statement(own).execute(this.#db);
+    await statement(this.#own).execute(this.#db);
   }
+
+  /** What its own tables hold, where the rows to write follow from it otherwise than by a statement. */
+  async read<Row>(question: (own: OwnTables) => RawBuilder<Row>): Promise<readonly Row[]> {
+    return (await question(this.#own).execute(this.#db)).rows;
+  }
+
+  readonly #own: OwnTables = {
+    table: (name) => this.#name(name),
+    rows: (rows, columns) => {
+      const named = Object.entries(columns).map(([name, type]) => sql`${sql.ref(name)} ${sql.raw(type)}`);
+      return sql`json_to_recordset(${jsonFor(rows)}::json) AS given(${sql.join(named)})`;
+    },
+  };
 
   #name(table: string) {
     return sql.table(`${this.#schema}.${table}`);

@@ -30,7 +30,7 @@ export async function tableDigests(client: ClientBase, schema: string): Promise<
      ) AS columns
      FROM pg_class t JOIN pg_attribute ON attrelid = t.oid AND attnum > 0 AND NOT attisdropped
        JOIN pg_type ON pg_type.oid = atttypid
-     WHERE relnamespace = $1::regnamespace AND relkind = 'r' GROUP BY relname ORDER BY relname`,
+     WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition GROUP BY relname ORDER BY relname`,
     [escapeIdentifier(schema)],
   );
   const digests = new Map<string, string>();

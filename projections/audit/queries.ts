@@ -29,7 +29,8 @@ export interface AuditRow {
 
 /** Whose rows are listed: all, those of all projects, or those of projects with these numbers. */
 export type AuditScope =
-  | { readonly kind: 'everything' | 'every project' }
+  | { readonly kind: 'everything' }
+  | { readonly kind: 'every project' }
   | { readonly kind: 'projects'; readonly projectIds: readonly number[] };
 
 export interface AuditListing extends Listing {
@@ -83,7 +84,7 @@ export async function listAudit(db: Db, listing: AuditListing): Promise<Page<Aud
   const isShared = isSearch || !isByTime;
   const source = isShared ? shared(db, asked) : newest(db, asked, offset + size, { descending });
   const order = isByTime ? inTime(descending) : sql.join([...orderOf({ sort }, columns, []), inTime(true)]);
-  const list = sql<AuditDatabase['entries']>`
+  const list = sql<HarborsRow>`
     SELECT * FROM ${source} e WHERE ${allOf(asked.searched)}
     ORDER BY ${order} OFFSET ${offset} LIMIT ${size}`;
   const [{ rows }, total] = await Promise.all([
@@ -238,7 +239,10 @@ function branches(db: Db, { types, projectIds, conditions }: Asked, part: RawBui
     ) e`;
 }
 
-const rowOf = (row: AuditDatabase['entries']): AuditRow => ({
+/** Only rows of Harbor's types are asked for. */
+type HarborsRow = AuditDatabase['entries'] & { readonly type: AuditType };
+
+const rowOf = (row: HarborsRow): AuditRow => ({
   id: Number(row.id),
   at: row.at,
   type: row.type,
@@ -248,36 +252,3 @@ const rowOf = (row: AuditDatabase['entries']): AuditRow => ({
   description: row.description,
   succeeded: row.succeeded,
 });
-
-/** What a purge takes next. */
-export interface PurgeSlice {
-  /** How many rows there are before `until`. */
-  readonly rows: number;
-  readonly until: Date;
-}
-
-/**
- * The oldest rows of the type that are from `from` on and before `before`: about `limit`, and all of one moment; undefined
- * where there are none.
- */
-export async function purgeSlice(
-  db: Db,
-  type: string,
-  { from, before, limit }: { readonly from: Date | null; readonly before: Date; readonly limit: number },
-): Promise<PurgeSlice | undefined> {
-  const rowsBefore = (end: Date) => sql`
-    FROM ${db.selectFrom('entries').selectAll()} e
-    WHERE e.type = ${type} AND e.at >= coalesce(${from}::timestamptz, '-infinity') AND e.at < ${end}`;
-  const { rows: ends } = await sql<{ last: Date | null }>`
-    SELECT max(at) AS last FROM (SELECT at ${rowsBefore(before)} ORDER BY at, id LIMIT ${limit}) oldest`.execute(
-    db,
-  );
-  const last = ends[0]?.last;
-  if (!last) return undefined;
-  // Times have whole milliseconds here.
-  const until = new Date(last.getTime() + 1);
-  const { rows: counts } = await sql<{
-    rows: string;
-  }>`SELECT count(*) AS rows ${rowsBefore(until)}`.execute(db);
-  return { rows: Number(counts[0]?.rows ?? 0), until };
-}

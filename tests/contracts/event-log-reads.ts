@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { RecordedEvent } from '../../domain/event.ts';
-import { LogUnavailable } from '../../infra/event-log/port.ts';
+import { type EventLog, LogUnavailable } from '../../infra/event-log/port.ts';
 import type { LogRule } from './event-log.ts';
 import {
   anEvent,
@@ -15,6 +15,12 @@ import {
 import { runSlowReader } from './event-log-slow-reader.ts';
 
 const megabyte = 1024 * 1024;
+
+async function readAt(log: EventLog, positions: readonly bigint[]): Promise<RecordedEvent[]> {
+  const read: RecordedEvent[] = [];
+  for await (const events of log.readAt(positions)) read.push(...events);
+  return read;
+}
 
 export function readRules(rule: LogRule): void {
   rule('a stream is read from any revision, and always tells its own', async ({ log }) => {
@@ -55,25 +61,32 @@ export function readRules(rule: LogRule): void {
   rule('events are read by their positions, and where there is none nothing is given', async ({ log }) => {
     for (let n = 0; n < 6; n++) await log.append(`tag/${n % 3}`, 'any', someEvents(1 + (n % 4)));
     const whole = await readWhole(log);
-    const readAt = async (positions: readonly bigint[]) => {
-      const read: RecordedEvent[] = [];
-      for await (const events of log.readAt(positions)) read.push(...events);
-      return read;
-    };
     const all = whole.map(({ position }) => position);
-    assert.deepEqual(await readAt(all), whole);
+    assert.deepEqual(await readAt(log, all), whole);
     const some = whole.filter((_, index) => index % 3 === 1);
-    assert.deepEqual(await readAt(some.map(({ position }) => position)), some);
+    assert.deepEqual(
+      await readAt(
+        log,
+        some.map(({ position }) => position),
+      ),
+      some,
+    );
     const [first, last] = [whole[0], whole.at(-1)] as [RecordedEvent, RecordedEvent];
-    assert.deepEqual(await readAt([0n, first.position, last.position, last.position + 100_000n]), [
+    assert.deepEqual(await readAt(log, [0n, first.position, last.position, last.position + 100_000n]), [
       first,
       last,
     ]);
-    assert.deepEqual(await readAt([]), []);
+    assert.deepEqual(await readAt(log, []), []);
 
     for (let n = 0; n < 12; n++) await log.append('tag/large', 'any', [largeEvent(megabyte)]);
     const large = await readWhole(log, last.position);
-    assert.deepEqual(await readAt(large.map(({ position }) => position)), large);
+    assert.deepEqual(
+      await readAt(
+        log,
+        large.map(({ position }) => position),
+      ),
+      large,
+    );
   });
 
   rule('a read ends although others go on appending', async ({ log, open }) => {
@@ -196,6 +209,7 @@ export function readRules(rule: LogRule): void {
       () => closing.readStream('tag/a'),
       () => closing.head(),
       () => readWhole(closing),
+      () => readAt(closing, [1n]),
     ])
       await assert.rejects(refused, LogUnavailable);
   });

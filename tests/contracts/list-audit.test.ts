@@ -3,9 +3,11 @@ import { after, test } from 'node:test';
 import { type CompiledQuery, Kysely, PostgresDialect } from 'kysely';
 import { auditTypes } from '../../domain/audit/types.ts';
 import { catalogue } from '../../domain/catalogue.ts';
-import { schemaOf } from '../../infra/database/projection.ts';
+import { schemaOf, ViewTables } from '../../infra/database/projection.ts';
+import { makePartitions } from '../../projections/audit/partitions.ts';
 import { type AuditDatabase, audit } from '../../projections/audit/projection.ts';
-import { type AuditListing, listAudit, purgeSlice } from '../../projections/audit/queries.ts';
+import { purgeSlice } from '../../projections/audit/purge.ts';
+import { type AuditListing, listAudit } from '../../projections/audit/queries.ts';
 import { QuestionTooLong } from '../../projections/bounded.ts';
 import type { Filter } from '../../projections/listing.ts';
 import { run, startSetting } from './views-setting.ts';
@@ -20,12 +22,16 @@ const views = await run(setting, { projections: [audit], catalogue });
 await views.caughtUp();
 const { pool } = views.database;
 const schema = schemaOf(audit);
+await new ViewTables(views.database.kysely, schema).run((own) =>
+  makePartitions(own, ['2026_01', '2026_02', '2026_03']),
+);
 await pool.query(`
-  INSERT INTO ${schema}.entries (at, id, type, project_id, username, is_robot, resource, description, succeeded)
-  SELECT '2026-01-01'::timestamptz + n * interval '1 minute', n,
+  INSERT INTO ${schema}.entries (at, id, event_id, type, project_id, username, is_robot, actor_kind, resource, description, succeeded)
+  SELECT '2026-01-01'::timestamptz + n * interval '1 minute', n, gen_random_uuid(),
     CASE WHEN n % 1000 = 0 THEN 'delete_artifact' WHEN n % 5000 = 1 THEN 'login_user' ELSE 'pull_artifact' END,
     CASE WHEN n % 5000 = 1 THEN NULL ELSE 1 + n % 50 END,
     CASE WHEN n % 10000 = 7 THEN 'rare' WHEN n % 2 = 0 THEN 'robot' ELSE 'dev-' || n % 40 END, n % 2 = 0,
+    CASE WHEN n % 2 = 0 THEN 'robot' ELSE 'user' END,
     'project-' || n % 50 || '/app-' || n % 600 || ':v1', 'of a test', n % 10000 <> 1
   FROM generate_series(1, ${count}) n`);
 await pool.query(`ANALYZE ${schema}.entries`);
@@ -64,7 +70,7 @@ async function readsOf(work: () => Promise<unknown>): Promise<number> {
   for (const { sql, parameters } of questions) {
     const explained = await pool.query(`EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`, [...parameters]);
     for (const node of nodesOf(explained.rows[0]['QUERY PLAN'][0].Plan)) {
-      if (node['Relation Name'] !== 'entries') continue;
+      if (!node['Relation Name']?.startsWith('entries_')) continue;
       rows += (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
     }
   }

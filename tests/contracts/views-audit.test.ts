@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { purgeAuditLog } from '../../commands/purge-audit-log.ts';
 import { recorder } from '../../commands/record.ts';
-import { auditTypes } from '../../domain/audit/types.ts';
-import { catalogue } from '../../domain/catalogue.ts';
+import { auditTypes, isAuditType } from '../../domain/audit/types.ts';
+import { catalogue, currentVersion } from '../../domain/catalogue.ts';
 import type { DomainEvent, Metadata } from '../../domain/event.ts';
 import { viewOf } from '../../infra/database/projection.ts';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { verifyViews } from '../../infra/views/rebuild.ts';
 import { type AuditDatabase, audit } from '../../projections/audit/projection.ts';
-import { listAudit, purgeSlice } from '../../projections/audit/queries.ts';
+import { purgeMonth, purgeSlice } from '../../projections/audit/purge.ts';
+import { listAudit } from '../../projections/audit/queries.ts';
 import { rowsAfter, rowsOf } from './views-rows.ts';
 import { run, startSetting } from './views-setting.ts';
 
@@ -36,8 +37,11 @@ const repositoryDeleted = (repository: string): DomainEvent => ({
   type: 'RepositoryDeleted',
   data: { repository, repositoryId: 1 },
 });
+/** What Harbor's log shows of the entries. */
+const harborsOf = (entries: readonly Record<string, unknown>[] | undefined) =>
+  entries?.filter(({ type }) => isAuditType(String(type)));
 const told = (rows: Awaited<ReturnType<typeof rowsAfter>>) =>
-  rows.entries
+  harborsOf(rows.entries)
     ?.toSorted((a, b) => Number(a.id) - Number(b.id))
     .map(({ type, resource, project_id }) => [type, resource, project_id]);
 
@@ -82,8 +86,12 @@ test('audit: what a policy does is told, and what the registry does by itself is
   await views.reached(position, [audit]);
   const { entries } = await rowsOf(views.database, audit);
   assert.deepEqual(
-    entries?.map(({ username, resource }) => [username, resource]),
-    [['harbor-jobservice', 'a/one:v1']],
+    entries?.map(({ type, actor_kind, resource }) => [type, actor_kind, resource]).toSorted(),
+    [
+      ['delete_tag', 'system', 'a/one:v1'],
+      ['remove_tag', 'system', 'a/one:v2'],
+    ],
+    'what Harbor does not tell has a type of our own',
   );
 });
 
@@ -106,7 +114,7 @@ test('audit: rows are of one request only where one actor made them', async (t) 
   await views.reached(position, [audit]);
   const { entries } = await rowsOf(views.database, audit);
   assert.deepEqual(
-    entries?.map(({ username, project_id }) => [username, project_id]),
+    harborsOf(entries)?.map(({ username, project_id }) => [username, project_id]),
     [
       ['eve', 1],
       ['dev', 2],
@@ -171,7 +179,7 @@ test('audit: what the deployment pins counts, whatever is set, until it pins it 
 test('audit: a purge takes the rows of before, of its types and its time', async (t) => {
   const purged = (type: string, from: number | null, until: number): DomainEvent => ({
     type: 'AuditLogPurged',
-    data: { type, from: from === null ? null : day(from), until: day(until) },
+    data: { type, others: [], from: from === null ? null : day(from), until: day(until) },
   });
   const rows = await rowsAfter(await startSetting(t), audit, [
     pulled('a/one', 1, 1),
@@ -206,7 +214,7 @@ test('the purge of the audit log goes in bounded steps, only counts in a dry run
   ]);
   await views.caughtUp();
   const left = async () => {
-    const { rows } = await views.database.pool.query('SELECT count(*)::int AS left FROM audit_v2.entries');
+    const { rows } = await views.database.pool.query('SELECT count(*)::int AS left FROM audit_v3.entries');
     return rows[0].left;
   };
 
@@ -220,6 +228,7 @@ test('the purge of the audit log goes in bounded steps, only counts in a dry run
       if (steps.length === 9) stopping.abort();
       return purgeSlice(db, type, part);
     },
+    purgeMonth: (operations, part) => purgeMonth(db, operations, part),
     auditReached: (position) => views.reached(position, [audit]),
     newRun: () => '0198c9a2-6a0e-4f1e-9a43-7d5a3d9c5a11',
     // What is older than an hour is from before the 51st day.
@@ -262,4 +271,103 @@ test('the purge of the audit log goes in bounded steps, only counts in a dry run
     ...{ scope: { kind: 'everything' }, types: auditTypes, withFailed: true, robotPrefix: 'robot$' },
   });
   assert.equal(ofTags.rows[0]?.type, 'delete_tag', 'of other types nothing went');
+});
+
+test('audit: a month of which hardly anything is kept goes at once, with the same rows as one by one', async (t) => {
+  const setting = await startSetting(t);
+  const record = recorder({ log: setting.log, catalogue, newEventId });
+  const views = await run(setting, { projections: [audit], catalogue });
+  const db = viewOf<AuditDatabase>(views.database.kysely, audit);
+  const events = Array.from({ length: 6000 }, (_, n) => ({
+    ...{ id: newEventId(), version: 1, metadata: { actor: 'anonymous' } },
+    // Two in a hundred are of another month, or another century.
+    ...pulled('a/one', 1, n % 100 === 0 ? 40 : n % 100 === 1 ? -20_000 : 1 + (n % 31)),
+  }));
+  for (let from = 0; from < events.length; from += 500)
+    await setting.log.append('pulls/all', 'any', events.slice(from, from + 500));
+  await views.caughtUp();
+  const asked: object[] = [];
+  const purge = purgeAuditLog({
+    record,
+    purgeSlice: (...given) => purgeSlice(db, ...given),
+    async purgeMonth(operations, part) {
+      const month = await purgeMonth(db, operations, part);
+      if (month !== undefined) asked.push(month);
+      return month;
+    },
+    auditReached: (position) => views.reached(position, [audit]),
+    newRun: () => '0198c9a2-6a0e-4f1e-9a43-7d5a3d9c5a11',
+    now: () => new Date(day(50)),
+  });
+  const job = { stopping: new AbortController().signal, log: () => undefined };
+  const what = { retentionHours: 24 * 15, eventTypes: ['pull_artifact'], dryRun: false };
+  const january = 6000 - 2 * 60;
+  assert.deepEqual(await purge({ ...what, dryRun: true }, job), { rows: january + 60 });
+  assert.deepEqual(await purge(what, job), { rows: january + 60 });
+  assert.deepEqual(asked, [{ rows: january, from: new Date(day(1)), until: new Date(day(32)) }]);
+  const { entries } = await rowsOf(views.database, audit);
+  assert.equal(entries?.length, 60, 'those of February are not old enough');
+  // What comes late is of the month again.
+  await views.reached(
+    await setting.log.append('pulls/all', 'any', [
+      { ...{ id: newEventId(), version: 1, metadata: { actor: 'anonymous' } }, ...pulled('a/late', 1, 5) },
+    ]),
+    [audit],
+  );
+  const before = await rowsOf(views.database, audit);
+  await views.close();
+  const [verified] = await verifyViews({
+    ...{ log: setting.log, database: views.database, catalogue, projections: [audit] },
+    onProgress: () => undefined,
+  });
+  assert.equal(verified?.difference, null);
+  assert.equal(before.entries?.length, 61);
+});
+
+test('audit: what is kept of a month stays when the rest goes, also where somebody reads for long', async (t) => {
+  const setting = await startSetting(t);
+  const views = await run(setting, { projections: [audit], catalogue });
+  const at = { id: newEventId(), version: 1, metadata: { actor: 'user:dev' } };
+  const append = async (...events: DomainEvent[]) =>
+    views.reached(
+      await setting.log.append(
+        'all',
+        'any',
+        events.map((event) => ({
+          ...at,
+          ...event,
+          id: newEventId(),
+          version: currentVersion(catalogue, event.type),
+        })),
+      ),
+      [audit],
+    );
+  const month = (from: number, until: number): DomainEvent => ({
+    type: 'AuditLogPurged',
+    data: { type: 'pull_artifact', others: ['login_robot'], from: day(from), until: day(until) },
+  });
+  const left = async () => {
+    const { rows } = await views.database.pool.query('SELECT resource FROM audit_v3.entries ORDER BY id');
+    return rows.map(({ resource }) => resource);
+  };
+  // All that is recorded is of the month in which the test runs.
+  const now = new Date();
+  const start = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth()));
+  const end = new Date(Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1));
+  const thisMonth: DomainEvent = {
+    type: 'AuditLogPurged',
+    data: { type: 'delete_tag', others: [], from: start.toISOString(), until: end.toISOString() },
+  };
+  await append(pulled('a/one', 1, 3), untagged('v1'), repositoryDeleted('a/kept'), pulled('a/two', 1, 33));
+  await append(month(1, 32), thisMonth);
+  assert.deepEqual(await left(), ['a/kept', 'a/two:v1']);
+  const reader = await views.database.pool.connect();
+  await append(untagged('v2'));
+  await reader.query('BEGIN; SELECT count(*) FROM audit_v3.entries');
+  await append(thisMonth);
+  await reader.query('ROLLBACK');
+  reader.release();
+  assert.deepEqual(await left(), ['a/kept', 'a/two:v1']);
+  await append(untagged('v3'));
+  assert.deepEqual(await left(), ['a/kept', 'a/two:v1', 'a/one:v3']);
 });

@@ -85,8 +85,9 @@ export async function rowsAfter(
 export async function rowsOf({ pool }: Database, projection: AnyProjection) {
   const schema = schemaOf(projection);
   const { rows } = await pool.query(
-    'SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind = $2',
-    [schema, 'r'],
+    `SELECT relname FROM pg_class
+     WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition`,
+    [schema],
   );
   const tables: Record<string, Record<string, unknown>[]> = {};
   for (const { relname } of rows)

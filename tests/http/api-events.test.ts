@@ -208,6 +208,10 @@ test('what cannot be asked is refused with the reason', async () => {
     ['?from=2999-01-01', /in the future/],
     ['?from=5&to=2', /from in query is after to/],
     ['?from=2026-01-02&to=2026-01-01', /from in query is after to/],
+    ['?type=tag%2E%C3%A9', /there is no such type/],
+    [`?filter=tag:${'v'.repeat(2000)}`, /at most 2000 characters/],
+    ['?filter=tag:%00', /no NUL/],
+    ['?wait=1.5', /wait in query/],
     ['?order=up', /order in query is one of asc, desc/],
     ['?wait=61', /wait in query/],
     ['?wait=1&order=desc', /in its own order/],
@@ -261,7 +265,8 @@ test('an event is shown with what was there before, what else the request did, a
   const [created] = await list('?type=user.created');
   assert.equal((await ask(server, 'GET', at(created), { as: 'lead' })).status, 404);
   assert.equal((await ask(server, 'GET', '/events/9999999')).status, 404);
-  assert.equal((await ask(server, 'GET', '/events/first')).status, 400);
+  for (const position of ['first', '-1', '99999999999999999999', '1e3'])
+    assert.equal((await ask(server, 'GET', `/events/${position}`)).status, 400, position);
 });
 
 test('what happens is waited for, for as long as was asked', async () => {

@@ -453,6 +453,7 @@ test('what runs have found goes with those that are swept out of the lists', asy
   const inExecutions = viewOf<ExecutionsDatabase>(database.kysely, executions);
   const sweeping = sweepExecutions({
     ...{ record, results: ports.results, journal: openPostgresJournal(database) },
+    sweepExports: async () => 0,
     sweepable: (...given) => sweepableExecutions(inExecutions, ...given),
     taskIdsOf: (executionIds) => taskIdsOf(inExecutions, executionIds),
     reached: (position) => views.reached(position, [executions]),

@@ -13,4 +13,7 @@ export const jobs = {
     job_loggers: notUsed(inRecord),
     logger_sweeper_duration: notUsed(inRecord),
   }).prefault({}),
+  audit_exports: section('Files into which a part of the audit log was written, to be downloaded.', {
+    expire_hours: whole('How long after it was asked for a file is there.', 1, 8760).default(72),
+  }).prefault({}),
 } satisfies z.core.$ZodShape;
