@@ -1,7 +1,7 @@
 import { type Catalogue, currentVersion } from '../domain/catalogue.ts';
 import type { Metadata } from '../domain/event.ts';
 import { notificationStream, type RequestedDeliveries } from '../domain/webhook-delivery/events.ts';
-import type { Append, EventLog } from '../infra/event-log/port.ts';
+import { type Append, type EventLog, RevisionConflict } from '../infra/event-log/port.ts';
 
 export interface RequestDeliveriesPorts {
   readonly log: Pick<EventLog, 'appendMany'>;
@@ -18,7 +18,7 @@ export interface DeliveriesRequest {
 /** Their deliveries can be a hundred thousand bytes each. */
 const atOnce = 50;
 
-/** What is recorded of what is told to nobody twice; resolves to the log's position. */
+/** Asks for deliveries, of each source once; resolves to the log's position, 0 where nothing is new. */
 export const requestWebhookDeliveries =
   ({ log, catalogue, requestIdOf }: RequestDeliveriesPorts) =>
   async (requests: readonly DeliveriesRequest[]): Promise<bigint> => {
@@ -30,6 +30,23 @@ export const requestWebhookDeliveries =
     });
     let position = 0n;
     for (let from = 0; from < appends.length; from += atOnce)
-      position = await log.appendMany(appends.slice(from, from + atOnce));
+      position = maxOf(position, await appendNew(log, appends.slice(from, from + atOnce)));
     return position;
   };
+
+/** Some of them may be there, and others not, where who has asked before was killed: what is there is not asked for again. */
+async function appendNew(log: Pick<EventLog, 'appendMany'>, appends: readonly Append[]): Promise<bigint> {
+  try {
+    return await log.appendMany(appends);
+  } catch (error) {
+    if (!(error instanceof RevisionConflict)) throw error;
+    if (appends.length === 1) return 0n;
+  }
+  let position = 0n;
+  for (const append of appends) {
+    position = maxOf(position, await appendNew(log, [append]));
+  }
+  return position;
+}
+
+const maxOf = (one: bigint, other: bigint): bigint => (one > other ? one : other);
