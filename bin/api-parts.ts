@@ -23,6 +23,7 @@ import type { QuotaKeeper } from '../commands/keep-quotas.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeMember } from '../commands/remove-member.ts';
 import { catalogue } from '../domain/catalogue.ts';
+import type { AuditForwardingPorts } from '../gateway/api/audit-forwarding.ts';
 import type { AuditPorts } from '../gateway/api/audit-logs.ts';
 import type { ConfigurationPorts } from '../gateway/api/configurations.ts';
 import type { ApiParts } from '../gateway/api/ports.ts';
@@ -110,7 +111,12 @@ export function apiParts(
   { log, record, secrets, store, personalData, database, views, jobs, sender }: ApiEngines,
   contents: Contents,
   current: Current,
-  system: SystemPorts & ConfigurationPorts & AuditPorts & RefusedChangesPorts & Pick<ApiParts, 'events'>,
+  system: SystemPorts &
+    ConfigurationPorts &
+    AuditPorts &
+    AuditForwardingPorts &
+    RefusedChangesPorts &
+    Pick<ApiParts, 'events' | 'erasures'>,
   keeper: Pick<QuotaKeeper, 'mountBlob' | 'pushManifest'>,
 ): ApiParts {
   const { kysely } = database;

@@ -12,7 +12,9 @@ import { recoverBlob } from '../commands/recover-blob.ts';
 import { storeBlob } from '../commands/store-blob.ts';
 import { groupIdsOf, userOf } from '../domain/access/principal.ts';
 import { standardConfiguration } from '../domain/configuration/items.ts';
+import type { AuditForwardingPorts } from '../gateway/api/audit-forwarding.ts';
 import type { SystemPorts } from '../gateway/api/system.ts';
+import type { ErasurePorts } from '../gateway/api/user-erasures.ts';
 import type { AppPorts } from '../gateway/app.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { isBeingBuilt, viewOf } from '../infra/database/projection.ts';
@@ -63,7 +65,8 @@ export interface Engines extends ApiEngines {
   readonly pulls: PullRecording;
   readonly settings: ConfigurationSettings;
   readonly events: EventSettings;
-  readonly system: SystemPorts;
+  readonly system: SystemPorts & AuditForwardingPorts;
+  readonly erasures: ErasurePorts;
   readonly sender: WebhookSender;
   /** See `QuotaEngines`. */
   readonly quotaHolder: string;
@@ -99,6 +102,7 @@ export function appPorts({
   settings,
   events,
   system,
+  erasures,
   sender,
   quotaHolder,
   isReady,
@@ -192,6 +196,7 @@ export function appPorts({
       {
         ...system,
         ...configuration,
+        erasures,
         ...auditParts({ log, views }, { kysely, current }),
         auditExports: auditExportParts(
           { record, allocateIds: jobs.allocateIds },

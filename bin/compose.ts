@@ -20,11 +20,15 @@ import { openPostgresLog } from '../infra/event-log/postgres.ts';
 import { secretBox } from '../infra/secrets/aes-gcm.ts';
 import { keyFromFile } from '../infra/secrets/key-file.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
+import { namelessLog } from '../infra/user-names/nameless-log.ts';
+import type { UserNames } from '../infra/user-names/port.ts';
+import { openUserNames } from '../infra/user-names/postgres.ts';
 import { eventStoreOptions, jetStreamOptions, s3Settings } from './settings.ts';
 
 /** The engines, open. */
 export interface Foundation {
   readonly log: EventLog;
+  readonly userNames: UserNames;
   readonly views: Database;
   /** More connections to the views' database, for what must not wait for requests. */
   connectViews(applicationName: string, poolSize: number): Promise<Database>;
@@ -64,15 +68,20 @@ export async function openFoundation(options: OpenOptions): Promise<Foundation> 
     return database;
   };
   const views = opening.adopt(await connect('views'), (database) => database.close());
-  const log = await openLog(configuration, async () =>
-    opening.adopt(await connect('log'), (database) => database.close()),
-  );
-  opening.defer(() => log.close());
+  const logDatabase =
+    configuration.event_log.engine === 'postgres'
+      ? opening.adopt(await connect('log'), (database) => database.close())
+      : undefined;
+  const engine = await openLog(configuration, logDatabase);
+  opening.defer(() => engine.close());
+  // Beside the events where it can be, so that who drops the views does not lose them.
+  const userNames = await openUserNames(logDatabase ?? views, await openSecretBox(configuration));
+  const log = namelessLog(engine, userNames);
 
   const open = opening.move();
   const connectViews: Foundation['connectViews'] = (applicationName, poolSize) =>
     connect('views', { applicationName, poolSize });
-  return { log, views, connectViews, failed, close: () => open.disposeAsync() };
+  return { log, userNames, views, connectViews, failed, close: () => open.disposeAsync() };
 }
 
 /** Where the data directory holds the databases: how to reach each by name; undefined where they are elsewhere. */
@@ -99,10 +108,10 @@ async function openBuiltInPostgres(
   return postgres.connection;
 }
 
-async function openLog({ event_log }: Configuration, connect: () => Promise<Database>): Promise<EventLog> {
+async function openLog({ event_log }: Configuration, database: Database | undefined): Promise<EventLog> {
   switch (event_log.engine) {
     case 'postgres':
-      return openPostgresLog(await connect());
+      return openPostgresLog(required(database));
     case 'jetstream':
       return openJetStreamLog(await jetStreamOptions(required(event_log.jetstream)));
     case 'eventstoredb':

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type CataloguedEvent, catalogue } from '../domain/catalogue.ts';
+import { mentionsOfUsers } from '../domain/user/mentions.ts';
 
 interface Property {
   readonly type?: string | readonly string[];
@@ -25,6 +26,10 @@ Beside its data every event has a \`position\` in the log, the \`stream\` and it
 its \`type\` and \`version\`, the time \`recordedAt\`, and \`metadata\`: \`actor\`, \`accessToken\`, \`requestId\`,
 \`correlationId\`, \`causationId\`, \`traceparent\`, \`clientIp\`, \`userAgent\`, \`operation\`, \`reason\`.
 
+Names of users stand in no event. Where the field of one says so, and in \`actor\` after \`user:\`, the log has
+\`{"user":<number>}\`, or \`{"nobody":<encrypted name>}\` for a name that nobody bears; Shiplog fills in the name when it
+reads the event, or \`erased-<number>\` for a user who was erased.
+
 ${sections.join('\n')}`;
 }
 
@@ -37,18 +42,18 @@ const describe = ({
 
 ${description}
 
-${fieldTable(schema)}
+${fieldTable(schema, new Set(mentionsOfUsers[type]?.map(({ path: [name = ''] }) => name)))}
 `;
 
-/** A row for each field of an object, with what it means. */
-export function fieldTable(schema: z.ZodType): string {
+/** A row for each field of an object, with what it means; `names` are the fields that hold names of users. */
+export function fieldTable(schema: z.ZodType, names: ReadonlySet<string> = new Set()): string {
   const { properties = {}, required = [] } = z.toJSONSchema(schema, { io: 'output' }) as {
     properties?: Readonly<Record<string, Property>>;
     required?: readonly string[];
   };
   const rows = Object.entries(properties).map(
     ([name, property]) =>
-      `| \`${name}\`${required.includes(name) ? '' : ' (optional)'} | ${typeOf(property)} | ${property.description ?? ''} |`,
+      `| \`${name}\`${required.includes(name) ? '' : ' (optional)'} | ${typeOf(property)} | ${property.description ?? ''}${names.has(name) ? ' (a name of a user)' : ''} |`,
   );
   return `| field | type | meaning |
 | --- | --- | --- |

@@ -18,6 +18,7 @@ import { succeedHolder } from '../infra/quota-claims/holder.ts';
 import { noReadCache } from '../infra/read-cache/port.ts';
 import { openReadCache } from '../infra/read-cache/read-cache.ts';
 import { openRedis } from '../infra/redis/connect.ts';
+import { exposeForwarding } from '../infra/telemetry/forwarding-metrics.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { exposeQuotas } from '../infra/telemetry/quota-metrics.ts';
@@ -36,6 +37,9 @@ import { configurationSettings, registryUrl } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
 import { currentIn } from './contents.ts';
 import { edgePorts } from './edge-ports.ts';
+import { erasureParts, keepErasingUsers } from './erasure-parts.ts';
+import { publishEvents } from './event-publication.ts';
+import { forwardAudit, forwardingConnections, forwardingStatus } from './forwarding-parts.ts';
 import { jobHandlers } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
 import { listenAsConfigured } from './listen.ts';
@@ -141,6 +145,7 @@ async function run(
     ...{ log, views, store, redis, isReady },
     database: foundation.views,
   });
+  const forwarded = forwardingStatus({ configuration, log, database: foundation.views });
   const jobDatabase = await foundation.connectViews('shiplog jobs', jobConnections);
   open.defer(() => jobDatabase.close());
   const jobs = openJobs({
@@ -152,6 +157,10 @@ async function run(
       }),
   });
   open.defer(() => jobs.close());
+  const erasure = {
+    ...{ configuration, log, record, personalData, sessionStore, logger },
+    ...{ userNames: foundation.userNames, database: foundation.views, lockDatabase: jobDatabase },
+  };
   const ports = appPorts({
     ...{ logger, log, record, store, secrets, personalData, views, cache, jobs },
     sharedManifests:
@@ -162,9 +171,10 @@ async function run(
     redirectPulls: !configuration.storage_service.redirect.disable,
     settings: configurationSettings(configuration),
     events: { ...configuration.events, source: registryUrl(configuration) },
-    system,
+    system: { ...system, ...forwarded },
     sender: webhookSender(configuration),
     quotaHolder: await succeedHolder(foundation.views, join(resolve(configuration.data), 'quota-holder')),
+    erasures: erasureParts(erasure),
     auth: { log, record, background, secrets, sessionStore, ...authSettings(configuration) },
     // Logins need not wait behind thousands of pulls.
     pulls: {
@@ -202,6 +212,20 @@ async function run(
   const signing = await keepSigningKey(configuration, { log, record, secrets }, logger);
   open.defer(() => signing.stop());
   await seedSchedules({ record, allocateId: idAllocator({ log, catalogue, newEventId }) }, configuration);
+  const forwardDatabase = await foundation.connectViews(
+    'shiplog audit forwarding',
+    forwardingConnections(configuration),
+  );
+  open.defer(() => forwardDatabase.close());
+  const forwarding = await forwardAudit({
+    ...{ configuration, log, logger, settings: ports.api },
+    ...{ database: foundation.views, lockDatabase: forwardDatabase },
+    meters: exposeForwarding(metrics.instruments, async () => {
+      const { audit_log_forward_endpoint: endpoint } = await ports.api.configuration();
+      return forwarded.auditForwarding(endpoint);
+    }),
+  });
+  open.defer(() => forwarding.stop());
   await views.caughtUp();
   await webhookRequests({ configuration, log, views, database: foundation.views }).begin();
   ready = true;
@@ -223,6 +247,11 @@ async function run(
     currentIn(views),
   );
   open.defer(() => watchingQuotas.stop());
+  const erasing = keepErasingUsers(erasure);
+  open.defer(() => erasing.stop());
+  const { instruments } = metrics;
+  const publishing = await publishEvents({ configuration, foundation, log, logger, instruments });
+  open.defer(() => publishing?.stop());
   if (configuration.jobservice.enabled) {
     const working = jobs.work();
     open.defer(() => working.stop());

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import type { ConnectionOptions } from 'nats';
 import type { S3Settings } from '../infra/blob-store/s3-objects.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import type { EventStoreLogOptions } from '../infra/event-log/eventstoredb.ts';
 import type { JetStreamLogOptions } from '../infra/event-log/jetstream.ts';
+import type { JetStreamPublisherOptions } from '../infra/event-publisher/jetstream.ts';
 
 type Section<Value> = NonNullable<Value>;
 
@@ -10,25 +12,49 @@ type Section<Value> = NonNullable<Value>;
 export async function jetStreamOptions(
   settings: Section<Configuration['event_log']['jetstream']>,
 ): Promise<JetStreamLogOptions> {
-  const { servers = [], stream, replicas, user, password, token, creds, tls } = settings;
-  const { credsAuthenticator } = await import('nats');
+  const { servers = [], stream, replicas } = settings;
   return {
     servers,
     streamName: stream,
     ...(replicas !== undefined && { replicas }),
-    connection: {
-      ...(user !== undefined && { user }),
-      ...(password !== undefined && { pass: password.reveal() }),
-      ...(token !== undefined && { token: token.reveal() }),
-      ...(creds !== undefined && { authenticator: credsAuthenticator(await readFile(creds)) }),
-      ...(tls !== undefined && {
-        tls: {
-          ...(tls.ca !== undefined && { caFile: tls.ca }),
-          ...(tls.cert !== undefined && { certFile: tls.cert }),
-          ...(tls.key !== undefined && { keyFile: tls.key }),
-        },
-      }),
-    },
+    connection: await natsLogin(settings),
+  };
+}
+
+/** Who Shiplog is for NATS, and whom it trusts. Rejects when a file that is named cannot be read. */
+async function natsLogin(
+  settings: Section<Configuration['event_log']['jetstream']>,
+): Promise<ConnectionOptions> {
+  const { user, password, token, creds, nkey, tls } = settings;
+  const { credsAuthenticator, nkeyAuthenticator } = await import('nats');
+  return {
+    ...(user !== undefined && { user }),
+    ...(password !== undefined && { pass: password.reveal() }),
+    ...(token !== undefined && { token: token.reveal() }),
+    ...(creds !== undefined && { authenticator: credsAuthenticator(await readFile(creds)) }),
+    ...(nkey !== undefined && { authenticator: nkeyAuthenticator(Buffer.from(nkey.reveal())) }),
+    ...(tls !== undefined && {
+      tls: {
+        ...(tls.ca !== undefined && { caFile: tls.ca }),
+        ...(tls.cert !== undefined && { certFile: tls.cert }),
+        ...(tls.key !== undefined && { keyFile: tls.key }),
+      },
+    }),
+  };
+}
+
+/** What the publisher of events is to be told. Rejects when a file that is named cannot be read. */
+export async function publisherOptions(
+  settings: Section<Configuration['events']['nats']>,
+): Promise<JetStreamPublisherOptions> {
+  const { servers = [], stream, subject_prefix, replicas, max_age, max_bytes } = settings;
+  return {
+    connection: { ...(await natsLogin(settings)), servers },
+    streamName: stream,
+    subjectPrefix: subject_prefix,
+    replicas,
+    maxAgeMs: max_age,
+    maxBytes: max_bytes ?? -1,
   };
 }
 

@@ -37,6 +37,7 @@ import { tagEvent } from './tag/events.ts';
 import { taskEvent } from './task/events.ts';
 import { tokenKeyEvent, tokenKeysStream } from './token-key/events.ts';
 import { userCreatedUpcasters, userEvent } from './user/events.ts';
+import { userErasureEvent } from './user-erasure/events.ts';
 import { userGroupEvent } from './user-group/events.ts';
 import { userGroupKeyEvent } from './user-group-key/events.ts';
 import { webhookEvent, webhookUpcasters } from './webhook/events.ts';
@@ -90,7 +91,8 @@ const upcasters: Readonly<Record<string, readonly Upcaster[]>> = {
 
 const aggregates = [
   { stream: 'project/<name>', events: projectEvent.options },
-  { stream: 'user/<name>', events: userEvent.options },
+  { stream: 'user/#<keyed hash of the name>', events: userEvent.options },
+  { stream: 'user-erasure/<user id>', events: userErasureEvent.options },
   { stream: 'email/<keyed hash>', events: emailEvent.options },
   { stream: 'user-group/<id>', events: userGroupEvent.options },
   { stream: 'user-group-key/<type>/<name>', events: userGroupKeyEvent.options },

@@ -303,7 +303,32 @@ const rules: [rule: string, yaml: string, fault: string][] = [
   [
     'there is one way to log in to NATS',
     'event_log: { jetstream: { token: a, creds: b } }',
-    'event_log.jetstream.creds (shiplog.yml, line 1): found "b"; expected only one of user with password, token and creds',
+    'event_log.jetstream.creds (shiplog.yml, line 1): found "b"; expected only one of user with password, token, creds and nkey',
+  ],
+  [
+    'events are published to a server that is named',
+    'events: { nats: { stream: A } }',
+    'events.nats.servers (shiplog.yml, line 1): found nothing; expected at least one server, since events.nats is there',
+  ],
+  [
+    'the seed of an NKey stands for a password',
+    'events: { nats: { servers: [a], user: b, password: c, nkey: d } }',
+    'events.nats.nkey (shiplog.yml, line 1): found a value that is not shown; expected only one of user with password, token, creds and nkey',
+  ],
+  [
+    'events are published to another stream than that of the log',
+    'event_log: { engine: jetstream, jetstream: { servers: [a], stream: A } }\nevents: { nats: { servers: [a], stream: A } }',
+    'events.nats.stream (shiplog.yml, line 2): found "A"; expected another stream than event_log.jetstream.stream',
+  ],
+  [
+    'the subjects of events are none of the log',
+    'event_log: { engine: jetstream, jetstream: { servers: [a] } }\nevents: { nats: { servers: [a], subject_prefix: SHIPLOG.events } }',
+    'events.nats.subject_prefix (shiplog.yml, line 2): found "SHIPLOG.events"; expected another first word than event_log.jetstream.stream, with which the subjects of the log begin',
+  ],
+  [
+    'a subject has no wildcards',
+    'events: { nats: { servers: [a], subject_prefix: "a.*" } }',
+    'events.nats.subject_prefix (shiplog.yml, line 1): found "a.*"; expected letters, digits, - and _ with dots between them, at most 100 characters',
   ],
   [
     'S3 needs a bucket',
@@ -505,4 +530,56 @@ test('the schedule of the collector is a cron expression, and the age of orphans
   assert.equal(messages.length, 2);
   assert.match(messages.join('\n'), /schedule.*expected a cron expression/);
   assert.match(messages.join('\n'), /orphan_hours.*expected 0, or a number from 1/);
+});
+
+test('targets of the audit log are a list of sections, whose secrets are resolved and whose faults are all named', async (t) => {
+  const { audit } = await load(
+    t,
+    `audit:
+  forward:
+    - name: siem
+      type: syslog
+      url: tls://siem.example.com:6514
+    - { name: splunk, type: splunk-hec, url: "https://splunk:8088", token: "env:TOKEN", types: [pull_artifact, TagMoved] }
+`,
+    { TOKEN: 'of-splunk' },
+  );
+  const [siem, splunk] = audit.forward;
+  assert.deepEqual(
+    [siem?.verify, siem?.from, siem?.timeout, siem?.batch_size, siem?.types],
+    [true, 'now', 30, 500, []],
+  );
+  assert.equal(splunk?.token?.reveal(), 'of-splunk');
+  assert.doesNotMatch(inspect(audit), /of-splunk/);
+
+  const wrong = `audit:
+  forward:
+    - { name: one, type: syslog, url: "https://a.example.com", token: s3cret, gzip: true, cert: a.pem }
+    - { name: one, type: http, url: "https://user:pw@a.example.com", format: cef }
+    - { name: Two, type: splunk-hec, url: "https://a.example.com", batch_size: 0, types: [made_up], tokne: s3cret }
+    - { name: x, type: elasticsearch, url: "https://a", token: a, username: b }
+    - text
+`;
+  assert.deepEqual(await faults(load(t, wrong)), [
+    'audit.forward.1.url (shiplog.yml, line 4): found "…@a.example.com"; expected a URL without user, password and fragment: tcp://host:port or tls://host:port for syslog, http:// or https:// else',
+    'audit.forward.2.name (shiplog.yml, line 5): found "Two"; expected a name of small letters, digits and hyphens, 63 at most',
+    'audit.forward.2.batch_size (shiplog.yml, line 5): found "0"; expected a whole number from 1 to 10000',
+    'audit.forward.2.types.0 (shiplog.yml, line 5): found "made_up"; expected an operation of the audit log, such as create_artifact, or a type of an event, such as TagMoved',
+    'audit.forward.2.tokne (shiplog.yml, line 5): found an unknown key; did you mean audit.forward.2.token?',
+    'audit.forward.4 (shiplog.yml, line 7): found "text"; expected a section with keys of its own',
+    'audit.forward.0.key (shiplog.yml, line 3): found nothing; expected a value, since cert has one',
+    'audit.forward.0.token (shiplog.yml, line 3): found a value that is not shown; expected nothing, since type is syslog',
+    'audit.forward.0.gzip (shiplog.yml, line 3): found "true"; expected nothing, since type is syslog',
+    'audit.forward.0.url (shiplog.yml, line 3): found "https://a.example.com"; expected a URL that begins with tcp:// or tls://, since type is syslog',
+    'audit.forward.1.name (shiplog.yml, line 4): found "one"; expected a name that no other target has',
+    'audit.forward.1.format (shiplog.yml, line 4): found "cef"; expected one of ndjson, json, since type is http',
+    'audit.forward.2.token (shiplog.yml, line 5): found nothing; expected the token of the collector, since type is splunk-hec',
+    'audit.forward.3.username (shiplog.yml, line 6): found "b"; expected only one of token and username',
+  ]);
+});
+
+test('no variable holds the targets of the audit log', async () => {
+  assert.deepEqual(await faults(loadConfiguration({ environment: { SHIPLOG_AUDIT_FORWARD: 'a' } })), [
+    'SHIPLOG_AUDIT_FORWARD: found an unknown environment variable; expected a variable that Shiplog reads',
+  ]);
 });

@@ -5,9 +5,10 @@ import type { TestContext } from 'node:test';
 import { catalogue, currentVersion } from '../domain/catalogue.ts';
 import type { DomainEvent } from '../domain/event.ts';
 import { connectDatabase, type Database } from '../infra/database/connect.ts';
+import type { PostgresConnection } from '../infra/database/embedded-postgres.ts';
 import { newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
-import { openPostgresLog } from '../infra/event-log/postgres.ts';
+import { openNamelessLog } from './nameless-log.ts';
 import { startPostgres } from './postgres.ts';
 import { startServer, type TestServer } from './server.ts';
 import { startTcpProxy } from './tcp-proxy.ts';
@@ -18,8 +19,13 @@ export interface Gateways {
   readonly other: TestServer;
   /** The folder that holds the blobs of both. */
   readonly blobs: string;
+  /** What makes a process one of the same installation. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** The process id of their PostgreSQL. */
+  postgresPid(): number;
   /** Takes their database away, until the function that it resolves to is called. */
   cut(): Promise<() => Promise<void>>;
+  readonly connection: PostgresConnection;
   /** Their log, as a third process opens it. */
   openLog(): Promise<EventLog>;
   /** Appends an event as a third process; resolves when the views show it, which is when its client is answered. */
@@ -40,8 +46,8 @@ export async function startGateways(t: TestContext, more: NodeJS.ProcessEnv = {}
     SHIPLOG_EXTERNAL_DATABASE_HARBOR_PASSWORD: connection.password,
     SHIPLOG_STORAGE_SERVICE_FILESYSTEM_ROOTDIRECTORY: blobs,
     SHIPLOG_HARBOR_ADMIN_PASSWORD: 'Shiplog12345',
-    SHIPLOG_SECRET_KEY: 'the same for both gateways',
     ...more,
+    SHIPLOG_SECRET_KEY: more.SHIPLOG_SECRET_KEY ?? 'the same for both gateways',
   };
   const one = await startServer(t, { environment });
   const other = await startServer(t, { environment });
@@ -50,8 +56,7 @@ export async function startGateways(t: TestContext, more: NodeJS.ProcessEnv = {}
   async function openThird() {
     const database = await connectDatabase({ connection, poolSize: 4, waitMs: 30_000 });
     t.after(() => database.close());
-    const log = await openPostgresLog(database);
-    t.after(() => log.close());
+    const log = await openNamelessLog(t, connection, environment.SHIPLOG_SECRET_KEY);
     return { log, database };
   }
   const inThird = () => {
@@ -62,6 +67,9 @@ export async function startGateways(t: TestContext, more: NodeJS.ProcessEnv = {}
     one,
     other,
     blobs,
+    connection,
+    environment,
+    postgresPid: () => postgres.server.pid(),
     cut: way.cut,
     openLog: async () => (await inThird()).log,
     async record(stream, { type, data }) {

@@ -11,6 +11,8 @@ export interface NatsServer {
   readonly port: number;
   /** Stops it with SIGKILL and starts it on the same files and port. */
   restart(): Promise<void>;
+  /** Stops it with SIGKILL until the function that it resolves to is called. */
+  away(): Promise<() => Promise<void>>;
   /** Stops it and removes its files. */
   stop(): Promise<void>;
 }
@@ -45,12 +47,19 @@ export async function startNatsServer(
   );
   let child = launch(program, folder);
   await listening(port, child);
+  const begin = async () => {
+    child = launch(program, folder);
+    await listening(port, child);
+  };
   return {
     port,
     async restart() {
       await kill(child.process);
-      child = launch(program, folder);
-      await listening(port, child);
+      await begin();
+    },
+    async away() {
+      await kill(child.process);
+      return begin;
     },
     async stop() {
       await kill(child.process);

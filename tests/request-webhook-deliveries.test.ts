@@ -16,7 +16,12 @@ const requestOf = (sourceId: string, deliveryId: number) => ({
       eventType: 'PUSH_ARTIFACT',
       occurredAt: '2026-11-28T12:00:00.000Z',
     } as const),
-    ...{ projectId: 1, project: 'library', repository: 'library/app', told: {} },
+    ...{
+      projectId: 1,
+      project: 'library',
+      repository: 'library/app',
+      told: { notification: { operator: '' }, facts: {} },
+    },
     deliveries: [{ deliveryId, policyId: 1, target: 0 }],
   },
 });

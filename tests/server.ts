@@ -23,6 +23,8 @@ export interface TestServer {
   readonly registry: string;
   readonly dataDirectory: string;
   readonly password: string;
+  /** What it encrypts with. */
+  secretKey(): Promise<string>;
   /** What it has logged or otherwise written so far, over all restarts. */
   readonly lines: readonly LogLine[];
   pid(): number;
@@ -102,6 +104,9 @@ export async function startServer(t: Scope, options: TestServerOptions = {}): Pr
     dataDirectory,
     password,
     lines,
+    secretKey: async () =>
+      options.environment?.SHIPLOG_SECRET_KEY ??
+      (await readFile(join(dataDirectory, 'secret-key'), 'utf8')).trim(),
     pid: () => child?.pid ?? 0,
     fetch(path, init = {}) {
       const headers = new Headers(init.headers);

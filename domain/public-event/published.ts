@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { pseudonymOf } from '../user/pseudonym.ts';
 import { notifyTypes, payloadFormats } from '../webhook/events.ts';
 import type { Published } from './publication.ts';
+import { publishedWork } from './published-work.ts';
 
 const at = ['repository', 'digest'] as const;
 const tagAt = ['repository', 'tag', 'digest'] as const;
@@ -13,14 +15,9 @@ const robotSettings = ['description', 'disabled', 'durationDays', 'expiresAt', '
 const user = ['username', 'userId'] as const;
 const group = ['groupId', 'groupType', 'name'] as const;
 const quota = ['project', 'projectId', 'storage'] as const;
-const execution = ['executionId', 'kind', 'vendorId'] as const;
-const task = ['taskId', 'executionId'] as const;
-const schedule = ['scheduleId', 'kind', 'vendorId'] as const;
-const due = [...schedule, 'type', 'cron', 'dueAt', 'executionId'] as const;
 
 const byName = ({ name }: { readonly name: string }) => name;
 const byUsername = ({ username }: { readonly username: string }) => username;
-const byKind = ({ kind }: { readonly kind: string }) => kind;
 const named = {
   place: ({ name }: { readonly name: string }) => ({ project: name }),
 };
@@ -31,18 +28,9 @@ const robotAt = {
   }),
   subject: byName,
 };
-const byTask = { subject: ({ taskId }: { readonly taskId: number }) => `task/${taskId}` };
-const byExecution = {
-  subject: ({ executionId }: { readonly executionId: number }) => `execution/${executionId}`,
-};
-const bySchedule = {
-  subject: ({ kind, vendorId }: { readonly kind: string; readonly vendorId: number }) =>
-    `${kind}/${vendorId}`,
-};
 const byPolicy = {
   subject: ({ policyId }: { readonly policyId: number }) => `policy/${policyId}`,
 };
-const byRun = { subject: ({ run }: { readonly run: string }) => run };
 const byKey = { subject: ({ kid }: { readonly kid: string }) => kid };
 const refused = { result: () => 'refused' as const };
 const failed = { result: () => 'failed' as const };
@@ -132,6 +120,13 @@ export const published: Published = {
     subject: byUsername,
   },
   UserDeleted: { type: 'user.deleted', need: 'system', fields: user, subject: byUsername },
+  // Who has kept what he was told of the user learns of it here.
+  UserErased: {
+    type: 'user.erased',
+    need: 'system',
+    fields: ['userId'],
+    subject: ({ userId }) => pseudonymOf(userId),
+  },
   EmailReserved: reservation,
   EmailReleased: reservation,
 
@@ -395,80 +390,7 @@ export const published: Published = {
     ...refused,
   },
 
-  GarbageCollectionStarted: {
-    type: 'gc.started',
-    need: 'system',
-    fields: ['run', 'dryRun', 'graceHours', 'untagged', 'untaggedGraceHours', 'delayHours', 'orphanHours'],
-    ...byRun,
-  },
-  GarbageCollectionFinished: {
-    type: 'gc.finished',
-    need: 'system',
-    fields: [
-      'run',
-      'status',
-      'condemned',
-      'reprieved',
-      'blobs',
-      'manifests',
-      'orphans',
-      'bytes',
-      'durationMs',
-    ],
-    ...byRun,
-    result: ({ status }) => (status === 'failed' ? 'failed' : 'done'),
-  },
-
-  ExecutionStarted: {
-    type: 'job.execution.started',
-    need: 'system',
-    fields: [...execution, 'trigger'],
-    ...byExecution,
-  },
-  TasksRequested: {
-    type: 'job.requested',
-    need: 'system',
-    fields: execution,
-    ...byExecution,
-    more: {
-      shape: { taskIds: z.array(z.int()).describe('The numbers of the tasks') },
-      of: ({ tasks }) => ({ taskIds: tasks.map(({ taskId }) => taskId) }),
-    },
-  },
-  ExecutionStopRequested: {
-    type: 'job.execution.stopping',
-    need: 'system',
-    fields: execution,
-    ...byExecution,
-  },
-  TaskStarted: { type: 'job.started', need: 'system', fields: [...task, 'attempt'], ...byTask },
-  TaskAttemptFailed: {
-    type: 'job.attempt.failed',
-    need: 'system',
-    fields: [...task, 'attempt', 'message'],
-    ...byTask,
-    ...failed,
-  },
-  TaskStopRequested: { type: 'job.stopping', need: 'system', fields: task, ...byTask },
-  TaskFinished: {
-    type: 'job.finished',
-    need: 'system',
-    fields: [...task, 'status', 'message'],
-    ...byTask,
-    result: ({ status }) => (status === 'Error' ? 'failed' : 'done'),
-  },
-  ExecutionsSwept: { private: 'Says what is listed no more, of what has ended long ago.' },
-  ScheduleSet: {
-    type: 'schedule.set',
-    need: 'system',
-    fields: [...schedule, 'type', 'cron', 'since'],
-    ...bySchedule,
-  },
-  ScheduleFired: { type: 'schedule.fired', need: 'system', fields: [...due, 'taskId'], ...bySchedule },
-  ScheduleSkipped: { type: 'schedule.skipped', need: 'system', fields: due, ...bySchedule },
-  ScheduleRemoved: { type: 'schedule.removed', need: 'system', fields: schedule, ...bySchedule },
-  QueuePaused: { type: 'queue.paused', need: 'system', fields: ['kind'], subject: byKind },
-  QueueResumed: { type: 'queue.resumed', need: 'system', fields: ['kind'], subject: byKind },
+  ...publishedWork,
 };
 
 function byEntity({ entityName }: { readonly entityName: string }): string {

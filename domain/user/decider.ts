@@ -91,6 +91,13 @@ export const userDecider: Decider<User | null, UserCommand, UserEvent> = {
   },
 };
 
+/** Deletes the user where he still bears the name, and does nothing else. */
+export const deletingUser: Decider<User | null, { readonly userId: number }, UserEvent> = {
+  ...userDecider,
+  decide: (user, { userId }) =>
+    user?.userId === userId ? userDecider.decide(user, { do: 'delete', userId }) : [],
+};
+
 /** Decides nothing, but that the user is still there when something else is recorded. */
 export const requiringUser: Decider<
   User | null,

@@ -51,7 +51,11 @@ export const notificationEvent = z.discriminatedUnion('type', [
     project: z.string().describe('The name of the project; empty for what is of none'),
     repository: z.string().nullable().describe('The full name of the repository; null for what is of none'),
     told: z
-      .record(z.string(), z.unknown())
+      .looseObject({
+        notification: z.looseObject({
+          operator: z.string().describe('The name of who did it; empty where nobody is told of'),
+        }),
+      })
       .describe('What the bodies are made of, also when it is delivered again'),
     deliveries: z
       .array(

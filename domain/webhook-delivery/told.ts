@@ -1,5 +1,6 @@
 import type { Notification } from '../webhook/notification.ts';
 import type { PayloadFacts } from '../webhook/payload.ts';
+import type { RequestedDeliveries } from './events.ts';
 
 /** What the bodies of deliveries are made of, whenever they are made. */
 export interface Told {
@@ -8,7 +9,7 @@ export interface Told {
 }
 
 /** As JSON can hold it, in an event. */
-export function storedTold({ notification, facts }: Told): Record<string, unknown> {
+export function storedTold({ notification, facts }: Told): RequestedDeliveries['told'] {
   const { position, occurredAt, ...rest } = notification;
   return {
     notification: { ...rest, position: String(position), occurredAt: occurredAt.toISOString() },

@@ -43,6 +43,7 @@ import type {
 import type { EventPorts } from '../events/event-routes.ts';
 import type { AccessTokenPorts } from './access-tokens.ts';
 import type { AdditionPorts } from './additions/additions.ts';
+import type { AuditForwardingPorts } from './audit-forwarding.ts';
 import type { AuditPorts } from './audit-logs.ts';
 import type { ConfigurationPorts } from './configurations.ts';
 import type { CveAllowlistPorts } from './cve-allowlist.ts';
@@ -61,6 +62,7 @@ import type { SessionPorts } from './sessions.ts';
 import type { StatisticsPorts } from './statistics.ts';
 import type { StoragePorts } from './storage.ts';
 import type { SystemPorts } from './system.ts';
+import type { ErasurePorts } from './user-erasures.ts';
 import type { UserGroupPorts } from './user-groups.ts';
 import type { WebhookLedgerPorts } from './webhook-ledger.ts';
 import type { WebhookSecretPorts } from './webhook-secrets.ts';
@@ -122,6 +124,7 @@ export interface ApiParts
     CveAllowlistPorts,
     UserGroupPorts,
     AuditPorts,
+    AuditForwardingPorts,
     RefusedChangesPorts,
     SearchPorts,
     ConfigurationPorts,
@@ -141,6 +144,7 @@ export interface ApiParts
   readonly commands: ApiCommands;
   readonly accessTokens: AccessTokenPorts;
   readonly preferences: PreferencesPorts;
+  readonly erasures: ErasurePorts;
   readonly lastUsesOf: Query<typeof lastUsesOf>;
   readonly personalData: Pick<PersonalData, 'open'>;
   /** The keyed hash by which an e-mail address is found. */

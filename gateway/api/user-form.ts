@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type Profile, readProfile } from '../../commands/profile.ts';
+import { looksLikePseudonym } from '../../domain/user/pseudonym.ts';
 import type { ListedUser } from '../../projections/users/queries.ts';
 import { time } from './answer-forms.ts';
 import { badRequest } from './faults.ts';
@@ -29,6 +30,7 @@ export function readUsername(written: string): string {
   if (username === '' || username.length > maxLength) throw badRequest('username with illegal length');
   if (illegal.test(username) || illegalInUsername.test(username))
     throw badRequest('username contains illegal characters');
+  if (looksLikePseudonym(username)) throw badRequest('username stands for users who were erased');
   return username;
 }
 

@@ -14,6 +14,7 @@ import { badRequest, forbidden, notFound, preconditionFailed } from './faults.ts
 import { operation } from './operation.ts';
 import { required, text as textParameter } from './parameter-forms.ts';
 import type { ApiPorts } from './ports.ts';
+import { firstUser } from './user-erasures.ts';
 import {
   foundUser,
   readUsername,
@@ -31,9 +32,6 @@ const profile = z.object({ email: text, realname: text, comment: text });
 const newUser = profile.extend({ username: text, password: text });
 const passwords = z.object({ old_password: text, new_password: text });
 const rights = z.object({ sysadmin_flag: z.boolean().nullish() });
-
-/** The user whom no one deletes: with him an installation would lose its last way in. */
-const firstUser = 1;
 
 /** Harbor's `user` operations. */
 export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access): void {
@@ -228,7 +226,11 @@ export function userRoutes(api: FastifyInstance, ports: ApiPorts, access: Access
       if (userId === firstUser || userOf(principal)?.userId === userId)
         throw forbidden(`User with ID ${userId} cannot be deleted`);
       const { username, emailKey } = await existing(userId);
-      await reached(await commands.deleteUser({ username, userId, emailKey }, metadata));
+      await reached(
+        ports.erasures.atDeletion
+          ? await ports.erasures.erase({ userId, user: { username, emailKey } }, metadata)
+          : await commands.deleteUser({ username, userId, emailKey }, metadata),
+      );
       // They are void by now; the addresses that they were used from go as well.
       await ports.sessions.forgetAllOf(userId);
     },

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { runTimeReference } from './describe-run-time.ts';
 import {
   defaultOf,
+  entriesOf,
   isNotUsed,
   isRefused,
   isSecret,
@@ -75,6 +76,28 @@ function sectionReference(path: readonly string[], schema: Schema, depth: number
     '',
     ...table(own.map(([key, of]) => ({ path: [...path, key], schema: of }))),
     ...below.flatMap(([key, of]) => sectionReference([...path, key], of, depth + 1)),
+    ...own.flatMap(([key, of]) => entriesReference([...path, key], of, depth + 1)),
+  ];
+}
+
+/** Of a list of sections: the keys of each, which only a file can hold. */
+function entriesReference(path: readonly string[], schema: Schema, depth: number): string[] {
+  const entry = entriesOf(schema);
+  if (entry === undefined) return [];
+  const rows = Object.entries(keysOf(entry) ?? {}).map(([key, of]) => [
+    `\`${key}\``,
+    defaultCell(of),
+    meaningCell(of),
+  ]);
+  return [
+    `${'#'.repeat(depth)} Each of \`${path.join('.')}\``,
+    '',
+    meaningOf(entry),
+    '',
+    row(['Key', 'Default', 'Meaning']),
+    row(['---', '---', '---']),
+    ...rows.map(row),
+    '',
   ];
 }
 
@@ -82,9 +105,9 @@ function table(keys: readonly { path: readonly string[]; schema: Schema }[]): st
   if (keys.length === 0) return [];
   const rows = keys.map(({ path, schema }) => [
     `\`${path.join('.')}\``,
-    isRefused(schema) ? '' : `\`${variableOf(path)}\``,
+    isRefused(schema) || entriesOf(schema) ? '' : `\`${variableOf(path)}\``,
     defaultCell(schema),
-    `${isSecret(schema) ? '**Secret.** ' : ''}${meaningOf(schema)}${choices(schema)}`,
+    meaningCell(schema),
   ]);
   return [
     row(['Key', 'Variable', 'Default', 'Meaning']),
@@ -93,6 +116,9 @@ function table(keys: readonly { path: readonly string[]; schema: Schema }[]): st
     '',
   ];
 }
+
+const meaningCell = (schema: Schema): string =>
+  `${isSecret(schema) ? '**Secret.** ' : ''}${meaningOf(schema)}${choices(schema)}`;
 
 function defaultCell(schema: Schema): string {
   const value = isRefused(schema) ? undefined : defaultOf(schema);

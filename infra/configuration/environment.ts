@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type Fault, nearest } from './faults.ts';
-import { leavesOf, variableOf } from './keys.ts';
+import { entriesOf, leavesOf, variableOf } from './keys.ts';
 import type { SectionSetting, Setting } from './settings.ts';
 
 /** The path of the configuration file. */
@@ -26,7 +26,8 @@ export function environmentSettings(
   schema: z.core.$ZodType,
   environment: NodeJS.ProcessEnv,
 ): { settings: SectionSetting; faults: Fault[] } {
-  const paths = new Map([...leavesOf(schema)].map(({ path }) => [variableOf(path), path]));
+  const leaves = [...leavesOf(schema)].filter((leaf) => entriesOf(leaf.schema) === undefined);
+  const paths = new Map(leaves.map(({ path }) => [variableOf(path), path]));
   const root: SectionSetting = { kind: 'section', from: { variable: '' }, keys: new Map() };
   const faults: Fault[] = [];
 

@@ -17,10 +17,16 @@ export function keysOf(schema: Schema): Readonly<Record<string, Schema>> | undef
   return inner instanceof z.ZodObject ? inner.shape : undefined;
 }
 
+/** The schema of the entries of a list of sections; undefined for what is none. A variable cannot hold one. */
+export function entriesOf(schema: Schema): Schema | undefined {
+  const inner = essence(schema);
+  return inner instanceof z.ZodArray && keysOf(inner.element) !== undefined ? inner.element : undefined;
+}
+
 /** The schema of the key at `path`; undefined where there is none. */
 export function schemaAt(schema: Schema, path: readonly PropertyKey[]): Schema | undefined {
   let at: Schema | undefined = schema;
-  for (const step of path) at = at && keysOf(at)?.[String(step)];
+  for (const step of path) at = at && (entriesOf(at) ?? keysOf(at)?.[String(step)]);
   return at;
 }
 

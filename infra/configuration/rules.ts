@@ -1,12 +1,13 @@
+import { forwardingRules } from './forwarding-rules.ts';
 import type { Keys } from './schema.ts';
 
 /** What is wrong between several keys: the key to change, and what is expected of it. */
-interface Disagreement {
+export interface Disagreement {
   readonly path: string[];
   readonly message: string;
 }
 
-type Partially<T> = T extends object ? { readonly [K in keyof T]?: Partially<T[K]> | undefined } : T;
+export type Partially<T> = T extends object ? { readonly [K in keyof T]?: Partially<T[K]> | undefined } : T;
 
 /**
  * Reports the keys that do not fit together. `written` may be incomplete or wrong in single keys, which are reported
@@ -16,7 +17,15 @@ export function checkTogether(
   written: Partially<Keys>,
   report: (issue: { code: 'custom'; path: string[]; message: string }) => void,
 ): void {
-  for (const rules of [serverRules, databaseRules, eventLogRules, storageRules, traceRules])
+  for (const rules of [
+    serverRules,
+    databaseRules,
+    eventLogRules,
+    eventsRules,
+    storageRules,
+    traceRules,
+    forwardingRules,
+  ])
     for (const { path, message } of rules(written)) report({ code: 'custom', path, message });
 }
 
@@ -53,12 +62,42 @@ function* eventLogRules({ event_log }: Partially<Keys>): Iterable<Disagreement> 
       message: 'a connection string, since event_log.engine is eventstoredb',
     };
 
-  const at = ['event_log', 'jetstream'];
-  yield* together(jetstream, 'user', 'password', at);
-  yield* together(jetstream?.tls, 'cert', 'key', [...at, 'tls']);
-  const logins = (['user', 'token', 'creds'] as const).filter((key) => jetstream?.[key] !== undefined);
+  yield* natsRules(jetstream, ['event_log', 'jetstream']);
+}
+
+/** Of a connection to NATS. */
+function* natsRules(
+  nats: Partially<NonNullable<Keys['event_log']['jetstream']>> | undefined,
+  at: readonly string[],
+): Iterable<Disagreement> {
+  yield* together(nats, 'user', 'password', at);
+  yield* together(nats?.tls, 'cert', 'key', [...at, 'tls']);
+  const logins = (['user', 'token', 'creds', 'nkey'] as const).filter((key) => nats?.[key] !== undefined);
   if (logins.length > 1)
-    yield { path: [...at, logins[1] as string], message: 'only one of user with password, token and creds' };
+    yield {
+      path: [...at, logins[1] as string],
+      message: 'only one of user with password, token, creds and nkey',
+    };
+}
+
+function* eventsRules({ events, event_log }: Partially<Keys>): Iterable<Disagreement> {
+  const { nats } = events ?? {};
+  if (nats === undefined) return;
+  const at = ['events', 'nats'];
+  if (!nats.servers?.length)
+    yield { path: [...at, 'servers'], message: 'at least one server, since events.nats is there' };
+  yield* natsRules(nats, at);
+  // One NATS may hold both, and a message of the one stream must never land in the other.
+  const { engine, jetstream } = event_log ?? {};
+  const logStream = jetstream?.stream;
+  if (engine !== 'jetstream' || logStream === undefined) return;
+  if (nats.stream === logStream)
+    yield { path: [...at, 'stream'], message: 'another stream than event_log.jetstream.stream' };
+  if (nats.subject_prefix?.split('.')[0] === logStream)
+    yield {
+      path: [...at, 'subject_prefix'],
+      message: 'another first word than event_log.jetstream.stream, with which the subjects of the log begin',
+    };
 }
 
 function* storageRules({ storage_service }: Partially<Keys>): Iterable<Disagreement> {
@@ -77,7 +116,7 @@ function* traceRules({ trace }: Partially<Keys>): Iterable<Disagreement> {
 }
 
 /** Two keys of one section, of which neither makes sense alone. */
-function* together<Key extends string>(
+export function* together<Key extends string>(
   section: { readonly [K in Key]?: unknown } | undefined,
   one: Key,
   other: Key,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { checkTogether } from './rules.ts';
 import type { RunTime } from './run-time.ts';
 import { access } from './sections/access.ts';
+import { audit } from './sections/audit.ts';
 import { cache } from './sections/cache.ts';
 import { databases } from './sections/databases.ts';
 import { eventLog } from './sections/event-log.ts';
@@ -31,6 +32,7 @@ const keys = z.strictObject(
     ...jobs,
     ...observability,
     ...webhooks,
+    ...audit,
     ...harborOnly,
   },
   { error: 'keys and their values' },

@@ -10,6 +10,8 @@ export interface Projection<Event extends DomainEvent = DomainEvent> {
   /** A changed shape or a changed `apply` is a new version: it is built beside the old one. */
   readonly version: number;
   readonly handles: readonly Event['type'][];
+  /** Whether its rows have names of users in them: it is built anew when one of them is erased. */
+  readonly showsUserNames?: true;
   /** Creates the tables; each has a primary key. */
   create(db: ViewDatabase): Promise<void>;
   /**

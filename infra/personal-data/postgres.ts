@@ -3,7 +3,7 @@ import type { QueryResultRow } from 'pg';
 import type { Database } from '../database/connect.ts';
 import { ownTables } from '../database/own-tables.ts';
 import { openWith, sealWith } from '../secrets/aes-gcm.ts';
-import { SecretKeyUnusable } from '../secrets/key-file.ts';
+import { checkKey, keyCheckTable } from '../secrets/key-check.ts';
 import { SealBroken, type SecretBox } from '../secrets/port.ts';
 import type { PersonalData } from './port.ts';
 
@@ -11,9 +11,7 @@ const schema = `
   SELECT pg_advisory_xact_lock(hashtextextended('shiplog.secrets', 0));
   CREATE SCHEMA IF NOT EXISTS secrets;
   CREATE TABLE IF NOT EXISTS secrets.user_keys (user_id integer PRIMARY KEY, sealed_key text NOT NULL);
-  CREATE TABLE IF NOT EXISTS secrets.key_check (only_row boolean PRIMARY KEY CHECK (only_row), sealed text NOT NULL)`;
-
-const checked = 'the secret key of this installation';
+  ${keyCheckTable}`;
 
 /**
  * The keys in a table beside the views, each sealed under the secret key of the installation. It is no view: a replay
@@ -42,22 +40,7 @@ export async function openPersonalData(
   }
 
   await tables.make();
-  await checkKey();
-
-  async function checkKey(): Promise<void> {
-    await ask('INSERT INTO secrets.key_check VALUES (true, $1) ON CONFLICT DO NOTHING', [
-      secrets.seal(checked, 'key-check'),
-    ]);
-    const [row] = await ask<{ sealed: string }>('SELECT sealed FROM secrets.key_check', []);
-    try {
-      secrets.open(row?.sealed ?? '', 'key-check');
-    } catch (error) {
-      if (!(error instanceof SealBroken)) throw error;
-      throw new SecretKeyUnusable(
-        'the secret key is not the one that this database was written with; set secret_key to that one, or put the file secret-key back',
-      );
-    }
-  }
+  await checkKey(tables.ask, secrets);
 
   return {
     async seal(userId, text) {

@@ -26,6 +26,7 @@ export type AccessTokensEvent = AccessTokenEvent | Extract<UserEvent, { type: 'U
 export const accessTokens: Projection<AccessTokensEvent> = {
   name: 'access_tokens',
   version: 1,
+  showsUserNames: true,
   handles: ['AccessTokenCreated', 'AccessTokenRevoked', 'UserDeleted'],
 
   async create(db) {

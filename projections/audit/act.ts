@@ -21,8 +21,10 @@ import type { RobotEvent } from '../../domain/robot/events.ts';
 import type { ScheduleEvent } from '../../domain/schedule/events.ts';
 import type { TaskEvent } from '../../domain/task/events.ts';
 import type { TokenKeyEvent } from '../../domain/token-key/events.ts';
+import { pseudonymOf } from '../../domain/user/pseudonym.ts';
 import type { UserGroupEvent } from '../../domain/user-group/events.ts';
 import type { WebhookEvent } from '../../domain/webhook/events.ts';
+import type { RedeliveryEvent, WebhookPauseEvent } from '../../domain/webhook-delivery/events.ts';
 import { entryOf, type ToldEvent } from './entry.ts';
 
 /** All that the audit log tells of: what Harbor does, and what else changes anything. */
@@ -48,7 +50,9 @@ export type AuditedEvent =
   | Extract<TaskEvent, { type: 'TaskStopRequested' }>
   | TokenKeyEvent
   | UserGroupEvent
-  | WebhookEvent;
+  | WebhookEvent
+  | WebhookPauseEvent
+  | RedeliveryEvent;
 
 /** What an event is told as where Harbor has no row for it, or has one for something greater that it is a part of. */
 export interface Act {
@@ -139,6 +143,7 @@ const actsBy: ActOf = {
   UserPasswordChanged: ({ username }) => ({ operation: 'change_user', resource: username }),
   UserAdministratorChanged: ({ username }) => ({ operation: 'change_user', resource: username }),
   UserDeleted: ({ username }) => ({ operation: 'remove_user', resource: username }),
+  UserErased: ({ userId }) => ({ operation: 'erase_user', resource: pseudonymOf(userId) }),
   PreferencesChanged: ({ userId }) => ({ operation: 'update_preferences', resource: String(userId) }),
   AccessTokenCreated: ({ tokenId }) => ({ operation: 'create_access_token', resource: String(tokenId) }),
   AccessTokenRevoked: ({ tokenId }) => ({ operation: 'revoke_access_token', resource: String(tokenId) }),
@@ -181,6 +186,12 @@ const actsBy: ActOf = {
   ScheduleRemoved: ({ kind, vendorId }) => ({
     operation: 'remove_schedule',
     resource: `${kind}/${vendorId}`,
+  }),
+  WebhookPolicyPaused: ({ policyId }) => ({ operation: 'pause_webhook', resource: String(policyId) }),
+  WebhookPolicyResumed: ({ policyId }) => ({ operation: 'resume_webhook', resource: String(policyId) }),
+  WebhookRedeliveryRequested: ({ deliveryIds }) => ({
+    operation: 'redeliver_webhook',
+    resource: `${deliveryIds.length} deliveries`,
   }),
   QueuePaused: ({ kind }) => ({ operation: 'pause_queue', resource: kind }),
   QueueResumed: ({ kind }) => ({ operation: 'resume_queue', resource: kind }),
@@ -263,6 +274,7 @@ const harbors: ReadonlySet<string> = new Set<ToldEvent['type']>([
   'RobotDeleted',
   'UserCreated',
   'UserDeleted',
+  'UserErased',
   'UserProfileChanged',
   'UserPasswordChanged',
   'UserAdministratorChanged',

@@ -12,6 +12,8 @@ import { projectOf } from '../../domain/repository.ts';
 import type { RobotEvent } from '../../domain/robot/events.ts';
 import type { TagEvent } from '../../domain/tag/events.ts';
 import type { UserEvent } from '../../domain/user/events.ts';
+import { pseudonymOf } from '../../domain/user/pseudonym.ts';
+import type { UserErasureEvent } from '../../domain/user-erasure/events.ts';
 
 export type ToldEvent =
   | Extract<ArtifactEvent, { type: 'ManifestPushed' | 'ManifestDeleted' }>
@@ -22,6 +24,7 @@ export type ToldEvent =
   | MemberEvent
   | Extract<RobotEvent, { type: 'RobotCreated' | 'RobotDeleted' }>
   | UserEvent
+  | UserErasureEvent
   | ConfigurationEvent
   | LoginEvent
   | RefusedChangeEvent;
@@ -47,7 +50,8 @@ const partOf: Readonly<Record<string, readonly ToldEvent['type'][]>> = {
   deleteArtifact: ['TagRemoved'],
   deleteRepository: ['TagRemoved', 'ManifestDeleted'],
   deleteProject: ['TagRemoved', 'ManifestDeleted', 'MemberRemoved', 'RobotDeleted'],
-  deleteUser: ['MemberRemoved'],
+  deleteUser: ['MemberRemoved', 'UserErased'],
+  eraseUser: ['MemberRemoved', 'UserDeleted'],
   // What these leave in the settings of a project nobody has asked for by itself.
   createRetention: ['ProjectMetadataChanged'],
   deleteRetention: ['ProjectMetadataChanged'],
@@ -107,6 +111,8 @@ export function entryOf(event: RecordedEvent<ToldEvent>): Entry | undefined {
       return user('create', event.data.username);
     case 'UserDeleted':
       return user('delete', event.data.username);
+    case 'UserErased':
+      return user('delete', pseudonymOf(event.data.userId), ', erased');
     case 'UserProfileChanged':
       return user('update', event.data.username);
     case 'UserPasswordChanged':

@@ -22,6 +22,7 @@ type Event = AuditedEvent | AuditPurgeEvent;
 export const audit: Projection<Event> = {
   name: 'audit',
   version: 3,
+  showsUserNames: true,
   handles: [...auditedTypes, 'AuditLogPurged'],
   create: createTables,
   async apply(tables, events) {

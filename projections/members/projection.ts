@@ -35,6 +35,7 @@ export type MembersEvent =
 export const members: Projection<MembersEvent> = {
   name: 'members',
   version: 3,
+  showsUserNames: true,
   handles: [
     'MemberAdded',
     'MemberRoleChanged',

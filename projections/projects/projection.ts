@@ -27,6 +27,7 @@ export interface ProjectCveAllowlist extends CveAllowlist {
 export const projects: Projection<ProjectEvent> = {
   name: 'projects',
   version: 3,
+  showsUserNames: true,
   handles: ['ProjectCreated', 'ProjectMetadataChanged', 'ProjectCveAllowlistChanged', 'ProjectDeleted'],
 
   create: (db) =>

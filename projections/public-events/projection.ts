@@ -34,6 +34,7 @@ export const commonType = 'artifact.pulled';
 export const publicEvents: Projection = {
   name: 'public_events',
   version: 1,
+  showsUserNames: true,
   handles: publishedTypes,
 
   async create(db) {

@@ -28,6 +28,7 @@ export type QuotaViewEvent =
 export const quotas: Projection<QuotaViewEvent> = {
   name: 'quotas',
   version: 1,
+  showsUserNames: true,
   handles: ['ProjectCreated', 'ProjectDeleted', 'QuotaSet', 'QuotaWarned', 'QuotaEased'],
 
   async create(db) {

@@ -30,6 +30,7 @@ type Event = ArtifactEvent | TagEvent | RepositoryEvent | OfProject;
 export const repositories: Projection<Event> = {
   name: 'repositories',
   version: 4,
+  showsUserNames: true,
   handles: [
     'ManifestPushed',
     'ManifestDeleted',

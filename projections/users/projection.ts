@@ -22,6 +22,7 @@ export interface UsersDatabase {
 export const users: Projection<UserEvent> = {
   name: 'users',
   version: 2,
+  showsUserNames: true,
   handles: [
     'UserCreated',
     'UserProfileChanged',

@@ -28,6 +28,7 @@ export type WebhookDeliveriesEvent = OrderingEvent | CountingEvent;
 export const webhookDeliveries: Projection<WebhookDeliveriesEvent> = {
   name: 'webhook_deliveries',
   version: 1,
+  showsUserNames: true,
   handles: [
     'WebhookPolicyCreated',
     'WebhookPolicyChanged',

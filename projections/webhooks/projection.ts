@@ -41,6 +41,7 @@ export type WebhooksEvent = WebhookEvent | Extract<ProjectEvent, { type: 'Projec
 export const webhooks: Projection<WebhooksEvent> = {
   name: 'webhooks',
   version: 2,
+  showsUserNames: true,
   handles: [
     'WebhookPolicyCreated',
     'WebhookPolicyChanged',

@@ -10,6 +10,7 @@ import { openS3Store } from '../../infra/blob-store/s3.ts';
 import { startPeer } from '../contracts/eventstoredb-peer/start.ts';
 import { startMinio } from '../minio-server.ts';
 import { startNatsServer } from '../nats-server.ts';
+import { connectNats, readStream } from '../nats-stream.ts';
 import { startServer, type TestServer } from '../server.ts';
 import { requireTool } from '../tool.ts';
 import { until } from '../until.ts';
@@ -29,6 +30,7 @@ test('a server on JetStream keeps what was pushed over a kill -9, and its views 
       SHIPLOG_EVENT_LOG_ENGINE: 'jetstream',
       SHIPLOG_EVENT_LOG_JETSTREAM_SERVERS: `nats://127.0.0.1:${nats.port}`,
       SHIPLOG_EVENT_LOG_JETSTREAM_STREAM: 'REGISTRY',
+      SHIPLOG_EVENTS_NATS_SERVERS: `nats://127.0.0.1:${nats.port}`,
     },
   });
 
@@ -38,6 +40,14 @@ test('a server on JetStream keeps what was pushed over a kill -9, and its views 
   await reachesItsLog(server);
   await pushImage(server, '2.0');
   await isVerified(server);
+
+  const client = await connectNats(nats.port);
+  scope.after(() => client.close());
+  const published = () => readStream(client, 'SHIPLOG_EVENTS').catch(() => []);
+  const isThere = async () => (await published()).some(({ event }) => event.tag === '2.0');
+  await until('the pushes are published too', isThere, 60_000);
+  const ids = (await published()).map(({ id }) => id);
+  assert.deepEqual(ids, [...new Set(ids)]);
 });
 
 test('a server on EventStoreDB keeps what was pushed over a kill -9, and its views follow from the log', async (t) => {

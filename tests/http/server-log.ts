@@ -2,15 +2,13 @@ import { join } from 'node:path';
 import type { Metadata } from '../../domain/event.ts';
 import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
 import type { EventLog } from '../../infra/event-log/port.ts';
-import { openLog } from '../contracts/event-log-postgres-client.ts';
+import { openNamelessLog } from '../nameless-log.ts';
 import type { Scope, TestServer } from '../server.ts';
 
 /** The event log of a running server, as a second process opens it. */
-export async function openLogOf(t: Scope, { dataDirectory }: TestServer): Promise<EventLog> {
-  const connection = await runningPostgres(join(dataDirectory, 'postgres'));
-  const log = await openLog(JSON.stringify(connection('shiplog_log')));
-  t.after(() => log.close());
-  return log;
+export async function openLogOf(t: Scope, server: TestServer): Promise<EventLog> {
+  const connection = await runningPostgres(join(server.dataDirectory, 'postgres'));
+  return openNamelessLog(t, connection('shiplog_log'), await server.secretKey());
 }
 
 export interface PlainEvent {

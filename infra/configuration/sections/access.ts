@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { list, secret, section, text, whole } from '../fields.ts';
+import { flag, list, secret, section, text, whole } from '../fields.ts';
 
 const serviceExpected = 'letters, digits, . _ : -, without the words basic and bearer';
 const projectExpected = 'names of projects';
@@ -32,6 +32,12 @@ export const access = {
       error: 'a secret of at least 16 characters without a space',
     })
     .optional(),
+
+  gdpr: section('What is left of a user who was deleted.', {
+    delete_user: flag(
+      'Whether who is deleted is erased, too: the name is destroyed as it is by `POST /api/v2.0/users/{user_id}/erasure`, and the audit log shows a word with the number.',
+    ).default(false),
+  }).prefault({}),
 
   anonymous_write: list(
     'Projects in which anybody may pull, push and delete without logging in, for closed networks and test rigs.',

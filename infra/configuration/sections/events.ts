@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import { section, whole } from '../fields.ts';
+import { eventsNats } from './events-nats.ts';
 
 export const events = {
-  events: section('How clients follow what happens, at `GET /api/v2.0/events`.', {
+  events: section('How others follow what happens: clients at `GET /api/v2.0/events`, and NATS.', {
     heartbeat_seconds: whole(
       'How long a stream says nothing at the most, so that proxies and clients know that it is alive.',
       1,
@@ -18,5 +19,6 @@ export const events = {
       0,
       100_000,
     ).default(50),
+    nats: eventsNats,
   }).prefault({}),
 } satisfies z.core.$ZodShape;
