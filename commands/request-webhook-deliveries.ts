@@ -4,7 +4,7 @@ import { notificationStream, type RequestedDeliveries } from '../domain/webhook-
 import { type Append, type EventLog, RevisionConflict } from '../infra/event-log/port.ts';
 
 export interface RequestDeliveriesPorts {
-  readonly log: Pick<EventLog, 'appendMany'>;
+  readonly log: Pick<EventLog, 'append' | 'appendMany'>;
   readonly catalogue: Catalogue;
   /** The id of the event by which what is told is asked for; the same whenever it is. */
   requestIdOf(sourceId: string): string;
@@ -18,7 +18,7 @@ export interface DeliveriesRequest {
 /** Their deliveries can be a hundred thousand bytes each. */
 const atOnce = 50;
 
-/** Asks for deliveries, of each source once; resolves to the log's position, 0 where nothing is new. */
+/** What is recorded of what is told to nobody twice; resolves to the log's position. */
 export const requestWebhookDeliveries =
   ({ log, catalogue, requestIdOf }: RequestDeliveriesPorts) =>
   async (requests: readonly DeliveriesRequest[]): Promise<bigint> => {
@@ -30,23 +30,22 @@ export const requestWebhookDeliveries =
     });
     let position = 0n;
     for (let from = 0; from < appends.length; from += atOnce)
-      position = maxOf(position, await appendNew(log, appends.slice(from, from + atOnce)));
+      position = await appendAll(log, appends.slice(from, from + atOnce));
     return position;
   };
 
-/** Some of them may be there, and others not, where who has asked before was killed: what is there is not asked for again. */
-async function appendNew(log: Pick<EventLog, 'appendMany'>, appends: readonly Append[]): Promise<bigint> {
+/**
+ * Who died after some were recorded had them in other batches, and several appends are only together what they were before:
+ * one by one each is recognised.
+ */
+async function appendAll(log: RequestDeliveriesPorts['log'], appends: readonly Append[]): Promise<bigint> {
   try {
     return await log.appendMany(appends);
   } catch (error) {
     if (!(error instanceof RevisionConflict)) throw error;
-    if (appends.length === 1) return 0n;
   }
   let position = 0n;
-  for (const append of appends) {
-    position = maxOf(position, await appendNew(log, [append]));
-  }
+  for (const { stream, expectedRevision, events } of appends)
+    position = await log.append(stream, expectedRevision, events);
   return position;
 }
-
-const maxOf = (one: bigint, other: bigint): bigint => (one > other ? one : other);
