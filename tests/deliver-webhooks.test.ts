@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { noFilters } from '../domain/webhook/events.ts';
+import type { DeliveryEvent } from '../domain/webhook-delivery/events.ts';
+import { storedTold } from '../domain/webhook-delivery/told.ts';
 import type { DueDelivery, Endpoint } from '../projections/webhook-deliveries/queues.ts';
+import { attemptDelivery } from '../workers/attempt-delivery.ts';
 import { type Attempted, type DeliverWebhooksPorts, keepDelivering } from '../workers/deliver-webhooks.ts';
 import { until } from './until.ts';
 
@@ -81,4 +85,45 @@ test('who finds that another process has recorded the attempt lets go of the tar
   t.after(() => delivering.stop());
   await until('it was tried', () => released === 1);
   assert.deepEqual(attempts, [1]);
+});
+
+test('what cannot be signed, since its secret is sealed with a key that is gone, fails as an attempt and is seen', async () => {
+  const recorded: DeliveryEvent[] = [];
+  const target = { type: 'http', skipCertVerify: false, payloadFormat: 'Default' } as const;
+  const attempt = attemptDelivery({
+    sender: { send: () => assert.fail('nothing is sent') },
+    findPolicy: async (policyId) => ({
+      ...{ policyId, projectId: 7, name: 'ci', description: '', creator: 'jane', isEnabled: true },
+      ...{ targets: [{ ...target, sealed: '' }], eventTypes: [], filters: noFilters },
+      ...{ signing: { sealed: '', previous: [], changedAt: '' }, createdAt: long, updatedAt: long },
+    }),
+    openTarget: () => ({ ...target, address: 'http://ci.example.com', authHeader: '' }),
+    signedHeaders: () => undefined,
+    attempts: { write: () => assert.fail('nothing was sent') },
+    async record(event) {
+      recorded.push(event);
+      return 1n;
+    },
+    pause: () => assert.fail('it is not gone'),
+    patience: { firstPauseMs: 5000, retryMs: 1000, maxRetries: undefined },
+    ...{
+      timeoutMs: 1000,
+      userAgent: 'shiplog',
+      onOutcome: () => undefined,
+      now: () => long,
+      random: () => 0,
+    },
+  });
+  const told = storedTold({
+    notification: {
+      ...{ eventType: 'PUSH_ARTIFACT', eventId: 'source-1', position: 1n, occurredAt: long, operator: '' },
+      ...{ project: 'team', artifacts: [] },
+    },
+    facts: { projectId: 7, isPublic: true, repositoryCreatedAt: undefined, host: 'reg.example.com' },
+  });
+  await attempt(waiting(1, { told }), new AbortController().signal);
+  assert.deepEqual(
+    recorded.map(({ type, data }) => [type, 'error' in data && data.error]),
+    [['WebhookAttemptFailed', 'unusable-target']],
+  );
 });
