@@ -95,6 +95,7 @@ test('logins, also of robots and in vain, are told with the address', async () =
   const [failed] = await found('operation=login_user,login_robot&result=failure');
   assert.deepEqual([failed?.actor, failed?.address, failed?.result], ['nobody', '127.0.0.1', 'failure']);
   assert.equal((await found('actor=nobody&address=127.0.0.0/8')).length, 1);
+  assert.equal((await found('actor=nobody&address=::ffff:127.0.0.1/128')).length, 1);
   assert.equal((await found('actor=nobody&address=10.0.0.0/8')).length, 0);
 });
 
@@ -137,6 +138,8 @@ test('what cannot be asked is refused', async () => {
     ...[
       'address=10.0.0.1/8/8',
       'address=fe80::1%25eth0',
+      'address=::1/000',
+      'address=10.0.0.1/08',
       'result=perhaps',
       'order=up',
       'limit=101',
