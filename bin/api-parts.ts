@@ -86,6 +86,7 @@ import { systemJobParts } from './system-job-parts.ts';
 import { typeableSecret } from './typeable-secret.ts';
 import { userGroupParts } from './user-group-parts.ts';
 import { version } from './version.ts';
+import { webhookLedgerParts } from './webhook-ledger-parts.ts';
 import { webhookParts } from './webhook-parts.ts';
 
 export interface ApiEngines {
@@ -146,7 +147,13 @@ export function apiParts(
     jobs: jobParts({ record, jobs }, { kysely, views, current }),
     labels: labelParts(ports, { kysely, views, current }),
     immutability: immutabilityParts(ports, { kysely, views, current }),
-    webhooks: webhookParts({ ...ports, journal: jobs.journal, sender }, { database, views, current }),
+    webhooks: {
+      ...webhookParts({ ...ports, sender }, { database, views, current }),
+      ...webhookLedgerParts(
+        { log, record, ...jobs, host: new URL(String(system.deployment.ext_endpoint)).host },
+        { database, views, current },
+      ),
+    },
     retentions: retentionParts(
       { ...ports, allocateIds, newJobId: randomUUID, journal: jobs.journal },
       { database, views, current },

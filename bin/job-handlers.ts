@@ -17,6 +17,7 @@ import { auditExportJob, sweepExports } from './audit-export-parts.ts';
 import { currentIn } from './contents.ts';
 import { maintenanceJobs } from './maintenance-jobs.ts';
 import { retentionHandlers } from './retention-handlers.ts';
+import { redeliveryHandler } from './webhook-ledger-parts.ts';
 
 /** What handlers are made with. */
 export interface HandlerEngines {
@@ -53,5 +54,6 @@ export function jobHandlers(
       reached: (position) => views.reached(position, [executions]),
     }),
     ...retentionHandlers(engines),
+    redeliveryHandler(engines),
   ];
 }

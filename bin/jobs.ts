@@ -72,10 +72,10 @@ export interface Jobs {
 }
 
 /**
- * Connections for jobs: two locks and those of who watches the quotas and of who erases users, the queue's own care, and the jobs that are taken
- * and answered for.
+ * Connections for jobs: two locks and those of who watches the quotas and of who erases users, two of those who tell
+ * webhooks, the queue's own care, and the jobs that are taken and answered for.
  */
-export const jobConnections = 10;
+export const jobConnections = 12;
 
 /**
  * How often a job waits for a view that is not there, with pauses that grow from 5 seconds to 5 minutes: for a quarter of

@@ -23,6 +23,7 @@ import { createLogger } from '../infra/telemetry/logger.ts';
 import { measuredLog } from '../infra/telemetry/measured-log.ts';
 import { exposeQuotas } from '../infra/telemetry/quota-metrics.ts';
 import { continueTrace, inSpan, startTracing } from '../infra/telemetry/tracing.ts';
+import { exposeWebhooks } from '../infra/telemetry/webhook-metrics.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
 import { keepSweepingSessions } from '../workers/sweep-sessions.ts';
@@ -51,6 +52,7 @@ import { keepSigningKey } from './token-keys.ts';
 import { aborted, untilStopped } from './until-stopped.ts';
 import { version } from './version.ts';
 import { webhookSender } from './webhook-sender.ts';
+import { waitingWebhooks, webhookRequests, workOnWebhooks } from './webhook-work.ts';
 import { welcome } from './welcome.ts';
 
 /**
@@ -130,6 +132,7 @@ async function run(
   open.defer(() => cache.close());
   metrics.expose(log, views, cache);
   exposeQuotas(metrics.instruments, quotaReader(foundation.views.kysely, currentIn(views)));
+  const webhookOutcomes = exposeWebhooks(metrics.instruments, waitingWebhooks(foundation.views, views));
 
   const first = passwordFile(join(resolve(configuration.data), 'admin-password'));
   let ready = false;
@@ -224,6 +227,7 @@ async function run(
   });
   open.defer(() => forwarding.stop());
   await views.caughtUp();
+  await webhookRequests({ configuration, log, views, database: foundation.views }).begin();
   ready = true;
   logger.info({ version, engine: log.engine, store: store.product }, `ready at ${listeners.url}`);
   const greeting = welcome({ ...listeners, passwordFile: await first.path() });
@@ -251,6 +255,12 @@ async function run(
   if (configuration.jobservice.enabled) {
     const working = jobs.work();
     open.defer(() => working.stop());
+    const telling = workOnWebhooks({
+      ...{ configuration, log, record, secrets, views, logger },
+      ...{ database: foundation.views, lockDatabase: jobDatabase },
+      onOutcome: (outcome) => webhookOutcomes.inc({ outcome }),
+    });
+    open.defer(() => telling.stop());
   }
   const failure = await Promise.race([foundation.failed, aborted(stopping)]);
   ready = false;

@@ -6,21 +6,16 @@ import { deleteWebhookPolicy } from '../commands/delete-webhook-policy.ts';
 import type { Recorder } from '../commands/record.ts';
 import { removeWebhookSecret } from '../commands/remove-webhook-secret.ts';
 import { openTarget } from '../commands/webhook-targets.ts';
-import { taskLog } from '../gateway/api/task-log.ts';
-import type { WebhookExecutionPorts } from '../gateway/api/webhook-executions.ts';
 import type { WebhookSecretPorts } from '../gateway/api/webhook-secrets.ts';
 import type { WebhookPorts } from '../gateway/api/webhooks.ts';
 import type { Database } from '../infra/database/connect.ts';
 import { viewOf } from '../infra/database/projection.ts';
-import type { JobJournal } from '../infra/job-journal/port.ts';
 import type { SecretBox } from '../infra/secrets/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import type { WebhookSender } from '../infra/webhook-sender/port.ts';
 import { isWebhookSecret, newWebhookSecret } from '../infra/webhook-sender/signature.ts';
-import { type ExecutionsDatabase, executions } from '../projections/executions/projection.ts';
-import { execution, executions as listExecutions, task, tasks } from '../projections/executions/queries.ts';
 import { type WebhooksDatabase, webhooks } from '../projections/webhooks/projection.ts';
-import { findWebhookPolicy, lastTriggersOf, listWebhookPolicies } from '../projections/webhooks/queries.ts';
+import { findWebhookPolicy, listWebhookPolicies } from '../projections/webhooks/queries.ts';
 import type { Current } from './api-parts.ts';
 
 /** What the management API asks of webhooks. */
@@ -29,18 +24,15 @@ export function webhookParts(
     readonly record: Recorder;
     readonly allocateId: AllocateId;
     readonly secrets: SecretBox;
-    readonly journal: JobJournal;
     readonly sender: Pick<WebhookSender, 'refuses'>;
   },
   { database, views, current }: { database: Pick<Database, 'kysely'>; views: Views; current: Current },
-): WebhookPorts & WebhookExecutionPorts & WebhookSecretPorts {
+): Omit<WebhookPorts, 'lastTriggersOf'> & WebhookSecretPorts {
   const { kysely } = database;
   const inWebhooks = viewOf<WebhooksDatabase>(kysely, webhooks);
-  const inExecutions = viewOf<ExecutionsDatabase>(kysely, executions);
   return {
     findPolicy: current(findWebhookPolicy.bind(undefined, inWebhooks)),
     listPolicies: current(listWebhookPolicies.bind(undefined, inWebhooks)),
-    lastTriggersOf: current(lastTriggersOf.bind(undefined, inWebhooks)),
     createPolicy: createWebhookPolicy(ports),
     changePolicy: changeWebhookPolicy(ports),
     deletePolicy: deleteWebhookPolicy(ports),
@@ -50,11 +42,6 @@ export function webhookParts(
     isWebhookSecret,
     refusesAddress: (address) => ports.sender.refuses(address),
     openTarget: (policyId, target) => openTarget(ports.secrets, policyId, target),
-    executions: current(listExecutions.bind(undefined, inExecutions)),
-    execution: current(execution.bind(undefined, inExecutions)),
-    tasks: current(tasks.bind(undefined, inExecutions)),
-    task: current(task.bind(undefined, inExecutions)),
-    taskLog: taskLog.bind(undefined, ports.journal),
     reached: (position) => views.reached(position, [webhooks]),
   };
 }

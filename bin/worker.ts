@@ -7,12 +7,13 @@ import { createLogger } from '../infra/telemetry/logger.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
 import type { AnyJobHandler } from '../workers/job.ts';
-import { openFoundation, openStore } from './compose.ts';
+import { openFoundation, openSecretBox, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import type { HandlerEngines } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
 import { aborted, untilStopped } from './until-stopped.ts';
 import { version } from './version.ts';
+import { workOnWebhooks } from './webhook-work.ts';
 
 /** `shiplog worker`: runs until SIGTERM or SIGINT; exit code 1 when it cannot start or cannot go on. */
 export async function work(
@@ -57,6 +58,11 @@ async function run(
   await views.caughtUp();
   const working = jobs.work();
   open.defer(() => working.stop());
+  const secrets = await openSecretBox(configuration);
+  const telling = workOnWebhooks({
+    ...{ configuration, log, record, secrets, database, lockDatabase: jobDatabase, views, logger },
+  });
+  open.defer(() => telling.stop());
   logger.info({ version, engine: log.engine, store: store.product }, 'ready to work');
   const failure = await Promise.race([foundation.failed, aborted(stopping)]);
   if (failure !== undefined) throw failure;

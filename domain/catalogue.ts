@@ -41,6 +41,12 @@ import { userErasureEvent } from './user-erasure/events.ts';
 import { userGroupEvent } from './user-group/events.ts';
 import { userGroupKeyEvent } from './user-group-key/events.ts';
 import { webhookEvent, webhookUpcasters } from './webhook/events.ts';
+import {
+  deliveryEvent,
+  notificationEvent,
+  redeliveryEvent,
+  webhookPauseEvent,
+} from './webhook-delivery/events.ts';
 
 /** Brings the data of one version of an event to the next version. */
 export type Upcaster = (data: Record<string, unknown>) => Record<string, unknown>;
@@ -95,6 +101,10 @@ const aggregates = [
   { stream: 'labels/<project id or system>', events: labelEvent.options },
   { stream: 'immutability/<project id>', events: immutabilityEvent.options },
   { stream: 'webhooks/<project id or system>', events: webhookEvent.options },
+  { stream: 'webhook-notification/<event id>', events: notificationEvent.options },
+  { stream: 'webhook-delivery/<id>', events: deliveryEvent.options },
+  { stream: 'webhook-redelivery/<run>', events: redeliveryEvent.options },
+  { stream: 'webhook-pause/<policy id>', events: webhookPauseEvent.options },
   { stream: 'retention/<policy id>', events: retentionEvent.options },
   { stream: 'retention-run/<task id>', events: retentionRunEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },

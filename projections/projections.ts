@@ -27,6 +27,7 @@ import { tags } from './tags/projection.ts';
 import { tokenKeys } from './token-keys/projection.ts';
 import { userGroups } from './user-groups/projection.ts';
 import { users } from './users/projection.ts';
+import { webhookDeliveries } from './webhook-deliveries/projection.ts';
 import { webhooks } from './webhooks/projection.ts';
 
 /** Every read model that this version of Shiplog serves. */
@@ -59,5 +60,6 @@ export const projections: readonly AnyProjection[] = [
   tokenKeys,
   userGroups,
   users,
+  webhookDeliveries,
   webhooks,
 ];

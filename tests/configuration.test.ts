@@ -114,7 +114,6 @@ test('a complete harbor.yml loads, and what is not used of it is listed', async 
     'ip_family',
     'internal_tls',
     'trivy',
-    'notification',
     'proxy',
     'core',
   ]);
@@ -513,7 +512,7 @@ test('sections that are not used accept whatever values their keys have', async 
   const sections = Object.entries(keysOf(configurationSchema) ?? {}).filter(
     ([, schema]) => isNotUsed(schema) && keysOf(schema) !== undefined,
   );
-  assert.ok(sections.length > 10);
+  assert.ok(sections.length >= 10);
   for (const [name, schema] of sections) {
     const leaf = [...leavesOf(schema, [name])][0]?.path ?? assert.fail(name);
     const { unused } = await load(t, '', { [variableOf(leaf)]: 'whatever, it is' });

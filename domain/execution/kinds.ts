@@ -16,7 +16,14 @@ export const harborKinds = [
 ] as const;
 
 /** All kinds of work: Harbor's, and ours beyond them, which its dashboard does not list. */
-export const jobKinds = [...harborKinds, 'SCRUB', 'RETENTION_WHAT_IF', 'GC_WHAT_IF', 'AUDIT_EXPORT'] as const;
+export const jobKinds = [
+  ...harborKinds,
+  'SCRUB',
+  'RETENTION_WHAT_IF',
+  'GC_WHAT_IF',
+  'AUDIT_EXPORT',
+  'WEBHOOK_REDELIVERY',
+] as const;
 export type JobKind = (typeof jobKinds)[number];
 
 /** What stands for the thing that work is done for where there is none, as Harbor's clients know it. */

@@ -15,6 +15,8 @@ const firstIds = {
   'access-token': 1,
   'immutable-rule': 1,
   webhook: 1,
+  // Of deliveries, each number stands for a block of them.
+  'webhook-delivery-block': 1,
   retention: 1,
   execution: 1,
   task: 1,
@@ -32,7 +34,7 @@ export const idsEvent = z.discriminatedUnion('type', [
     kind: z
       .string()
       .describe(
-        'What the number is for: user, project, member, robot, label, user-group, access-token, immutable-rule, webhook, retention, execution, task or schedule',
+        'What the number is for: user, project, member, robot, label, user-group, access-token, immutable-rule, webhook, webhook-delivery-block, retention, execution, task or schedule',
       ),
     id: z.int().positive().describe('The number; it follows from the revision of the event'),
   }),

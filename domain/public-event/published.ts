@@ -28,6 +28,9 @@ const robotAt = {
   }),
   subject: byName,
 };
+const byPolicy = {
+  subject: ({ policyId }: { readonly policyId: number }) => `policy/${policyId}`,
+};
 const byKey = { subject: ({ kid }: { readonly kid: string }) => kid };
 const refused = { result: () => 'refused' as const };
 const failed = { result: () => 'failed' as const };
@@ -70,6 +73,9 @@ const reservation: { readonly private: string } = {
   private: 'Keeps a name or an address unique; the event of who has it is told.',
 };
 const ownAffair: { readonly private: string } = { private: 'Is the user’s own affair.' };
+const telling: { readonly private: string } = {
+  private: 'Tells again what is told already; the ledger of webhooks shows what came of it.',
+};
 const sessions: { readonly private: string } = {
   private: 'Belongs to a session of a client; that somebody has logged in is told.',
 };
@@ -196,6 +202,23 @@ export const published: Published = {
     fields: [...policy, 'name'],
     subject: byName,
   },
+  WebhookPolicyPaused: {
+    type: 'webhook.policy.paused',
+    need: 'log',
+    fields: ['policyId', 'target', 'reason'],
+    ...byPolicy,
+  },
+  WebhookPolicyResumed: {
+    type: 'webhook.policy.resumed',
+    need: 'log',
+    fields: ['policyId', 'from'],
+    ...byPolicy,
+  },
+  WebhookDeliveriesRequested: telling,
+  WebhookDelivered: telling,
+  WebhookAttemptFailed: telling,
+  WebhookDeliveryGivenUp: telling,
+  WebhookRedeliveryRequested: telling,
   // Its secret is nobody else's; that there is another one is.
   WebhookSecretChanged: {
     type: 'webhook.secret.changed',

@@ -12,6 +12,10 @@ export interface Mention {
 
 const whoItIs: readonly Mention[] = [{ path: ['username'], userId: ['userId'] }];
 const whoLogsIn: readonly Mention[] = [{ path: ['username'], isOfUser: ({ kind }) => kind === 'user' }];
+/** What is told by itself names nobody. */
+const operatorIn = (told: unknown): unknown =>
+  (told as { readonly notification?: { readonly operator?: unknown } } | undefined)?.notification?.operator ??
+  '';
 const memberByName: readonly Mention[] = [
   { path: ['entityName'], userId: ['entityId'], isOfUser: ({ entityType }) => entityType === 'user' },
 ];
@@ -51,6 +55,9 @@ export const mentionsOfUsers: Readonly<Record<string, readonly Mention[]>> = {
   UserDeleted: whoItIs,
   UserPasswordChanged: whoItIs,
   UserProfileChanged: whoItIs,
+  WebhookDeliveriesRequested: [
+    { path: ['told', 'notification', 'operator'], isOfUser: ({ told }) => operatorIn(told) !== '' },
+  ],
 };
 
 /** The administrator whom every installation has, who cannot be deleted and is no person by his name. */

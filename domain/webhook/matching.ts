@@ -25,7 +25,7 @@ export const matches = (
 ): boolean =>
   isEnabled &&
   (projectId === null || projectId === notification.projectId) &&
-  eventTypes.includes(notification.eventType) &&
+  eventTypes.some((type) => type === notification.eventType) &&
   (repositories === null || isOf(repositories, projectId === null, notification)) &&
   (tags === null || hasOne(tags, notification));
 
@@ -35,7 +35,7 @@ function isOf(selector: RepositorySelector, isForAll: boolean, { repository }: N
   return namesOf(selector)(isForAll ? repository : withoutProject(repository));
 }
 
-const ofArtifacts: ReadonlySet<WebhookEventType> = new Set([
+const ofArtifacts: ReadonlySet<Notification['eventType']> = new Set([
   'PUSH_ARTIFACT',
   'PULL_ARTIFACT',
   'DELETE_ARTIFACT',

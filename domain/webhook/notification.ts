@@ -18,7 +18,8 @@ export interface ToldArtifact {
 
 /** What has happened, as policies tell it. It says all that one event says, and nothing else. */
 export interface Notification {
-  readonly eventType: WebhookEventType;
+  /** `PING` is what a policy is tried with, whatever it tells. */
+  readonly eventType: WebhookEventType | 'PING';
   /** The id of the event in the log, a UUIDv7. */
   readonly eventId: string;
   /** The event's place in the log. */

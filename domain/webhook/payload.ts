@@ -1,5 +1,4 @@
 import type { RetentionRule } from '../retention/rules.ts';
-import type { WebhookEventType } from './events.ts';
 import type { Notification, ToldArtifact } from './notification.ts';
 
 /** What no event says of what a payload tells. */
@@ -22,7 +21,8 @@ export const defaultPayload = (notification: Notification, facts: PayloadFacts):
     event_data: eventData(notification, facts),
   });
 
-const cloudEventTypes: Readonly<Record<WebhookEventType, string>> = {
+const cloudEventTypes: Readonly<Record<Notification['eventType'], string>> = {
+  PING: 'shiplog.webhook.ping',
   PUSH_ARTIFACT: 'harbor.artifact.pushed',
   PULL_ARTIFACT: 'harbor.artifact.pulled',
   DELETE_ARTIFACT: 'harbor.artifact.deleted',

@@ -26,6 +26,16 @@ export const id = z
 /** No id is beyond what the database can compare with; such a number names nothing. */
 export const storable = (number: number): number => (Math.abs(number) < 2 ** 31 ? number : 0);
 
+/** RFC 3339, with a zone. */
+export const instant = z
+  .string()
+  .refine(
+    (written) => z.iso.datetime({ offset: true }).safeParse(written).success,
+    'must be of type date-time',
+  )
+  .transform((written) => new Date(written))
+  .meta({ parameter: { type: 'string', format: 'date-time' } });
+
 const [standardLimit, maxLimit] = [20, 100];
 
 /** How many rows or hits are asked for. */
@@ -53,6 +63,7 @@ const repositoryName = z
 /** What stands in the paths, by its name there. */
 export const pathForms = {
   addition: text,
+  delivery_id: id,
   digest: text,
   eid: id,
   entry_id: text.meta({

@@ -64,7 +64,7 @@ import type { StoragePorts } from './storage.ts';
 import type { SystemPorts } from './system.ts';
 import type { ErasurePorts } from './user-erasures.ts';
 import type { UserGroupPorts } from './user-groups.ts';
-import type { WebhookExecutionPorts } from './webhook-executions.ts';
+import type { WebhookLedgerPorts } from './webhook-ledger.ts';
 import type { WebhookSecretPorts } from './webhook-secrets.ts';
 import type { WebhookPorts } from './webhooks.ts';
 
@@ -134,7 +134,7 @@ export interface ApiParts
   readonly labels: LabelPorts;
   readonly systemJobs: GarbageWhatIfPorts;
   readonly immutability: ImmutabilityPorts;
-  readonly webhooks: WebhookPorts & WebhookExecutionPorts & WebhookSecretPorts;
+  readonly webhooks: WebhookPorts & WebhookLedgerPorts & WebhookSecretPorts;
   readonly retentions: RetentionPorts & RetentionWhatIfPorts;
   readonly quotas: QuotaPorts;
   readonly storage: StoragePorts;

@@ -62,7 +62,7 @@ import { answerUnknownPaths } from './unknown-paths.ts';
 import { userErasureRoutes } from './user-erasures.ts';
 import { userGroupRoutes } from './user-groups.ts';
 import { userRoutes } from './users.ts';
-import { webhookExecutionRoutes } from './webhook-executions.ts';
+import { webhookLedgerRoutes } from './webhook-ledger.ts';
 import { webhookSecretRoutes } from './webhook-secrets.ts';
 import { webhookRoutes } from './webhooks.ts';
 
@@ -143,7 +143,7 @@ export function managementApi(app: FastifyInstance, ports: ManagementPorts): voi
       labelRoutes(api, parts.labels, access);
       immutabilityRoutes(api, parts.immutability, access);
       webhookRoutes(api, parts.webhooks, access);
-      webhookExecutionRoutes(api, parts.webhooks, access);
+      webhookLedgerRoutes(api, parts.webhooks, access);
       registryWebhookRoutes(api, parts.webhooks, access);
       webhookSecretRoutes(api, parts.webhooks, access);
       for (const routes of [retentionRoutes, retentionRunRoutes, retentionWhatIfRoutes])

@@ -1,9 +1,17 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { JobKind } from '../../domain/execution/kinds.ts';
 import { notifyTypes } from '../../domain/webhook/events.ts';
-import type { Execution, execution, executions, task, tasks } from '../../projections/executions/queries.ts';
+import type { WebhookAttempt, WebhookAttempts } from '../../infra/webhook-attempts/port.ts';
+import type { Status } from '../../projections/executions/projection.ts';
+import type { Execution } from '../../projections/executions/queries.ts';
 import type { Filter } from '../../projections/listing.ts';
+import type {
+  Delivery,
+  deliveriesOfPolicy,
+  findDelivery,
+} from '../../projections/webhook-deliveries/queries.ts';
+import type { WebhookPolicy } from '../../projections/webhooks/queries.ts';
 import type { Access } from './access.ts';
 import { lists, says, time } from './answer-forms.ts';
 import { executionAnswer, shownExecution, shownTask, taskAnswer } from './execution-form.ts';
@@ -12,15 +20,13 @@ import { operation } from './operation.ts';
 import { id, required, text } from './parameter-forms.ts';
 import { parameters } from './parameters.ts';
 import type { Query } from './ports.ts';
+import { formOf, payloadOf } from './webhook-delivery-form.ts';
 import { type WebhookPorts, webhookPolicyFor, webhookPolicyPath } from './webhooks.ts';
 
 export interface WebhookExecutionPorts extends Pick<WebhookPorts, 'findPolicy'> {
-  readonly executions: Query<typeof executions>;
-  readonly execution: Query<typeof execution>;
-  readonly tasks: Query<typeof tasks>;
-  readonly task: Query<typeof task>;
-  /** What the task has said of its work so far. */
-  taskLog(taskId: number): Promise<string>;
+  readonly deliveriesOfPolicy: Query<typeof deliveriesOfPolicy>;
+  readonly findDelivery: Query<typeof findDelivery>;
+  readonly attempts: Pick<WebhookAttempts, 'read'>;
 }
 
 const tag = 'webhook';
@@ -29,18 +35,56 @@ const maxStatuses = 10;
 const executionsPath = `${webhookPolicyPath}/executions` as const;
 const tasksPath = `${executionsPath}/:execution_id/tasks` as const;
 
-/** How each is told. */
-const kinds: Readonly<Partial<Record<JobKind, (typeof notifyTypes)[number]>>> = {
-  WEBHOOK: 'http',
-  SLACK: 'slack',
+/** Harbor's words. */
+const kindOf: Readonly<Record<(typeof notifyTypes)[number], JobKind>> = { http: 'WEBHOOK', slack: 'SLACK' };
+const statuses: Readonly<Record<Delivery['state'], Status>> = {
+  pending: 'Pending',
+  delivered: 'Success',
+  dead: 'Error',
+  skipped: 'Stopped',
 };
-const kind = Object.keys(kinds) as readonly JobKind[];
+const statusOf = ({ state, tried }: Delivery): Status =>
+  state === 'pending' && tried > 0 ? 'Running' : statuses[state];
 
-/** Of its parameters what is told, and not where to. */
-const toldOf = ({ parameters: { event_type, payload } }: Pick<Execution, 'parameters'>) => ({
-  event_type: String(event_type ?? ''),
-  payload: typeof payload === 'string' ? payload : JSON.stringify(payload ?? {}),
+const none = { pending: 0, scheduled: 0, running: 0, success: 0, error: 0, stopped: 0 };
+
+/** A delivery as an execution of one task, which has the same number. */
+function executionOf(delivery: Delivery, policy: WebhookPolicy): Execution {
+  const status = statusOf(delivery);
+  return {
+    executionId: delivery.deliveryId,
+    kind: kindOf[formOf(policy, delivery.target).type],
+    vendorId: delivery.policyId,
+    trigger: 'EVENT',
+    parameters: {},
+    status,
+    tasks: { ...none, [status.toLowerCase()]: 1 },
+    stopRequested: false,
+    startedAt: delivery.requestedAt,
+    updatedAt: delivery.updatedAt,
+    endedAt: delivery.state === 'pending' ? undefined : delivery.updatedAt,
+  };
+}
+
+const toldOf = (delivery: Delivery, policy: WebhookPolicy) => ({
+  event_type: delivery.eventType,
+  payload: payloadOf(delivery, policy),
 });
+
+/** More than an operator reads. */
+const loggedAttempts = 1000;
+
+/** What a delivery has come to, a line for each attempt. */
+const logOf = (attempts: readonly WebhookAttempt[]): string =>
+  attempts
+    .toReversed()
+    .map(({ attempt, at, request, response, error, durationMs }) => {
+      const outcome =
+        response === undefined ? `${error?.kind}: ${error?.message}` : `status ${response.status}`;
+      const isDelivered = response !== undefined && response.status >= 200 && response.status < 300;
+      return `${at.toISOString()} [${isDelivered ? 'INFO' : 'ERROR'}] attempt ${attempt}: POST to ${request.origin}: ${outcome} after ${durationMs} ms\n`;
+    })
+    .join('');
 
 /** Harbor's `WebhookJob`. */
 const jobAnswer = z
@@ -62,11 +106,19 @@ export function webhookExecutionRoutes(
   webhooks: WebhookExecutionPorts,
   access: Access,
 ): void {
-  /** @throws RequestRefused 404 for an execution of something else */
-  async function requireExecution(executionId: number, policyId: number): Promise<void> {
-    const found = await webhooks.execution(executionId);
-    if (found === undefined || found.vendorId !== policyId || !kind.includes(found.kind))
+  /** @throws RequestRefused 401, 403, and 404 for a delivery of something else */
+  async function deliveryFor(request: FastifyRequest, policyId: number, executionId: number) {
+    const { policy } = await webhookPolicyFor(
+      webhooks,
+      access,
+      request,
+      policyId,
+      'notification-policy:read',
+    );
+    const delivery = await webhooks.findDelivery(executionId);
+    if (delivery?.policyId !== policyId)
       throw notFound(`execution ${executionId} not found in policy ${policyId}`);
+    return { delivery, policy };
   }
 
   operation(
@@ -80,9 +132,11 @@ export function webhookExecutionRoutes(
       answer: lists(executionAnswer),
     },
     async ({ request, path: { webhook_policy_id: policyId }, listing }) => {
-      await webhookPolicyFor(webhooks, access, request, policyId, 'notification-policy:read');
-      const { rows, total } = await webhooks.executions({ kind, vendorId: policyId }, listing);
-      return { rows: rows.map((row) => shownExecution(row, toldOf(row))), total };
+      const permission = 'notification-policy:read';
+      const { policy } = await webhookPolicyFor(webhooks, access, request, policyId, permission);
+      const { rows, total } = await webhooks.deliveriesOfPolicy(policyId, listing);
+      const shown = rows.map((row) => shownExecution(executionOf(row, policy), toldOf(row, policy)));
+      return { rows: shown, total };
     },
   );
 
@@ -98,10 +152,23 @@ export function webhookExecutionRoutes(
     },
     async ({ request, path, listing }) => {
       const { webhook_policy_id: policyId, execution_id: executionId } = path;
-      await webhookPolicyFor(webhooks, access, request, policyId, 'notification-policy:read');
-      await requireExecution(executionId, policyId);
-      const { rows, total } = await webhooks.tasks(executionId, listing);
-      return { rows: rows.map(shownTask), total };
+      const { delivery } = await deliveryFor(request, policyId, executionId);
+      const task = shownTask({
+        ...{
+          taskId: executionId,
+          executionId,
+          jobId: delivery.sourceId,
+          kind: 'WEBHOOK',
+          vendorId: policyId,
+        },
+        ...{ key: '', parameters: {}, status: statusOf(delivery), attempts: delivery.attempts },
+        ...{ stopRequested: false, message: delivery.error ?? '', result: undefined },
+        createdAt: delivery.requestedAt,
+        updatedAt: delivery.updatedAt,
+        startedAt: delivery.attemptedAt,
+        endedAt: delivery.state === 'pending' ? undefined : delivery.updatedAt,
+      });
+      return { rows: listing.offset === 0 ? [task] : [], total: 1 };
     },
   );
 
@@ -117,11 +184,9 @@ export function webhookExecutionRoutes(
     },
     async ({ request, path }) => {
       const { webhook_policy_id: policyId, execution_id: executionId, task_id: taskId } = path;
-      await webhookPolicyFor(webhooks, access, request, policyId, 'notification-policy:read');
-      await requireExecution(executionId, policyId);
-      if ((await webhooks.task(executionId, taskId)) === undefined)
-        throw notFound(`task ${taskId} not found in execution ${executionId}`);
-      return webhooks.taskLog(taskId);
+      await deliveryFor(request, policyId, executionId);
+      if (taskId !== executionId) throw notFound(`task ${taskId} not found in execution ${executionId}`);
+      return logOf(await webhooks.attempts.read(executionId, loggedAttempts));
     },
   );
 
@@ -145,21 +210,22 @@ export function webhookExecutionRoutes(
       answer: lists(jobAnswer),
     },
     async ({ request, query: { policy_id: policyId }, listing }) => {
-      await webhookPolicyFor(webhooks, access, request, policyId, 'notification-policy:list');
+      const permission = 'notification-policy:list';
+      const { policy } = await webhookPolicyFor(webhooks, access, request, policyId, permission);
       const statuses = parameters(request, 'status');
       const asked: Filter[] =
         statuses.length === 0 ? [] : [{ key: 'status', kind: 'any', values: statuses.slice(0, maxStatuses) }];
       const page = { ...listing, filters: [...listing.filters, ...asked] };
-      const { rows, total } = await webhooks.executions({ kind, vendorId: policyId }, page);
+      const { rows, total } = await webhooks.deliveriesOfPolicy(policyId, page);
       return {
         rows: rows.map((row) => ({
-          id: row.executionId,
-          policy_id: row.vendorId,
-          event_type: toldOf(row).event_type,
-          notify_type: kinds[row.kind] ?? 'http',
-          status: row.status,
-          job_detail: toldOf(row).payload,
-          creation_time: row.startedAt,
+          id: row.deliveryId,
+          policy_id: row.policyId,
+          event_type: row.eventType,
+          notify_type: formOf(policy, row.target).type,
+          status: statusOf(row),
+          job_detail: payloadOf(row, policy),
+          creation_time: row.requestedAt,
           update_time: row.updatedAt,
         })),
         total,

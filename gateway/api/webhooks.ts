@@ -32,7 +32,8 @@ import {
 export interface WebhookPorts {
   readonly findPolicy: Query<typeof findWebhookPolicy>;
   readonly listPolicies: Query<typeof listWebhookPolicies>;
-  readonly lastTriggersOf: Query<typeof lastTriggersOf>;
+  /** When each policy of the project last told of each type. */
+  lastTriggersOf(projectId: number): ReturnType<typeof lastTriggersOf>;
   readonly createPolicy: Command<typeof createWebhookPolicy>;
   readonly changePolicy: Command<typeof changeWebhookPolicy>;
   readonly deletePolicy: Command<typeof deleteWebhookPolicy>;

@@ -24,6 +24,7 @@ import type { TokenKeyEvent } from '../../domain/token-key/events.ts';
 import { pseudonymOf } from '../../domain/user/pseudonym.ts';
 import type { UserGroupEvent } from '../../domain/user-group/events.ts';
 import type { WebhookEvent } from '../../domain/webhook/events.ts';
+import type { RedeliveryEvent, WebhookPauseEvent } from '../../domain/webhook-delivery/events.ts';
 import { entryOf, type ToldEvent } from './entry.ts';
 
 /** All that the audit log tells of: what Harbor does, and what else changes anything. */
@@ -49,7 +50,9 @@ export type AuditedEvent =
   | Extract<TaskEvent, { type: 'TaskStopRequested' }>
   | TokenKeyEvent
   | UserGroupEvent
-  | WebhookEvent;
+  | WebhookEvent
+  | WebhookPauseEvent
+  | RedeliveryEvent;
 
 /** What an event is told as where Harbor has no row for it, or has one for something greater that it is a part of. */
 export interface Act {
@@ -183,6 +186,12 @@ const actsBy: ActOf = {
   ScheduleRemoved: ({ kind, vendorId }) => ({
     operation: 'remove_schedule',
     resource: `${kind}/${vendorId}`,
+  }),
+  WebhookPolicyPaused: ({ policyId }) => ({ operation: 'pause_webhook', resource: String(policyId) }),
+  WebhookPolicyResumed: ({ policyId }) => ({ operation: 'resume_webhook', resource: String(policyId) }),
+  WebhookRedeliveryRequested: ({ deliveryIds }) => ({
+    operation: 'redeliver_webhook',
+    resource: `${deliveryIds.length} deliveries`,
   }),
   QueuePaused: ({ kind }) => ({ operation: 'pause_queue', resource: kind }),
   QueueResumed: ({ kind }) => ({ operation: 'resume_queue', resource: kind }),

@@ -29,5 +29,9 @@ export const untoldTypes: Readonly<Record<string, string>> = {
   ScheduleFired: 'what it starts is told',
   ScheduleSkipped: 'nothing was started',
   RetentionApplied: 'each artifact that a run has removed is told',
+  WebhookDeliveriesRequested: 'what happened is told, and so is who asked for it to be told',
+  WebhookDelivered: 'a step of a delivery, which the ledger of deliveries lists',
+  WebhookAttemptFailed: 'a step of a delivery, which the ledger of deliveries lists',
+  WebhookDeliveryGivenUp: 'a step of a delivery, which the ledger of deliveries lists',
   AuditLogPurged: 'a step of a purge, whose start is told; thousands of them can make one',
 };

@@ -37,6 +37,19 @@ export const findProjectById = (
 ): Promise<Project | undefined> =>
   db.selectFrom('projects').select(projectColumns).where('project_id', '=', projectId).executeTakeFirst();
 
+/** Those of them that there are. */
+export const findProjectsByName = async (
+  db: Kysely<ProjectsDatabase>,
+  names: readonly string[],
+): Promise<readonly Project[]> =>
+  names.length === 0
+    ? []
+    : db
+        .selectFrom('projects')
+        .select(projectColumns)
+        .where('name', 'in', [...names])
+        .execute();
+
 /** Which projects somebody may see in a list. */
 export type Visible =
   | { readonly kind: 'all' }

@@ -94,6 +94,20 @@ export async function findRepositoryIds(
   return new Map(rows.map(({ name, id }) => [name, Number(id)]));
 }
 
+/** When those of the repositories that there are came to be, by their names. */
+export async function findCreationTimes(
+  db: Kysely<RepositoriesDatabase>,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, Date>> {
+  if (names.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('repositories')
+    .select(['name', 'created_at'])
+    .where('name', '=', sql<string>`ANY (${[...names]})`)
+    .execute();
+  return new Map(rows.map(({ name, created_at }) => [name, created_at]));
+}
+
 /** Of which projects repositories are listed: those of one, all, or those that somebody may see. */
 export type OfProjects = { readonly kind: 'one'; readonly project: string } | Visible;
 

@@ -1,14 +1,12 @@
 import { sql } from 'kysely';
 import type { RecordedEvent } from '../../domain/event.ts';
-import type { ExecutionEvent } from '../../domain/execution/events.ts';
 import type { ProjectEvent } from '../../domain/project/events.ts';
 import type { Signing } from '../../domain/webhook/decider.ts';
-import {
-  type SealedTarget,
-  type WebhookEvent,
-  type WebhookEventType,
-  type WebhookFilters,
-  webhookEventTypes,
+import type {
+  SealedTarget,
+  WebhookEvent,
+  WebhookEventType,
+  WebhookFilters,
 } from '../../domain/webhook/events.ts';
 import type { Projection } from '../../infra/database/projection.ts';
 import { type Step, takeSteps } from '../steps.ts';
@@ -30,8 +28,6 @@ export interface WebhooksDatabase {
     created_at: Date;
     updated_at: Date;
   };
-  /** When each policy last told of each type; those of a policy that is gone stay here without it. */
-  triggers: { policy_id: number; event_type: string; triggered_at: Date };
 }
 
 export interface WebhookSigning extends Signing {
@@ -39,11 +35,9 @@ export interface WebhookSigning extends Signing {
   readonly changedAt: string;
 }
 
-type PolicyEvent = WebhookEvent | Extract<ProjectEvent, { type: 'ProjectDeleted' }>;
-type StartedEvent = Extract<ExecutionEvent, { type: 'ExecutionStarted' }>;
-export type WebhooksEvent = PolicyEvent | StartedEvent;
+export type WebhooksEvent = WebhookEvent | Extract<ProjectEvent, { type: 'ProjectDeleted' }>;
 
-/** The policies by which what happens in a project is told, and when they last did so. */
+/** The policies by which what happens is told. */
 export const webhooks: Projection<WebhooksEvent> = {
   name: 'webhooks',
   version: 2,
@@ -55,7 +49,6 @@ export const webhooks: Projection<WebhooksEvent> = {
     'WebhookSecretChanged',
     'WebhookSecretRemoved',
     'ProjectDeleted',
-    'ExecutionStarted',
   ],
 
   async create(db) {
@@ -79,42 +72,12 @@ export const webhooks: Projection<WebhooksEvent> = {
       .on('policies')
       .columns(['project_id', 'policy_id'])
       .execute();
-    await db.schema
-      .createTable('triggers')
-      .addColumn('policy_id', 'integer', (column) => column.notNull())
-      .addColumn('event_type', sql`text COLLATE "C"`, (column) => column.notNull())
-      .addColumn('triggered_at', 'timestamptz', (column) => column.notNull())
-      .addPrimaryKeyConstraint('triggers_key', ['policy_id', 'event_type'])
-      .execute();
   },
 
-  async apply(tables, events) {
-    await takeSteps(tables, events.filter(isOfPolicy), stepsOf);
-    // Executions have streams of their own, and only the last one of a policy and type says anything.
-    const last = new Map(events.flatMap((event) => triggerIn(event)));
-    if (last.size > 0) await tables.write('triggers', ['policy_id', 'event_type'], [...last.values()]);
-  },
+  apply: (tables, events) => takeSteps(tables, events, stepsOf),
 };
 
-const isOfPolicy = (event: RecordedEvent<WebhooksEvent>): event is RecordedEvent<PolicyEvent> =>
-  event.type !== 'ExecutionStarted';
-
-const kinds: ReadonlySet<string> = new Set(['WEBHOOK', 'SLACK']);
-const types: ReadonlySet<unknown> = new Set(webhookEventTypes);
-
-function triggerIn({
-  type,
-  data,
-  recordedAt,
-}: RecordedEvent<WebhooksEvent>): readonly (readonly [string, WebhooksDatabase['triggers']])[] {
-  if (type !== 'ExecutionStarted' || !kinds.has(data.kind)) return [];
-  const { vendorId, parameters } = data;
-  if (!types.has(parameters.event_type)) return [];
-  const event_type = String(parameters.event_type);
-  return [[`${vendorId}/${event_type}`, { policy_id: vendorId, event_type, triggered_at: recordedAt }]];
-}
-
-function stepsOf(event: RecordedEvent<PolicyEvent>): readonly Step[] {
+function stepsOf(event: RecordedEvent<WebhooksEvent>): readonly Step[] {
   switch (event.type) {
     case 'WebhookPolicyCreated': {
       // Who it was, as a name: that it was a user or a robot account stands before it.

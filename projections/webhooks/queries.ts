@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { SealedTarget, WebhookEventType, WebhookFilters } from '../../domain/webhook/events.ts';
 import { countOf, filtered, pageOf } from '../list-page.ts';
 import { type Columns, type Listing, orderOf, type Page } from '../listing.ts';
+import type { WebhookDeliveriesDatabase } from '../webhook-deliveries/projection.ts';
 import type { WebhookSigning, WebhooksDatabase } from './projection.ts';
 
 export interface WebhookPolicy {
@@ -49,6 +50,17 @@ export const findWebhookPolicy = (
     .where('policy_id', '=', policyId)
     .where('project_id', 'is not distinct from', projectId)
     .executeTakeFirst();
+
+/** The policy, whichever project it is of. */
+export const findWebhookPolicyById = (
+  db: Kysely<WebhooksDatabase>,
+  policyId: number,
+): Promise<WebhookPolicy | undefined> =>
+  db.selectFrom('policies').select(policyColumns).where('policy_id', '=', policyId).executeTakeFirst();
+
+/** All policies that tell something, of every project. */
+export const enabledPolicies = (db: Kysely<WebhooksDatabase>): Promise<readonly WebhookPolicy[]> =>
+  db.selectFrom('policies').select(policyColumns).where('enabled', '=', true).execute();
 
 /** The policies that tell what happens in any of the projects: those that are enabled, whatever they tell. */
 export const tellingPolicies = (
@@ -105,22 +117,25 @@ export interface LastTrigger {
 /** When each policy of a project last told of each type that it tells of, the newest policy first. */
 export async function lastTriggersOf(
   db: Kysely<WebhooksDatabase>,
+  deliveries: Kysely<WebhookDeliveriesDatabase>,
   projectId: number,
 ): Promise<readonly LastTrigger[]> {
-  const [policies, triggers] = await Promise.all([
-    db
-      .selectFrom('policies')
-      .select(['policy_id', 'name', 'event_types', 'enabled', 'created_at'])
-      .where('project_id', '=', projectId)
-      .orderBy('policy_id', 'desc')
-      .execute(),
-    db
-      .selectFrom('triggers')
-      .innerJoin('policies', 'policies.policy_id', 'triggers.policy_id')
-      .select(['triggers.policy_id', 'event_type', 'triggered_at'])
-      .where('project_id', '=', projectId)
-      .execute(),
-  ]);
+  const policies = await db
+    .selectFrom('policies')
+    .select(['policy_id', 'name', 'event_types', 'enabled', 'created_at'])
+    .where('project_id', '=', projectId)
+    .orderBy('policy_id', 'desc')
+    .execute();
+  if (policies.length === 0) return [];
+  const triggers = await deliveries
+    .selectFrom('triggers')
+    .select(['policy_id', 'event_type', 'triggered_at'])
+    .where(
+      'policy_id',
+      'in',
+      policies.map(({ policy_id }) => policy_id),
+    )
+    .execute();
   const last = new Map(triggers.map((row) => [`${row.policy_id}/${row.event_type}`, row.triggered_at]));
   return policies.flatMap(({ policy_id, name, event_types, enabled, created_at }) =>
     event_types.map((eventType) => ({

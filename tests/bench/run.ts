@@ -10,6 +10,7 @@ import { manifest } from './manifest.ts';
 import { read } from './read.ts';
 import { replay } from './replay.ts';
 import { start } from './start.ts';
+import { webhooks } from './webhooks.ts';
 
 const benches: readonly Bench[] = [
   append,
@@ -22,6 +23,7 @@ const benches: readonly Bench[] = [
   lists,
   apiLists,
   crowd,
+  webhooks,
 ];
 
 const names = process.argv.slice(2);

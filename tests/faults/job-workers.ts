@@ -20,8 +20,8 @@ export const startWorker = (t: Scope, server: TestServer, environment: NodeJS.Pr
   startProcess(t, server, [script], environment);
 
 /** `shiplog worker`, as an operator starts it. */
-export const startCommand = (t: Scope, server: TestServer) =>
-  startProcess(t, server, [program, 'worker'], {});
+export const startCommand = (t: Scope, server: TestServer, environment: NodeJS.ProcessEnv = {}) =>
+  startProcess(t, server, [program, 'worker'], environment);
 
 function startProcess(
   t: Scope,

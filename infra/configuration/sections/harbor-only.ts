@@ -41,10 +41,6 @@ export const harborOnly = {
     'github_token',
   ]),
   clair: notUsedSection(noScanner, ['updaters_interval', 'http_proxy', 'https_proxy', 'no_proxy']),
-  notification: notUsedSection('There are no webhooks yet.', [
-    'webhook_job_max_retry',
-    'webhook_job_http_client_timeout',
-  ]),
   chart: notUsedSection('Charts are OCI artifacts; there is no ChartMuseum.', ['absolute_url']),
   chartmuseum: notUsedSection('Charts are OCI artifacts; there is no ChartMuseum.', ['absolute_url']),
   redis: notUsedSection(noRedis, redisIndexes),
