@@ -8,6 +8,7 @@ import type { Configuration } from '../infra/configuration/schema.ts';
 import { aloneIn } from '../infra/database/alone.ts';
 import type { Database } from '../infra/database/connect.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
+import { postgresForwardingState } from '../infra/forwarding-state/postgres.ts';
 import type { PersonalData } from '../infra/personal-data/port.ts';
 import type { SessionStore } from '../infra/session-store/port.ts';
 import type { UserNames } from '../infra/user-names/port.ts';
@@ -54,6 +55,7 @@ export function keepErasingUsers(engines: ErasureEngines): Following {
   const { log, personalData, userNames, sessionStore, database, lockDatabase, logger } = engines;
   const exports = postgresExports(database);
   const attempts = postgresWebhookAttempts(database);
+  const forwarding = postgresForwardingState(database);
   const erasing = eraseUsers({
     ...{ log, checkpoints: postgresCheckpoints(database), userNames },
     async forget(userId) {
@@ -73,6 +75,7 @@ export function keepErasingUsers(engines: ErasureEngines): Following {
     async removeCopies(userIds) {
       // Which of the compressed files name them cannot be told without their names.
       await exports.forgetAll();
+      await forwarding.forgetWords();
       const known = await userNames.of(userIds);
       await attempts.forgetAbout([...known.values()].map(({ key }) => key));
       // The statistics of the old views go with them, but lie about for a while.

@@ -4,6 +4,8 @@ import { after, test } from 'node:test';
 import pg from 'pg';
 import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
 import { schemaOf } from '../../infra/database/projection.ts';
+import { newEventId } from '../../infra/event-log/ids.ts';
+import { postgresForwardingState } from '../../infra/forwarding-state/postgres.ts';
 import { audit } from '../../projections/audit/projection.ts';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
@@ -107,11 +109,13 @@ async function live(name: string): Promise<number> {
   return userId;
 }
 
-/** A copy of a verification that was killed, and the view of the version before an upgrade. */
-async function leaveOver(): Promise<void> {
+/**
+ * A copy of a verification that was killed, the view of the version before an upgrade, and a record that a target of the audit log
+ * has refused in its own words.
+ */
+async function leaveOver(name: string): Promise<void> {
   const connection = await runningPostgres(join(server.dataDirectory, 'postgres'));
-  const views = new pg.Client(connection('shiplog_views'));
-  await views.connect();
+  const views = new pg.Pool(connection('shiplog_views'));
   const copy = `${schemaOf(audit)}_verify`;
   await views.query(`
     CREATE SCHEMA ${copy};
@@ -120,6 +124,8 @@ async function leaveOver(): Promise<void> {
     CREATE TABLE audit_v0.entries AS TABLE ${copy}.entries;
     INSERT INTO views.checkpoints (schema, projection, version)
       VALUES ('${copy}', 'audit', ${audit.version}), ('audit_v0', 'audit', 0)`);
+  const refused = { id: newEventId(), position: 1n, reason: `cannot parse ${name}` };
+  await postgresForwardingState({ pool: views }).putAside('siem', refused);
   await views.end();
 }
 
@@ -152,7 +158,7 @@ test('the name of an erased user is nowhere: not in the log, the views, the stat
     const { status, entries } = json(await ask(server, 'GET', `/audit/exports/${id}`));
     return status === 'done' && entries > 0;
   });
-  await leaveOver();
+  await leaveOver(name);
 
   const answer = await erase(userId);
   assert.equal(answer.status, 202);
@@ -241,6 +247,11 @@ test('nobody is erased by whoever may not, nor the first administrator, nor who 
   assert.equal((await ask(server, 'GET', `/users/${userId}/erasure`, { as: 'plain' })).status, 403);
   assert.equal((await erase(1)).status, 403);
   assert.equal((await erase(999_999)).status, 404);
+  for (const id of [0, -1, 1.5, 2 ** 31, 2 ** 53, 'x', '%00']) {
+    const path = `/users/${id}/erasure`;
+    for (const method of ['GET', 'POST'])
+      assert.match(String((await ask(server, method, path)).status), /^(404|422|400)$/, `${method} ${path}`);
+  }
   assert.equal((await ask(server, 'GET', `/users/${userId}/erasure`)).status, 404);
 });
 
