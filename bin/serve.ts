@@ -257,7 +257,7 @@ async function run(
     open.defer(() => working.stop());
     const telling = workOnWebhooks({
       ...{ configuration, log, record, secrets, views, logger },
-      ...{ database: foundation.views, lockDatabase: jobDatabase },
+      ...{ database: foundation.views, lockDatabase: jobDatabase, userNames: foundation.userNames },
       onOutcome: (outcome) => webhookOutcomes.inc({ outcome }),
     });
     open.defer(() => telling.stop());

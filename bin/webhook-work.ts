@@ -20,6 +20,7 @@ import { derivedEventId, newEventId } from '../infra/event-log/ids.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
 import { SealBroken, type SecretBox } from '../infra/secrets/port.ts';
 import type { WebhookOutcomeLabel } from '../infra/telemetry/webhook-metrics.ts';
+import type { UserNames } from '../infra/user-names/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import { postgresWebhookAttempts } from '../infra/webhook-attempts/postgres.ts';
 import { messageId, webhookHeaders } from '../infra/webhook-sender/signature.ts';
@@ -60,6 +61,7 @@ export interface WebhookEngines {
   readonly log: EventLog;
   readonly record: Recorder;
   readonly secrets: SecretBox;
+  readonly userNames: UserNames;
   /** The connections of the requests. */
   readonly database: Database;
   /** Has two connections to spare, which hold locks. */
@@ -155,6 +157,16 @@ export function webhookRequests(
   });
 }
 
+/** See `AttemptDeliveryPorts`. */
+const personKeyIn =
+  (names: UserNames) =>
+  async (name: string): Promise<string | undefined> => {
+    await names.refresh();
+    const userId = (await names.bearersOf([name])).get(name);
+    const known = userId === undefined ? undefined : (await names.of([userId])).get(userId);
+    return known?.name === null ? undefined : names.keyOf(name);
+  };
+
 /** Asks for the deliveries of what happens, in one process of all, and makes them, in every one. */
 export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void> } {
   const { configuration, log, record, secrets, database, lockDatabase, views, logger } = engines;
@@ -188,6 +200,7 @@ export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void>
         return secretsNow && webhookHeaders(id, at, body, secretsNow);
       },
       attempts,
+      personKey: personKeyIn(engines.userNames),
       record: recordWebhookAttempt(idPorts),
       pause: pauseWebhookPolicy({ record }),
       patience: {

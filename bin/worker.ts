@@ -61,6 +61,7 @@ async function run(
   const secrets = await openSecretBox(configuration);
   const telling = workOnWebhooks({
     ...{ configuration, log, record, secrets, database, lockDatabase: jobDatabase, views, logger },
+    userNames: foundation.userNames,
   });
   open.defer(() => telling.stop());
   logger.info({ version, engine: log.engine, store: store.product }, 'ready to work');

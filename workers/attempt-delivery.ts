@@ -29,6 +29,8 @@ export interface AttemptDeliveryPorts {
     at: Date,
   ): Readonly<Record<string, string>> | undefined;
   readonly attempts: Pick<WebhookAttempts, 'write'>;
+  /** The keyed hash of a name; undefined for that of a user who was erased. */
+  personKey(name: string): Promise<string | undefined>;
   /** Resolves to the position, or to undefined where another process has recorded an attempt of that number. */
   record(event: DeliveryEvent, metadata: Metadata): Promise<bigint | undefined>;
   pause(policyId: number, command: WebhookPauseCommand, metadata: Metadata): Promise<bigint>;
@@ -74,7 +76,8 @@ export function attemptDelivery(
     at: Date,
     over: AbortSignal,
   ): Promise<Result> {
-    const body = bodyOf(readTold(delivery.told), target, policy);
+    const told = readTold(delivery.told);
+    const body = bodyOf(told, target, policy);
     const signed = ports.signedHeaders(delivery, policy, body.text, at);
     if (signed === undefined) return unusable;
     const headers = {
@@ -89,16 +92,19 @@ export function attemptDelivery(
       ...{ address: target.address, headers, body: body.text, skipCertVerify: target.skipCertVerify },
       ...{ timeoutMs: ports.timeoutMs, signal: over },
     });
-    await ports.attempts.write({
-      ...{ deliveryId: delivery.deliveryId, attempt: delivery.attempts + 1, at },
-      durationMs: Math.round(performance.now() - began),
-      request: {
-        origin: webhookUrl(target.address)?.origin ?? '',
-        headers: shownHeaders(headers),
-        form: { type: target.type, payloadFormat: target.payloadFormat },
-      },
-      ...shownOutcome(outcome),
-    });
+    const durationMs = Math.round(performance.now() - began);
+    const personKey = await ports.personKey(told.notification.operator);
+    // Nothing is kept that names somebody who was erased while it was sent.
+    if (personKey !== undefined)
+      await ports.attempts.write({
+        ...{ deliveryId: delivery.deliveryId, attempt: delivery.attempts + 1, at, durationMs, personKey },
+        request: {
+          origin: webhookUrl(target.address)?.origin ?? '',
+          headers: shownHeaders(headers),
+          form: { type: target.type, payloadFormat: target.payloadFormat },
+        },
+        ...shownOutcome(outcome),
+      });
     return resultOf(outcome, ports.now());
   }
 

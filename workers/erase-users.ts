@@ -20,6 +20,8 @@ export interface EraseUsersPorts {
   forget(userId: number): Promise<void>;
   /** Builds what shows names of users anew from the log; rejects when `over` is aborted. */
   rebuild(over: AbortSignal): Promise<void>;
+  /** Removes what was made of views and events that showed their names, and is in no view. */
+  removeCopies(userIds: readonly number[]): Promise<void>;
   /** Takes away what a database keeps of rows that are gone. */
   tidy(): Promise<void>;
   onErased(users: number): void;
@@ -32,7 +34,7 @@ export interface EraseUsersPorts {
 export function eraseUsers(ports: EraseUsersPorts): Pick<FollowPorts, 'begin' | 'take'> {
   const { log, checkpoints, userNames } = ports;
   let behind = 0n;
-  let erased = 0;
+  const erased = new Set<number>();
   let marked = performance.now();
 
   async function finish(over: AbortSignal): Promise<void> {
@@ -41,14 +43,15 @@ export function eraseUsers(ports: EraseUsersPorts): Pick<FollowPorts, 'begin' | 
     await userNames.tidy();
     await ports.tidy();
     await ports.rebuild(over);
-    ports.onErased(erased);
+    await ports.removeCopies([...erased]);
+    ports.onErased(erased.size);
   }
 
   return {
     async begin() {
       // Of what was erased long ago the views are built anew once, and not after each part of the log.
       behind = await log.head();
-      erased = 0;
+      erased.clear();
       return (await checkpoints.read(erasureFollower)) ?? 0n;
     },
 
@@ -60,14 +63,14 @@ export function eraseUsers(ports: EraseUsersPorts): Pick<FollowPorts, 'begin' | 
         if (type !== 'UserErased') continue;
         await ports.forget(data.userId);
         await userNames.erase(data.userId);
-        erased += 1;
+        erased.add(data.userId);
       }
       const position = events.at(-1)?.position ?? 0n;
-      if (erased === 0 && performance.now() - marked < markEveryMs) return;
-      if (erased > 0) {
+      if (erased.size === 0 && performance.now() - marked < markEveryMs) return;
+      if (erased.size > 0) {
         if (position < behind) return;
         await finish(over);
-        erased = 0;
+        erased.clear();
       }
       await checkpoints.write(erasureFollower, position);
       marked = performance.now();

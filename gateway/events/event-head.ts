@@ -10,6 +10,8 @@ import { isOfRights } from './rights-events.ts';
 const maxKept = 2000;
 const maxKeptBytes = 8 * 1024 * 1024;
 const pauseMs = 1000;
+/** For so long after the record of an erasure what is read may have the name still. Milliseconds. */
+const namedAfterErasureMs = 10_000;
 
 export interface EventHeadPorts {
   readonly log: Pick<EventLog, 'head' | 'subscribe'>;
@@ -51,6 +53,7 @@ export function eventHead(ports: EventHeadPorts): EventHead {
   let floor = 0n;
   let position = 0n;
   let rights = 0;
+  let keepsFrom = 0;
   const listeners = new Set<Hear>();
   let untold: PublicEvent[] = [];
   let joined: Promise<void> | undefined;
@@ -93,6 +96,7 @@ export function eventHead(ports: EventHeadPorts): EventHead {
     const event = upcast(catalogue, recorded);
     names.observe(event);
     const told = event.position > floor ? publicEventOf(event, names) : undefined;
+    if (event.type === 'UserErased') keepsFrom = performance.now() + namedAfterErasureMs;
     if (told !== undefined) keep(told);
     return isOfRights(event.type);
   }
@@ -102,12 +106,20 @@ export function eventHead(ports: EventHeadPorts): EventHead {
     kept.push({ event, bytes });
     untold.push(event);
     keptBytes += bytes;
+    if (performance.now() < keepsFrom) forgetAll(event.position);
     while (kept.length > maxKept || (keptBytes > maxKeptBytes && kept.length > 1)) {
       const oldest = kept.shift();
       if (oldest === undefined) return;
       floor = oldest.event.position;
       keptBytes -= oldest.bytes;
     }
+  }
+
+  /** Who was erased is named in what was read before; read once more it is without the name. */
+  function forgetAll(upTo: bigint): void {
+    kept.length = 0;
+    keptBytes = 0;
+    floor = upTo;
   }
 
   async function settleRights(at: bigint): Promise<void> {

@@ -49,4 +49,6 @@ export interface AuditExports {
   forget(id: string): Promise<boolean>;
   /** Forgets those that were asked for before. Resolves to how many. */
   sweep(before: Date): Promise<number>;
+  /** Forgets all, those that are being written too, and leaves nothing of them to PostgreSQL. */
+  forgetAll(): Promise<void>;
 }

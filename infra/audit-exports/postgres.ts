@@ -124,5 +124,9 @@ export function postgresExports({ pool }: Pick<Database, 'pool'>): AuditExports 
       const { rowCount } = await ask('DELETE FROM audit_exports.exports WHERE created_at < $1', [before]);
       return rowCount ?? 0;
     },
+
+    async forgetAll() {
+      await ask('TRUNCATE audit_exports.exports, audit_exports.parts', []);
+    },
   };
 }

@@ -11,6 +11,8 @@ export interface ForwardingState {
   putAside(target: string, record: Omit<PutAside, 'at'>): Promise<number>;
   /** It has taken some; those among `ids` that were put aside are so no longer. */
   took(target: string, ids: readonly string[]): Promise<void>;
+  /** Removes what targets have answered, in which they may have quoted what they were sent. */
+  forgetWords(): Promise<void>;
 }
 
 export interface TargetState {

@@ -92,5 +92,11 @@ export function postgresForwardingState({ pool }: Pick<Database, 'pool'>): Forwa
         [target, ids],
       );
     },
+
+    async forgetWords() {
+      await ask(`UPDATE followers.audit_refused SET reason = '' WHERE reason <> ''`, []);
+      await ask(`UPDATE followers.audit_targets SET last_error = '' WHERE last_error <> ''`, []);
+      await ask('VACUUM followers.audit_refused, followers.audit_targets', []);
+    },
   };
 }

@@ -84,6 +84,9 @@ export const beside = (projection: AnyProjection, purpose: 'replay' | 'verify'):
   schema: `${schemaOf(projection)}_${purpose}`,
 });
 
+/** The lock of who makes a copy of what is served in `schema`, for whatever purpose. */
+export const copyingLock = (schema: string): string => `${schema}.rebuild`;
+
 /**
  * Puts a finished copy in the place of the serving tables, in one step: readers see the old rows until the commit
  * and the new ones from then on. The copy's checkpoint replaces the old one, whose lock the caller holds through

@@ -5,7 +5,16 @@ import type { Database } from '../database/connect.ts';
 import type { AnyProjection } from '../database/projection.ts';
 import type { EventLog } from '../event-log/port.ts';
 import { inViewTransaction, type Member } from './apply.ts';
-import { beside, discard, gatherStatistics, lockCheckpoint, prepare, switchOver, tryLock } from './build.ts';
+import {
+  beside,
+  copyingLock,
+  discard,
+  gatherStatistics,
+  lockCheckpoint,
+  prepare,
+  switchOver,
+  tryLock,
+} from './build.ts';
 import { createCheckpoints, readCheckpoints, serving } from './checkpoints.ts';
 import { type Difference, firstDifference, tableDigests } from './compare.ts';
 import { Lane, type Stop } from './lane.ts';
@@ -161,7 +170,7 @@ function rebuild(
 /** One rebuild of a projection at a time: two would compare with rows that the other is exchanging. */
 async function lockOut(client: PoolClient, projection: AnyProjection): Promise<void> {
   const { schema } = serving(projection);
-  if (!(await tryLock(client, `${schema}.rebuild`)))
+  if (!(await tryLock(client, copyingLock(schema))))
     throw new RebuildRunning(`${schema} is being rebuilt already`);
 }
 

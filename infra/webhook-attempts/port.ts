@@ -29,12 +29,19 @@ export interface WebhookAttempt {
   readonly durationMs: number;
 }
 
+export interface KeptAttempt extends WebhookAttempt {
+  /** The keyed hash of the name of who is told of in it. */
+  readonly personKey: string;
+}
+
 /** What attempts to deliver have sent and got: rows beside the views, which a replay does not bring back. */
 export interface WebhookAttempts {
   /** In the place of one of the same number. */
-  write(attempt: WebhookAttempt): Promise<void>;
+  write(attempt: KeptAttempt): Promise<void>;
   /** The attempts of a delivery, the last first; at most `limit`. */
   read(deliveryId: number, limit: number): Promise<readonly WebhookAttempt[]>;
   /** Removes some of those that began before; resolves to how many. */
   sweep(before: Date, limit: number): Promise<number>;
+  /** Removes all that tell of persons of these keys, and what PostgreSQL keeps of them. */
+  forgetAbout(personKeys: readonly string[]): Promise<void>;
 }

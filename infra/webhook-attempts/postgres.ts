@@ -14,9 +14,11 @@ const schema = `
     response json,
     error json,
     timings json NOT NULL,
+    person_key text NOT NULL,
     PRIMARY KEY (delivery_id, attempt)
   );
-  CREATE INDEX IF NOT EXISTS attempts_by_time ON webhook_attempts.attempts (at)`;
+  CREATE INDEX IF NOT EXISTS attempts_by_time ON webhook_attempts.attempts (at);
+  CREATE INDEX IF NOT EXISTS attempts_by_person ON webhook_attempts.attempts (person_key)`;
 
 interface Row {
   readonly delivery_id: bigint;
@@ -33,15 +35,17 @@ interface Row {
 export function postgresWebhookAttempts({ pool }: Pick<Database, 'pool'>): WebhookAttempts {
   const { ask } = ownTables(pool, schema);
   return {
-    async write({ deliveryId, attempt, at, durationMs, request, response, error, timings }) {
+    async write({ deliveryId, attempt, at, durationMs, request, response, error, timings, personKey }) {
       await ask(
-        `INSERT INTO webhook_attempts.attempts (delivery_id, attempt, at, duration_ms, request, response, error, timings)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        `INSERT INTO webhook_attempts.attempts (
+           delivery_id, attempt, at, duration_ms, request, response, error, timings, person_key)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (delivery_id, attempt) DO UPDATE SET at = excluded.at, duration_ms = excluded.duration_ms,
-           request = excluded.request, response = excluded.response, error = excluded.error, timings = excluded.timings`,
+           request = excluded.request, response = excluded.response, error = excluded.error, timings = excluded.timings,
+           person_key = excluded.person_key`,
         [
           ...[deliveryId, attempt, at, durationMs, storable(request)],
-          ...[response && storable(response), error && storable(error), storable(timings)],
+          ...[response && storable(response), error && storable(error), storable(timings), personKey],
         ],
       );
     },
@@ -70,6 +74,11 @@ export function postgresWebhookAttempts({ pool }: Pick<Database, 'pool'>): Webho
         [before, limit],
       );
       return rowCount ?? 0;
+    },
+
+    async forgetAbout(personKeys) {
+      await ask('DELETE FROM webhook_attempts.attempts WHERE person_key = ANY ($1::text[])', [personKeys]);
+      await ask('VACUUM webhook_attempts.attempts', []);
     },
   };
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { Database } from '../../infra/database/connect.ts';
 import { isBeingBuilt, type Projection } from '../../infra/database/projection.ts';
 import { tableDigests } from '../../infra/views/compare.ts';
+import { discardLeftovers, LeftoverInUse } from '../../infra/views/leftovers.ts';
 import {
   type RebuildOptions,
   RebuildRunning,
@@ -242,6 +243,41 @@ test('what a killed replay left over does not disturb the next one', async (t) =
   assert.equal(result?.difference, null);
   await assertCounts(setting, database, projection);
   assert.deepEqual(await schemasOf(database), ['counts_v1', 'views']);
+});
+
+test('what other versions and killed copies have left over goes, unless somebody is at work on it', async (t) => {
+  const setting = await startSetting(t);
+  const projection = counting('counts');
+  const other = counting('other');
+  const database = await served(setting, [projection, other, { ...projection, version: 2 }], 10);
+  for (const [name, copy] of [
+    ['counts', 'counts_v1_verify'],
+    ['other', 'other_v1_verify'],
+  ])
+    await database.pool.query(
+      'INSERT INTO views.checkpoints (schema, projection, version) VALUES ($1, $2, 1)',
+      [copy, name],
+    );
+  await database.pool.query('CREATE SCHEMA counts_v1_verify; CREATE SCHEMA other_v1_verify');
+  const discarding = () => discardLeftovers(database, [projection, other], [other]);
+
+  const newer = await run(setting, { projections: [{ ...projection, version: 2 }] });
+  await newer.caughtUp();
+  await assert.rejects(discarding(), (error) => {
+    assert.ok(error instanceof LeftoverInUse);
+    assert.match(error.message, /counts_v2$/);
+    return true;
+  });
+  assert.deepEqual(await schemasOf(database), [
+    'counts_v1',
+    'counts_v2',
+    'other_v1',
+    'other_v1_verify',
+    'views',
+  ]);
+  await newer.close();
+  await discarding();
+  assert.deepEqual(await schemasOf(database), ['counts_v1', 'other_v1', 'other_v1_verify', 'views']);
 });
 
 test('a long read of the old tables delays the replay, and not the other readers', async (t) => {

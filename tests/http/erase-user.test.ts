@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
+import pg from 'pg';
+import { runningPostgres } from '../../infra/database/embedded-postgres.ts';
+import { schemaOf } from '../../infra/database/projection.ts';
+import { newEventId } from '../../infra/event-log/ids.ts';
+import { postgresForwardingState } from '../../infra/forwarding-state/postgres.ts';
+import { audit } from '../../projections/audit/projection.ts';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
+import { startReceiver } from '../webhook-receiver.ts';
 import { rowsWith } from './all-texts.ts';
 import {
   addMember,
@@ -20,9 +28,22 @@ import { digestOf, header, imageOf, mediaTypes, send } from './client.ts';
 import { openLogOf } from './server-log.ts';
 import { askToken } from './token-client.ts';
 
-const server = await startServer({ after });
+const receiver = await startReceiver({ after });
+receiver.reply(({ body }) => ({ status: 200, body: `thanks for ${body}` }));
+const server = await startServer(
+  { after },
+  { environment: { SHIPLOG_WEBHOOKS_ALLOWED_ADDRESSES: '127.0.0.1' } },
+);
 const log = await openLogOf({ after }, server);
 await createProject(server, 'team');
+createdId(
+  await ask(server, 'POST', '/projects/team/webhook/policies', {
+    body: {
+      ...{ name: 'ci', enabled: true, event_types: ['PUSH_ARTIFACT'] },
+      targets: [{ type: 'http', address: receiver.url }],
+    },
+  }),
+);
 
 const erasureOf = async (userId: number) => json(await ask(server, 'GET', `/users/${userId}/erasure`));
 const isErased = (userId: number) =>
@@ -88,7 +109,27 @@ async function live(name: string): Promise<number> {
   return userId;
 }
 
-const audit = async () =>
+/**
+ * A copy of a verification that was killed, the view of the version before an upgrade, and a record that a target of the audit log
+ * has refused in its own words.
+ */
+async function leaveOver(name: string): Promise<void> {
+  const connection = await runningPostgres(join(server.dataDirectory, 'postgres'));
+  const views = new pg.Pool(connection('shiplog_views'));
+  const copy = `${schemaOf(audit)}_verify`;
+  await views.query(`
+    CREATE SCHEMA ${copy};
+    CREATE TABLE ${copy}.entries AS SELECT username FROM ${schemaOf(audit)}.entries;
+    CREATE SCHEMA audit_v0;
+    CREATE TABLE audit_v0.entries AS TABLE ${copy}.entries;
+    INSERT INTO views.checkpoints (schema, projection, version)
+      VALUES ('${copy}', 'audit', ${audit.version}), ('audit_v0', 'audit', 0)`);
+  const refused = { id: newEventId(), position: 1n, reason: `cannot parse ${name}` };
+  await postgresForwardingState({ pool: views }).putAside('siem', refused);
+  await views.end();
+}
+
+const auditLog = async () =>
   json(await ask(server, 'GET', '/auditlog-exts?page_size=100')) as {
     username: string;
     operation: string;
@@ -100,13 +141,24 @@ test('the name of an erased user is nowhere: not in the log, the views, the stat
   const name = 'ada-of-lovelace';
   const userId = await live(name);
   await until('logins are recorded', async () =>
-    (await audit()).some(({ username, operation }) => username === name && operation === 'login'),
+    (await auditLog()).some(({ username, operation }) => username === name && operation === 'login'),
   );
   // The log has no name of anybody, erased or not.
   assert.deepEqual(
     (await rowsWith(server, name)).filter((row) => row.startsWith('event_log.')),
     [],
   );
+
+  // What was made of the events and is in no view.
+  await until('the attempt to tell of the push is kept', async () =>
+    (await rowsWith(server, name)).some((row) => row.startsWith('webhook_attempts.')),
+  );
+  const { id } = json(await ask(server, 'POST', '/audit/exports', { body: { format: 'csv', actor: name } }));
+  await until('the export is done', async () => {
+    const { status, entries } = json(await ask(server, 'GET', `/audit/exports/${id}`));
+    return status === 'done' && entries > 0;
+  });
+  await leaveOver(name);
 
   const answer = await erase(userId);
   assert.equal(answer.status, 202);
@@ -116,7 +168,10 @@ test('the name of an erased user is nowhere: not in the log, the views, the stat
   await isErased(userId);
 
   assert.deepEqual(await rowsWith(server, name), []);
-  const told = await audit();
+  assert.equal((await ask(server, 'GET', `/audit/exports/${id}`)).status, 404);
+  const deliveries = json(await ask(server, 'GET', '/webhook/deliveries'));
+  assert.ok(!JSON.stringify(deliveries).includes(name) && deliveries.length > 0);
+  const told = await auditLog();
   assert.ok(!JSON.stringify(told).includes(name));
   assert.ok(told.some(({ username, operation }) => username === pseudonym && operation === 'create'));
   assert.ok(
@@ -137,7 +192,7 @@ test('the name of an erased user is nowhere: not in the log, the views, the stat
   // Who says the name afterwards leaves it nowhere, either.
   await send(server, 'GET', '/v2/', { as: `${name}:${password}` });
   await until('the login is recorded', async () =>
-    (await audit()).some(({ username, operation }) => username === pseudonym && operation === 'login'),
+    (await auditLog()).some(({ username, operation }) => username === pseudonym && operation === 'login'),
   );
   assert.deepEqual(await rowsWith(server, name), []);
   for await (const events of log.readAll(0n))
@@ -160,7 +215,7 @@ test('who takes the name of an erased user is somebody else, and keeps it', asyn
   const second = await createUser(server, name);
   await addMember(server, 'team', name, 'projectAdmin');
   await push(name);
-  const told = await audit();
+  const told = await auditLog();
   const pushed = told.filter(({ operation }) => operation === 'create');
   assert.ok(pushed.some(({ username }) => username === name));
   assert.ok(pushed.some(({ username }) => username === `erased-${first}`));
@@ -176,7 +231,7 @@ test('a user who was deleted long ago is erased by the number, and a second time
   const name = 'alan-of-turing';
   const userId = await createUser(server, name);
   assert.equal((await ask(server, 'DELETE', `/users/${userId}`)).status, 200);
-  assert.ok(JSON.stringify(await audit()).includes(name));
+  assert.ok(JSON.stringify(await auditLog()).includes(name));
   assert.equal((await erase(userId)).status, 202);
   await isErased(userId);
   const head = await log.head();
@@ -192,6 +247,11 @@ test('nobody is erased by whoever may not, nor the first administrator, nor who 
   assert.equal((await ask(server, 'GET', `/users/${userId}/erasure`, { as: 'plain' })).status, 403);
   assert.equal((await erase(1)).status, 403);
   assert.equal((await erase(999_999)).status, 404);
+  for (const id of [0, -1, 1.5, 2 ** 31, 2 ** 53, 'x', '%00']) {
+    const path = `/users/${id}/erasure`;
+    for (const method of ['GET', 'POST'])
+      assert.match(String((await ask(server, method, path)).status), /^(404|422|400)$/, `${method} ${path}`);
+  }
   assert.equal((await ask(server, 'GET', `/users/${userId}/erasure`)).status, 404);
 });
 

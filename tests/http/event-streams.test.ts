@@ -62,6 +62,27 @@ test('a stream goes on where a client has left, whatever came meanwhile', async 
   );
 });
 
+test('who goes on after somebody was erased is told no name that was in memory', async (t) => {
+  const name = 'ada-of-lovelace';
+  const userId = await createUser(server, name);
+  const first = await followEvents(t, server, '?type=project.created');
+  await createProject(server, 'before');
+  await first.has(1);
+  const from = first.lastId();
+  const body = { project_name: 'by-ada', metadata: { public: 'false' } };
+  createdId(await ask(server, 'POST', '/projects', { as: name, body }));
+  await first.has(2);
+  assert.equal(first.events[1]?.data.actor, name);
+  first.close();
+  assert.equal((await ask(server, 'POST', `/users/${userId}/erasure`)).status, 202);
+  await until('the user is erased', async () => {
+    return json(await ask(server, 'GET', `/users/${userId}/erasure`)).status === 'Success';
+  });
+  const second = await followEvents(t, server, '?type=project.created', { lastEventId: from });
+  await second.has(1);
+  assert.equal(second.events[0]?.data.actor, `erased-${userId}`);
+});
+
 test('whoever comes and goes while others push misses nothing and gets nothing twice', async (t) => {
   const start = await followEvents(t, server, '?type=tag.*');
   await until('it begins', () => start.lastId() !== '');
