@@ -165,9 +165,24 @@ export const countEvents = (db: Db, question: EventQuestion, width: BarWidth): P
     }));
   });
 
-/** The projects that there were at the position up to which the rows are, by name. */
-export const projectNumbers = async (db: Db): Promise<readonly (readonly [string, number])[]> =>
-  (await db.selectFrom('projects').selectAll().execute()).map(({ name, project_id }) => [name, project_id]);
+/** The projects that there were at a position, by name; the rows show all up to there. */
+export async function projectNumbersAt(
+  db: Db,
+  position: bigint,
+): Promise<readonly (readonly [name: string, projectId: number])[]> {
+  const rows = await db
+    .selectFrom('events')
+    .distinctOn('project')
+    .select(['project', 'project_id', 'type'])
+    .where('type', 'in', ['project.created', 'project.deleted'])
+    .where('position', '<=', String(position))
+    .orderBy('project')
+    .orderBy('position', 'desc')
+    .execute();
+  return rows.flatMap(({ project, project_id, type }) =>
+    type === 'project.created' && project !== null && project_id !== null ? [[project, project_id]] : [],
+  );
+}
 
 const placeOf = ({
   position,
