@@ -91,6 +91,7 @@ export function eventHead(ports: EventHeadPorts): EventHead {
   function take(recorded: RecordedEvent, names: ReturnType<typeof followedNames>): boolean {
     const event = upcast(catalogue, recorded);
     names.observe(event);
+    if (event.type === 'UserErased') forget(event.position);
     const told = event.position > floor ? publicEventOf(event, names) : undefined;
     if (told !== undefined) keep(told);
     return isOfRights(event.type);
@@ -107,6 +108,13 @@ export function eventHead(ports: EventHeadPorts): EventHead {
       floor = oldest.event.position;
       keptBytes -= oldest.bytes;
     }
+  }
+
+  /** What was kept has the name that the log does not tell any more; who still wants it reads it there. */
+  function forget(before: bigint): void {
+    kept.length = 0;
+    keptBytes = 0;
+    floor = before - 1n > floor ? before - 1n : floor;
   }
 
   async function settleRights(at: bigint): Promise<void> {
