@@ -11,6 +11,7 @@ import { until } from '../until.ts';
 import { type Expected, type Ledger, ledgerOf } from './ledger.ts';
 import { ask, digestOf, type Image, insist, makeImage, pushImage, seeded } from './oci-client.ts';
 import { consume, type Subscriber, subscribeToEvents } from './subscribers.ts';
+import { receiveWebhooks, webhookSettings } from './webhook-subscriber.ts';
 
 export interface NothingLostOptions {
   readonly pushes: number;
@@ -42,6 +43,7 @@ export async function nothingLost(
   const environment = {
     SHIPLOG_EVENTS_NATS_SERVERS: `nats://127.0.0.1:${nats.port}`,
     SHIPLOG_EVENTS_NATS_FROM: 'beginning',
+    ...webhookSettings,
   };
   const installation = await startGateways(t, environment);
   const { one, other, openLog, postgresPid } = installation;
@@ -52,6 +54,7 @@ export async function nothingLost(
   const subscribers: readonly Subscriber[] = [
     subscribeToEvents(gateways),
     await consume(client, 'SHIPLOG_EVENTS'),
+    await receiveWebhooks(t, one, repositories, seeded(seed + 2000)),
   ];
   const stop = async () => void (await Promise.all(subscribers.map((subscriber) => subscriber.stop())));
   t.after(stop);
