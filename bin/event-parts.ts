@@ -15,7 +15,7 @@ import {
   findEventAt,
   findEvents,
   positionAt,
-  projectNumbers,
+  projectNumbersAt,
 } from '../projections/public-events/queries.ts';
 import { robots } from '../projections/robots/projection.ts';
 import { userGroups } from '../projections/user-groups/projection.ts';
@@ -46,9 +46,9 @@ export function eventParts(
   const inEvents = viewOf<PublicEventsDatabase>(kysely, publicEvents);
   const head = eventHead({
     ...{ log, catalogue, onFailure },
-    async projectNumbers(shown) {
-      await views.reached(shown, [publicEvents]);
-      return projectNumbers(inEvents);
+    async projectNumbersAt(position) {
+      await views.reached(position, [publicEvents]);
+      return projectNumbersAt(inEvents, position);
     },
     rightsReached: (position) => views.reached(position, rights),
   });

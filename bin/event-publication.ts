@@ -12,8 +12,9 @@ import { jetStreamPublisher } from '../infra/event-publisher/jetstream.ts';
 import type { LastPublished } from '../infra/event-publisher/port.ts';
 import type { Metrics } from '../infra/telemetry/metrics.ts';
 import { exposePublisher } from '../infra/telemetry/publisher-metrics.ts';
+import type { Views } from '../infra/views/port.ts';
 import { type PublicEventsDatabase, publicEvents } from '../projections/public-events/projection.ts';
-import { projectNumbers } from '../projections/public-events/queries.ts';
+import { projectNumbersAt } from '../projections/public-events/queries.ts';
 import { keepPublishing } from '../workers/publish-events.ts';
 import type { Foundation } from './compose.ts';
 import { registryUrl } from './configuration-parts.ts';
@@ -23,6 +24,7 @@ export interface PublicationEngines {
   readonly configuration: Configuration;
   readonly foundation: Pick<Foundation, 'views' | 'connectViews'>;
   readonly log: EventLog;
+  readonly views: Pick<Views, 'reached'>;
   readonly logger: Logger;
   readonly instruments: Metrics;
 }
@@ -32,6 +34,7 @@ export async function publishEvents({
   configuration,
   foundation,
   log,
+  views,
   logger,
   instruments,
 }: PublicationEngines): Promise<{ stop(): Promise<void> } | undefined> {
@@ -56,8 +59,9 @@ export async function publishEvents({
     publisher: jetStreamPublisher(options, { warn }),
     stream: nats.stream,
     from: nats.from,
-    async begin() {
-      names = followedNames(await projectNumbers(inEvents));
+    async begin(position) {
+      await views.reached(position, [publicEvents]);
+      names = followedNames(await projectNumbersAt(inEvents, position));
     },
     outgoing(event) {
       names.observe(event);

@@ -250,7 +250,7 @@ async function run(
   const erasing = keepErasingUsers(erasure);
   open.defer(() => erasing.stop());
   const { instruments } = metrics;
-  const publishing = await publishEvents({ configuration, foundation, log, logger, instruments });
+  const publishing = await publishEvents({ configuration, foundation, log, views, logger, instruments });
   open.defer(() => publishing?.stop());
   if (configuration.jobservice.enabled) {
     const working = jobs.work();

@@ -24,8 +24,8 @@ export interface PublishingPorts {
   readonly stream: string;
   /** Where a stream begins of which nothing is known. */
   readonly from: 'now' | 'beginning';
-  /** Before the first event that `outgoing` is asked of, and again after each failure. */
-  begin?(): Promise<void>;
+  /** Ahead of the first event, the next after the position, that `outgoing` is asked of, and again after each failure. */
+  begin?(position: bigint): Promise<void>;
   /** Asked of every event, in order; undefined for one that stays inside. */
   outgoing(event: RecordedEvent): OutgoingEvent | undefined;
   /** Whether the log holds this event at this position; false also for a position that it has not come to. */
@@ -70,7 +70,12 @@ export function keepPublishing(ports: PublishingPorts): Publishing {
   }, onFailure);
 
   async function begin(): Promise<bigint> {
-    await ports.begin?.();
+    const after = await beginning();
+    await ports.begin?.(after);
+    return after;
+  }
+
+  async function beginning(): Promise<bigint> {
     await marks.flush();
     published = latest(published, await checkpoints.read(names.published)) ?? 0n;
     taken = latest(taken, await checkpoints.read(names.taken));

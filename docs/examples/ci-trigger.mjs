@@ -6,7 +6,8 @@
 //
 // The command gets REPOSITORY, TAG, DIGEST and EVENT_ID in its environment. Where the trigger is, it keeps in a file: what
 // happens while it is away is done when it is back. It writes the place down when the command has ended, so that after a
-// crash in between the same event comes once more; whoever must not do a thing twice remembers EVENT_ID.
+// crash in between the same event comes once more; whoever must not do a thing twice remembers EVENT_ID. A command that fails
+// is tried again, ahead of all others.
 
 import { spawn } from 'node:child_process';
 import { readFile, rename, writeFile } from 'node:fs/promises';
@@ -29,9 +30,13 @@ if (SHIPLOG_URL === undefined || command === undefined) {
 const wanted = new URL('/api/v2.0/events', SHIPLOG_URL);
 wanted.searchParams.set('filter', `type:tag.assigned type:tag.moved ${SHIPLOG_FILTER}`);
 
+// Without the file it begins with what happens next. One that cannot be read must not look like that.
 let lastId = await readFile(STATE_FILE, 'utf8').then(
   (text) => text.trim(),
-  () => '',
+  (error) => {
+    if (error.code !== 'ENOENT') throw error;
+    return '';
+  },
 );
 for (let pauseMs = 1000; ; ) {
   try {
@@ -89,9 +94,9 @@ async function run({ id, repository, tag, digest }) {
   if (code !== 0) throw new Error(`the command has failed for ${repository}:${tag} with ${code}`);
 }
 
-/** In one step, so that a crash leaves the old place or the new one. */
+/** In one step, so that a crash leaves the old place or the new one; on the disk ahead of that, for a loss of power. */
 async function remember(id) {
   lastId = id;
-  await writeFile(`${STATE_FILE}.new`, `${id}\n`);
+  await writeFile(`${STATE_FILE}.new`, `${id}\n`, { flush: true });
   await rename(`${STATE_FILE}.new`, STATE_FILE);
 }

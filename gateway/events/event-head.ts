@@ -16,8 +16,8 @@ const namedAfterErasureMs = 10_000;
 export interface EventHeadPorts {
   readonly log: Pick<EventLog, 'head' | 'subscribe'>;
   readonly catalogue: Catalogue;
-  /** The projects by name, as of a moment after this call at which the view shows all up to the position. */
-  projectNumbers(shown: bigint): Promise<readonly (readonly [name: string, projectId: number])[]>;
+  /** The projects that there were at the position, by name. */
+  projectNumbersAt(position: bigint): Promise<readonly (readonly [name: string, projectId: number])[]>;
   /** Resolves when everything that says who may what shows the position. */
   rightsReached(position: bigint): Promise<void>;
   onFailure(error: unknown): void;
@@ -61,10 +61,9 @@ export function eventHead(ports: EventHeadPorts): EventHead {
 
   async function begin(): Promise<void> {
     const start = await log.head();
-    const names = followedNames(await ports.projectNumbers(start));
-    // The view may be beyond the start by now; when all up to here was observed, the names are right again.
-    floor = await log.head();
-    position = floor;
+    const names = followedNames(await ports.projectNumbersAt(start));
+    floor = start;
+    position = start;
     following = followFrom(start, names);
   }
 

@@ -68,7 +68,7 @@ export async function readRange(
 ): Promise<ReadRange> {
   const [begin, end] = [readPlace('from in query', from), readPlace('to in query', to)];
   const after = await beginning(begin);
-  const before = typeof end === 'bigint' ? end : endOfTime;
+  const before = await ending(end);
   const range = {
     ...{ after, before },
     from: begin instanceof Date ? begin : undefined,
@@ -90,6 +90,13 @@ export async function readRange(
     if (begin.getTime() > Date.now() + clockDifferenceMs) throw badRequest('from in query is in the future');
     const first = await positionAt(begin);
     return first === undefined ? head : first - 1n;
+  }
+
+  /** Of a time that is over the end is known: there will never be more before it. */
+  async function ending(end: bigint | Date | undefined): Promise<bigint> {
+    if (!(end instanceof Date)) return end ?? endOfTime;
+    if (end.getTime() > Date.now() - clockDifferenceMs) return endOfTime;
+    return (await positionAt(end)) ?? head + 1n;
   }
 }
 

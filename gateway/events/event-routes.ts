@@ -236,10 +236,9 @@ export function eventRoutes(
       textOf: texts.textOf,
       onFailure: (err) => request.log.warn({ err }, 'a stream of events has ended early'),
     });
-    const { socket } = request.raw;
-    socket.once('close', end);
+    const stayed = onLeave(request, end);
     stream.once('close', () => {
-      socket.off('close', end);
+      stayed();
       end();
     });
     return stream;
@@ -252,9 +251,8 @@ export function eventRoutes(
     most: number,
   ): Promise<z.input<typeof eventPage>> {
     const { parts, end } = follow(asker, feed);
-    const { socket } = asker.request.raw;
     const timer = setTimeout(end, seconds * 1000);
-    socket.once('close', end);
+    const stayed = onLeave(asker.request, end);
     let position = feed.after;
     try {
       for await (const part of parts) {
@@ -266,10 +264,17 @@ export function eventRoutes(
       return pageOf({ told: [], next: position });
     } finally {
       clearTimeout(timer);
-      socket.off('close', end);
+      stayed();
       end();
     }
   }
+}
+
+/** Calls `left` when the client has, also where that was before; until the function that it returns is called. */
+function onLeave({ raw: { socket } }: FastifyRequest, left: () => void): () => void {
+  if (socket.destroyed) left();
+  socket.once('close', left);
+  return () => socket.off('close', left);
 }
 
 function readWait(written: string | undefined): number {

@@ -40,7 +40,7 @@ async function* blocksOf(
   { after, heartbeatMs, textOf }: EventStreamOptions,
 ): AsyncGenerator<string, void> {
   let sent = after;
-  let sentAt = Date.now();
+  let sentAt = performance.now();
   yield `retry: ${retryMs}\n\n${checkpoint(after)}`;
   for await (const { told, position } of parts) {
     const lines = told.map(
@@ -49,11 +49,11 @@ async function* blocksOf(
     const last = told.at(-1)?.event.position;
     if (last !== undefined) sent = last;
     // A little early, since both go by the same clock.
-    else if (Date.now() - sentAt >= heartbeatMs * 0.9) {
+    else if (performance.now() - sentAt >= heartbeatMs * 0.9) {
       lines.push(position > sent ? checkpoint(position) : ': heartbeat\n\n');
       sent = position;
     } else continue;
-    sentAt = Date.now();
+    sentAt = performance.now();
     yield lines.join('');
   }
 }

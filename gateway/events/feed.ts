@@ -60,7 +60,7 @@ export async function* feedOf(
 
   async function refresh(): Promise<EventReader | undefined> {
     rights = head.rights();
-    askedAt = Date.now();
+    askedAt = performance.now();
     reader = await readerNow();
     return reader;
   }
@@ -70,16 +70,17 @@ export async function* feedOf(
       unseen = 0;
       const newest = head.after(position);
       if (newest === undefined) {
-        // A page may hold what took rights away, so each is read with those of now.
+        // A page may hold what took rights away, so each is read with those that were left at its end.
+        const end = await ports.shownUpTo();
         const pageReader = await refresh();
         if (pageReader === undefined) return;
-        const question = { after: position, before: endOfTime, filter, descending: false, limit: pageLimit };
-        const { told, next = position } = await readPage(ports, pageReader, question);
+        const question = { after: position, before: end + 1n, filter, descending: false, limit: pageLimit };
+        const { told, next = end } = await readPage(ports, pageReader, question);
         position = next;
         yield { told, position };
         continue;
       }
-      if (reader === undefined || rights !== head.rights() || Date.now() - askedAt > askAgainMs) {
+      if (reader === undefined || rights !== head.rights() || performance.now() - askedAt > askAgainMs) {
         if ((await refresh()) === undefined) return;
         // Meanwhile more may have come.
         if (rights !== head.rights()) continue;

@@ -43,6 +43,8 @@ export interface PagePorts extends ReaderPorts {
 /** Events that are read for a page at the most, where only the log knows whether they are asked for. */
 const maxRead = 2000;
 const readAtOnce = 500;
+/** Parts of the rows that are looked at for a page, where no index leads to what is asked for. */
+const maxLooks = 4;
 
 /** Up to `limit` events; fewer, with `next`, where it would have to read too many others. */
 export async function readPage(
@@ -58,8 +60,8 @@ export async function readPage(
   let { after, before } = question;
   if (before > end + 1n) before = end + 1n;
   const told: Told[] = [];
-  for (let read = 0; ; ) {
-    const places = await ports.findEvents({ ...question, after, before, sight, limit: atOnce });
+  for (let read = 0, looks = 0; ; ) {
+    const { places, lookedTo } = await ports.findEvents({ ...question, after, before, sight, limit: atOnce });
     for (const event of await readEvents(ports, places, descending)) {
       if (descending) before = event.position;
       else after = event.position;
@@ -68,10 +70,16 @@ export async function readPage(
       if (told.length === limit) return { told, next: event.position, isDone: false };
     }
     read += places.length;
-    if (places.length < atOnce) break;
-    if (read >= maxRead) return { told, next: descending ? before : after, isDone: false };
+    if (places.length < atOnce && lookedTo === undefined) break;
+    if (lookedTo !== undefined) {
+      if (descending) before = lookedTo;
+      else after = lookedTo;
+      looks += 1;
+    }
+    if (read >= maxRead || looks >= maxLooks)
+      return { told, next: descending ? before : after, isDone: false };
   }
-  const isOver = descending || question.before <= end;
+  const isOver = descending || question.before <= end + 1n;
   return { told, next: isOver ? undefined : end > after ? end : after, isDone: true };
 }
 

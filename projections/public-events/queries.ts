@@ -52,21 +52,62 @@ export const indexedKeys = [
 
 type Db = Kysely<PublicEventsDatabase>;
 
+export interface FoundEvents {
+  readonly places: readonly EventPlace[];
+  /** Where it stopped looking, though there may be more behind it; undefined where it has looked at all, or has `limit`. */
+  readonly lookedTo: bigint | undefined;
+}
+
+/** Rows that one question looks at, where no index leads to those that are asked for: a fraction of a second. */
+const maxLookedAt = 50_000;
+
 /** Up to `limit` events that the rows do not rule out, by position. */
 export const findEvents = (
   db: Db,
-  question: EventQuestion & { readonly descending: boolean; readonly limit: number },
-): Promise<readonly EventPlace[]> =>
-  bounded(db, async (inTime) => {
-    const rows = await inTime
+  question: EventQuestion & {
+    readonly descending: boolean;
+    readonly limit: number;
+    readonly lookedAt?: number;
+  },
+): Promise<FoundEvents> => {
+  const { limit, descending, lookedAt = maxLookedAt } = question;
+  const direction = descending ? 'desc' : 'asc';
+  return bounded(db, async (inTime) => {
+    const ahead = inTime
       .selectFrom('events')
+      .selectAll()
+      .where(isWithin(question))
+      .orderBy('position', direction)
+      .limit(lookedAt);
+    const hasIndex = isFewByIndex(question);
+    const rows = await (hasIndex ? inTime.selectFrom('events') : inTime.selectFrom(ahead.as('events')))
       .select(['position', 'project_id'])
       .where(conditionOf(question))
-      .orderBy('position', question.descending ? 'desc' : 'asc')
-      .limit(question.limit)
+      .orderBy('position', direction)
+      .limit(limit)
       .execute();
-    return rows.map(placeOf);
+    const places = rows.map(placeOf);
+    if (hasIndex || places.length === limit) return { places, lookedTo: undefined };
+    const last = await inTime
+      .selectFrom(ahead.as('events'))
+      .select([
+        sql<string>`count(*)`.as('rows'),
+        sql<string>`${sql.raw(descending ? 'min' : 'max')}(position)`.as('position'),
+      ])
+      .executeTakeFirstOrThrow();
+    return { places, lookedTo: Number(last.rows) < lookedAt ? undefined : BigInt(last.position) };
   });
+};
+
+/** Whether an index leads to nothing but what is asked for. */
+const isFewByIndex = ({ sight, filter }: EventQuestion): boolean =>
+  isExact(filter.get('correlation')) ||
+  (sight.kind === 'everything' &&
+    filter.size === 1 &&
+    (isExact(filter.get('actor')) || filter.get('type')?.every(leavesOutCommonType) === true));
+
+const isExact = (patterns: readonly string[] | undefined): boolean =>
+  patterns?.every((pattern) => !pattern.includes('*')) === true;
 
 export async function findEventAt(db: Db, position: bigint): Promise<EventPlace | undefined> {
   const row = await db
@@ -124,9 +165,24 @@ export const countEvents = (db: Db, question: EventQuestion, width: BarWidth): P
     }));
   });
 
-/** The projects that there were at the position up to which the rows are, by name. */
-export const projectNumbers = async (db: Db): Promise<readonly (readonly [string, number])[]> =>
-  (await db.selectFrom('projects').selectAll().execute()).map(({ name, project_id }) => [name, project_id]);
+/** The projects that there were at a position, by name; the rows show all up to there. */
+export async function projectNumbersAt(
+  db: Db,
+  position: bigint,
+): Promise<readonly (readonly [name: string, projectId: number])[]> {
+  const rows = await db
+    .selectFrom('events')
+    .distinctOn('project')
+    .select(['project', 'project_id', 'type'])
+    .where('type', 'in', ['project.created', 'project.deleted'])
+    .where('position', '<=', String(position))
+    .orderBy('project')
+    .orderBy('position', 'desc')
+    .execute();
+  return rows.flatMap(({ project, project_id, type }) =>
+    type === 'project.created' && project !== null && project_id !== null ? [[project, project_id]] : [],
+  );
+}
 
 const placeOf = ({
   position,
@@ -136,9 +192,13 @@ const placeOf = ({
   readonly project_id: number | null;
 }): EventPlace => ({ position: BigInt(position), projectId: project_id ?? undefined });
 
-function conditionOf({ sight, filter, after, before, from, to }: EventQuestion): RawBuilder<SqlBool> {
+const isWithin = ({ after, before }: EventRange) =>
+  sql<SqlBool>`position > ${String(after)} AND position < ${String(before)}`;
+
+function conditionOf(question: EventQuestion): RawBuilder<SqlBool> {
+  const { sight, filter, from, to } = question;
   const conditions = [
-    sql<SqlBool>`position > ${String(after)} AND position < ${String(before)}`,
+    isWithin(question),
     ...(from === undefined ? [] : [sql<SqlBool>`at >= ${from}`]),
     ...(to === undefined ? [] : [sql<SqlBool>`at < ${to}`]),
     ...indexedKeys.flatMap((key) => {
@@ -167,11 +227,9 @@ const columnConditions: {
   type: (patterns) => {
     const found = inColumn('type')(patterns);
     // For the index without it.
-    return patterns.some(
-      (pattern) => pattern.startsWith('*') || commonType.startsWith(pattern.split('*', 1)[0] ?? ''),
-    )
-      ? found
-      : sql<SqlBool>`(${found} AND type <> ${sql.lit(commonType)})`;
+    return patterns.every(leavesOutCommonType)
+      ? sql<SqlBool>`(${found} AND type <> ${sql.lit(commonType)})`
+      : found;
   },
   actor: (patterns) => any(patterns.map(actorCondition)),
   project: inColumn('project'),
@@ -180,6 +238,9 @@ const columnConditions: {
   result: inColumn('result'),
   correlation: inColumn('correlation_id'),
 };
+
+const leavesOutCommonType = (pattern: string): boolean =>
+  !commonType.startsWith(pattern.split('*', 1)[0] ?? '');
 
 /** By the name alone, or with its kind. */
 function actorCondition(pattern: string): RawBuilder<SqlBool> {

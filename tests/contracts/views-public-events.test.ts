@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DomainEvent } from '../../domain/event.ts';
-import { publicEvents } from '../../projections/public-events/projection.ts';
+import { viewOf } from '../../infra/database/projection.ts';
+import { type PublicEventsDatabase, publicEvents } from '../../projections/public-events/projection.ts';
+import { projectNumbersAt } from '../../projections/public-events/queries.ts';
 import { rowsAfter } from './views-rows.ts';
 import { startSetting } from './views-setting.ts';
 
@@ -65,4 +67,11 @@ test('public events: of the project that had the name at the time, applied one b
     projects?.map(({ name, project_id }) => [name, project_id]),
     [['team', 9]],
   );
+
+  const { kysely } = await setting.connect();
+  const db = viewOf<PublicEventsDatabase>(kysely, publicEvents);
+  assert.deepEqual(await projectNumbersAt(db, 1n), []);
+  assert.deepEqual(await projectNumbersAt(db, 4n), [['team', 5]]);
+  assert.deepEqual(await projectNumbersAt(db, 7n), []);
+  assert.deepEqual(await projectNumbersAt(db, 12n), [['team', 9]]);
 });

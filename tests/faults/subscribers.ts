@@ -65,6 +65,8 @@ export function subscribeToEvents(servers: readonly TestServer[]): Subscriber {
 /** A durable consumer that acknowledges one message after the other. */
 export async function consume(nats: NatsConnection, stream: string): Promise<Subscriber> {
   const received: string[] = [];
+  /** A message that comes again is one of the consumer's affairs; an event that is stored twice is not. */
+  const taken = new Set<number>();
   let isStopped = false;
   const durable = 'everything';
 
@@ -88,8 +90,9 @@ export async function consume(nats: NatsConnection, stream: string): Promise<Sub
         while (!isStopped) {
           const message = await consumer.next({ expires: 1_000 });
           if (message === null) continue;
-          const { id, event } = messageOf(message);
-          if (event.repository !== undefined) received.push(id);
+          const { id, sequence, event } = messageOf(message);
+          if (event.repository !== undefined && !taken.has(sequence)) received.push(id);
+          taken.add(sequence);
           await message.ackAck();
         }
       } catch {

@@ -297,3 +297,10 @@ test('who was in an earlier project of a name is told nothing of a later one, no
   assert.deepEqual([shortOf(created), others.length], ['project.created again', 0]);
   assert.deepEqual(await list('?project=again', 'stranger'), []);
 });
+
+test('a page of a time that is over ends, also where nothing has happened since', async () => {
+  const past = json(await ask(server, 'GET', '/events?to=2020-01-01'));
+  assert.deepEqual(past, { events: [], next: null });
+  const now = json(await ask(server, 'GET', `/events?to=${new Date().toISOString()}&limit=100&project=*`));
+  assert.notEqual(now.next, null);
+});

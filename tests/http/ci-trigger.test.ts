@@ -85,3 +85,16 @@ test('the CI trigger ends where what it asks is refused', async () => {
   const child = spawn(process.execPath, [program, 'true'], { env: { ...process.env, ...environment } });
   assert.deepEqual(await once(child, 'exit'), [1, null]);
 });
+
+test('the CI trigger does not begin anew where it cannot read its place', async () => {
+  const environment = {
+    SHIPLOG_URL: server.url,
+    SHIPLOG_CREDENTIALS: `${name}:${secret}`,
+    STATE_FILE: await temporaryDirectory(),
+  };
+  const child = spawn(process.execPath, [program, 'true'], {
+    env: { ...process.env, ...environment },
+    stdio: 'ignore',
+  });
+  assert.deepEqual(await once(child, 'exit'), [1, null]);
+});

@@ -25,6 +25,7 @@ import {
 } from './api-client.ts';
 import { loggedIn, openBrowser } from './browser.ts';
 import { digestOf, header, imageOf, mediaTypes, send } from './client.ts';
+import { followEvents } from './event-client.ts';
 import { openLogOf } from './server-log.ts';
 import { askToken } from './token-client.ts';
 
@@ -203,6 +204,21 @@ test('the name of an erased user is nowhere: not in the log, the views, the stat
     );
   const verified = await server.run('verify');
   assert.equal(verified.code, 0, verified.output);
+});
+
+test('a stream of events that goes back to before somebody was erased does not tell the name', async (t) => {
+  const name = 'emmy-of-noether';
+  const before = await followEvents(t, server, '?type=user.*');
+  const userId = await createUser(server, name);
+  await before.has(1);
+  const from = String(BigInt(before.events[0]?.id ?? 0) - 1n);
+  await erase(userId);
+  await isErased(userId);
+  await before.has(3);
+  const stream = await followEvents(t, server, '?type=user.*', { lastEventId: from });
+  await stream.has(3);
+  assert.ok(!JSON.stringify(stream.events).includes(name));
+  assert.equal(stream.events[0]?.data.subject, `erased-${userId}`);
 });
 
 test('who takes the name of an erased user is somebody else, and keeps it', async () => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { newEventId } from '../../infra/event-log/ids.ts';
 import { startServer } from '../server.ts';
 import { until } from '../until.ts';
-import { addMember, ask, createdId, createProject, createUser, json, password } from './api-client.ts';
+import { addMember, api, ask, createdId, createProject, createUser, json, password } from './api-client.ts';
 import { pushImage } from './client.ts';
 import { followEvents } from './event-client.ts';
 import { openLogOf } from './server-log.ts';
@@ -142,6 +144,29 @@ test('an account has no more streams at a time than it may, and gets a place bac
     const again = await open();
     again.close();
     return again.answer.statusCode === 200;
+  });
+});
+
+test('who leaves at once, without an answer, takes no place with him', async () => {
+  const { hostname, port } = new URL(server.url);
+  const authorization = `Basic ${Buffer.from(`watcher:${password}`).toString('base64')}`;
+  const leave = async (accept: string, query: string, ms: number) => {
+    const socket = connect(Number(port), hostname).on('error', () => undefined);
+    const headers = `host: registry\r\nauthorization: ${authorization}\r\naccept: ${accept}\r\n`;
+    await new Promise((resolve) =>
+      socket.write(`GET ${api}/events${query} HTTP/1.1\r\n${headers}\r\n`, resolve),
+    );
+    await pause(ms);
+    socket.destroy();
+  };
+  for (const [accept, query] of [
+    ['text/event-stream', ''],
+    ['application/json', '?wait=60&type=user.deleted'],
+  ] as const)
+    for (const ms of [0, 1, 2, 4, 8, 16, 32]) await leave(accept, query, ms);
+  await until('there is a place', async () => {
+    const answer = await ask(server, 'GET', '/events?wait=1&type=user.deleted', { as: 'watcher' });
+    return answer.status === 200;
   });
 });
 
