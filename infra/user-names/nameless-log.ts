@@ -33,10 +33,11 @@ export function namelessLog(log: EventLog, names: UserNames): EventLog {
       return position;
     } catch (error) {
       if (!(error instanceof RevisionConflict)) throw error;
-      // Where the engine appends one by one, they may have come to be.
-      if (created.length > 0 && (log.appendsManyAtomically || appends.length === 1))
-        await names.drop(created);
       const index = nameless.findIndex(({ stream }) => stream === error.stream);
+      // Where the engine appends one by one, those before have come to be.
+      const refused = log.appendsManyAtomically ? appends : index === -1 ? [] : appends.slice(index);
+      const never = created.filter((userId) => refused.some((append) => creates(append, userId)));
+      if (never.length > 0) await names.drop(never);
       throw new RevisionConflict(appends[index]?.stream ?? error.stream, error.expected, { cause: error });
     }
   }
@@ -137,6 +138,9 @@ export function namelessLog(log: EventLog, names: UserNames): EventLog {
     return undefined;
   }
 }
+
+const creates = ({ events }: Append, userId: number): boolean =>
+  events.some(({ type, data }) => type === 'UserCreated' && (data as { userId?: unknown }).userId === userId);
 
 interface Prepared {
   readonly nameless: readonly Append[];

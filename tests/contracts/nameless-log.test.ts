@@ -164,6 +164,22 @@ for (const [engine, argumentFor] of [
     assert.deepEqual(await actors(one.log), ['system', `user:erased-${winner}`]);
   });
 
+  rule('of a creation that is refused behind an e-mail address no name is kept', async (open) => {
+    const { log, names } = await open();
+    await log.append('user/jane', 'none', [created('jane', 3)]);
+    const reserved = event('EmailReserved', { emailKey: 'x', userId: 4, username: 'jane' });
+    await assert.rejects(
+      log.appendMany([
+        { stream: 'email/x', expectedRevision: 'none', events: [reserved] },
+        { stream: 'user/jane', expectedRevision: 'none', events: [created('jane', 4)] },
+      ]),
+      RevisionConflict,
+    );
+    assert.deepEqual([...(await names.of([3, 4])).keys()], [3]);
+    await names.erase(3);
+    assert.doesNotMatch(textOf(await readWhole(log)), /jane/);
+  });
+
   rule(
     'what was recorded with names is read, goes on, and its users are erased from what is read',
     async (open) => {
