@@ -12,7 +12,8 @@ import type { EventLog } from '../infra/event-log/port.ts';
 import type { Views } from '../infra/views/port.ts';
 import { type AuditDatabase, audit } from '../projections/audit/projection.ts';
 import { searchAudit } from '../projections/audit/search.ts';
-import { executions } from '../projections/executions/projection.ts';
+import { type ExecutionsDatabase, executions } from '../projections/executions/projection.ts';
+import { statusesOf } from '../projections/executions/queries.ts';
 import { exportAuditLogJob } from '../workers/export-audit-log-job.ts';
 import type { AnyJobHandler } from '../workers/job.ts';
 import { currentIn } from './contents.ts';
@@ -25,12 +26,15 @@ export const exportLifeMs = ({ audit_exports }: Pick<Configuration, 'audit_expor
 /** What the management API asks of exports of the audit log. */
 export const auditExportParts = (
   { record, allocateIds }: { readonly record: Recorder; readonly allocateIds: AllocateIds },
-  { database, views }: { readonly database: Pick<Database, 'pool'>; readonly views: Views },
+  { database, views }: { readonly database: Pick<Database, 'pool' | 'kysely'>; readonly views: Views },
   lifeMs: number,
 ): AuditExportPorts => ({
   exports: postgresExports(database),
   exportLifeMs: lifeMs,
   startExecution: startExecution({ record, allocateIds, newJobId: randomUUID }),
+  statusesOf: currentIn(views)(
+    statusesOf.bind(undefined, viewOf<ExecutionsDatabase>(database.kysely, executions)),
+  ),
   reached: (position) => views.reached(position, [executions]),
 });
 

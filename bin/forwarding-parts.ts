@@ -64,6 +64,11 @@ export async function forwardAudit(engines: ForwardingEngines): Promise<{ stop()
     configuration.audit.forward.map(async (target) => ({ target, settings: await settingsOf(target) })),
   );
 
+  // Whoever has switched it off for a trial is reminded at each start.
+  for (const { target } of configured)
+    if (!target.verify)
+      logger.warn({ target: target.name }, 'the certificate of a target of the audit log is not checked');
+
   let knownPrefix = configuration.robot_name_prefix;
   async function robotPrefix(): Promise<string> {
     try {

@@ -193,17 +193,11 @@ export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void>
     attempt: attemptDelivery({
       sender: webhookSender(configuration),
       findPolicy: current(findWebhookPolicyById.bind(undefined, inWebhooks)),
-      openTarget(policyId, target) {
-        try {
-          return openTarget(secrets, policyId, target);
-        } catch (error) {
-          if (error instanceof SealBroken) return undefined;
-          throw error;
-        }
-      },
+      openTarget: (policyId, target) => unlessBroken(() => openTarget(secrets, policyId, target)),
       signedHeaders({ sourceId: eventId, policyId, target }, { signing }, body, at) {
         const id = messageId({ eventId, policyId, target });
-        return webhookHeaders(id, at, body, openSigning(secrets, policyId, signing, at));
+        const secretsNow = unlessBroken(() => openSigning(secrets, policyId, signing, at));
+        return secretsNow && webhookHeaders(id, at, body, secretsNow);
       },
       attempts,
       personKey: personKeyIn(engines.userNames),
@@ -243,4 +237,14 @@ export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void>
       await Promise.all([requesting.stop(), delivering.stop(), sweeping.stop()]);
     },
   };
+}
+
+/** Undefined where something is sealed with a key that is gone. */
+function unlessBroken<Opened>(open: () => Opened): Opened | undefined {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof SealBroken) return undefined;
+    throw error;
+  }
 }

@@ -95,7 +95,7 @@ test('CSV is written as RFC 4180 says, and nothing in it is a formula', () => {
     line('csv', { reason: 'one, "two"\nthree', before: { public: true } }),
     '12,0198c9a2-6a0e-7f1e-9a43-7d5a3d9c5a11,2026-08-01T12:00:00.000Z,update_robot,robot,a+ci,update robot,user,dev,password,,192.0.2.7,,3,success,"one, ""two""\nthree",two,,"{""public"":true}",',
   );
-  for (const start of ['=', '+', '-', '@', '\t', '\r', '\n']) {
+  for (const start of ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n']) {
     const written = line('csv', { resource: `${start}cmd|' /C calc'!A0` });
     assert.match(written, new RegExp(`,"?'\\${start}cmd`), JSON.stringify(start));
   }

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { AuditRecord } from '../domain/audit/record.ts';
 import { catalogue, currentVersion } from '../domain/catalogue.ts';
 import { openTarget, type TargetSettings } from '../infra/audit-targets/open.ts';
-import type { AuditTarget } from '../infra/audit-targets/port.ts';
+import { type AuditTarget, TargetUnavailable } from '../infra/audit-targets/port.ts';
 import { syslogTarget } from '../infra/audit-targets/syslog.ts';
 import { rfc5424 } from '../infra/audit-targets/syslog-message.ts';
 import { postgresCheckpoints } from '../infra/checkpoints/postgres.ts';
@@ -294,6 +294,28 @@ test('what went over a connection of syslog that was lost is sent again from the
   await until('it is noted', async () => (await position()) === (await log.head()), 60_000);
   assert.deepEqual([...new Set(received())], ids);
   assert.ok(received().length >= 25);
+});
+
+test('when what was sent is lost, that is what is told, whatever waits for the target meanwhile', async (t) => {
+  const { logins, forward } = await startLog(t);
+  const { promise: settled, reject: lose } = Promise.withResolvers<void>();
+  settled.catch(() => undefined);
+  let sent = 0;
+  const target: AuditTarget = {
+    async send() {
+      sent += 1;
+      if (sent > 1) throw new TargetUnavailable('it is busy');
+      return { refused: [], settled };
+    },
+    close: () => undefined,
+  };
+  await logins(...names(10));
+  const forwarder = await forward(() => target);
+  await until('the second batch waits', () => forwarder.failures.length === 1);
+  lose(new TargetUnavailable('the connection was closed'));
+  await until('the loss is told', () => forwarder.failures.length > 1);
+  const [first, second] = forwarder.failures;
+  assert.deepEqual([first, second], ['it is busy', 'the connection was closed']);
 });
 
 test('who takes everything and ends the connection by himself is not believed, and not hurried', async (t) => {

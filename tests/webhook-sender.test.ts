@@ -223,8 +223,13 @@ for (const address of [
   'http://[64:ff9b::169.254.169.254]',
   'http://[2002:a9fe:a9fe::1]',
   'http://[::127.0.0.1]',
+  'http://[64:ff9b:1::7f00:1]',
+  'http://[::ffff:0:127.0.0.1]',
+  'http://[2001:0:7f00:1::80ff:fffe]',
+  'http://[fec0::1]',
   'http://[fe80::1]',
   'http://[fd00:ec2::254]',
+  'http://168.63.129.16',
   'http://100.100.100.200',
   'http://224.0.0.1',
   'http://255.255.255.255',
@@ -301,6 +306,23 @@ test('a name that nobody knows, or nobody says anything of, is told as that', as
   assert.equal(await reasonOf(empty.send({ ...request, timeoutMs: patientMs })), 'dns');
   const silent = httpSender(local, () => new Promise(() => undefined));
   assert.equal(await reasonOf(silent.send({ ...request, timeoutMs: hastyMs })), 'timeout');
+});
+
+test('however often a name is asked for whose lookup hangs, it is looked up once at a time', async () => {
+  let lookups = 0;
+  const hanging = httpSender(local, (name) => {
+    lookups += 1;
+    return name === 'silent.example' ? new Promise(() => undefined) : Promise.resolve([]);
+  });
+  const ask = (host: string) =>
+    hanging.send({
+      ...{ address: `http://${host}/`, headers: {}, body: '', skipCertVerify: false, timeoutMs: hastyMs },
+    });
+  await Promise.all([ask('silent.example'), ask('silent.example')]);
+  await ask('silent.example');
+  assert.equal(lookups, 1);
+  for (const _ of [1, 2]) await ask('empty.example');
+  assert.equal(lookups, 3);
 });
 
 test('of a host of several addresses the next is asked where one is not there', async (t) => {

@@ -18,13 +18,16 @@ export interface AttemptDeliveryPorts {
   findPolicy(policyId: number): Promise<WebhookPolicy | undefined>;
   /** With what the target keeps secret; undefined where that is sealed with a key that is gone. */
   openTarget(policyId: number, target: SealedTarget): WebhookTarget | undefined;
-  /** The headers by which a message is known and signed, the same id for each time that it is tried. */
+  /**
+   * The headers by which a message is known and signed, the same id for each time that it is tried; undefined where what it is
+   * signed with is sealed with a key that is gone.
+   */
   signedHeaders(
     delivery: DueDelivery,
     policy: WebhookPolicy,
     body: string,
     at: Date,
-  ): Readonly<Record<string, string>>;
+  ): Readonly<Record<string, string>> | undefined;
   readonly attempts: Pick<WebhookAttempts, 'write'>;
   /** The keyed hash of a name; undefined for that of a user who was erased. */
   personKey(name: string): Promise<string | undefined>;
@@ -46,6 +49,7 @@ const slackRestMs = 1000;
 /** What is not shown of a request, nor of an answer. */
 const secretHeaders: ReadonlySet<string> = new Set(['authorization', 'set-cookie', 'proxy-authorization']);
 const hidden = '(hidden)';
+const unusable: Result = { kind: 'failed', error: 'unusable-target', status: null };
 
 /** Tries a delivery once, at the address that its policy has now, keeps what was sent and came back, and records the outcome. */
 export function attemptDelivery(
@@ -60,9 +64,7 @@ export function attemptDelivery(
     const target = ports.openTarget(delivery.policyId, sealed);
     const began = performance.now();
     const result: Result =
-      target === undefined
-        ? { kind: 'failed', error: 'unusable-target', status: null }
-        : await send(delivery, policy, target, attemptedAt, over);
+      target === undefined ? unusable : await send(delivery, policy, target, attemptedAt, over);
     const durationMs = Math.round(performance.now() - began);
     return record(delivery, { attemptedAt, durationMs }, result, target?.type === 'slack' ? slackRestMs : 0);
   };
@@ -76,10 +78,12 @@ export function attemptDelivery(
   ): Promise<Result> {
     const told = readTold(delivery.told);
     const body = bodyOf(told, target, policy);
+    const signed = ports.signedHeaders(delivery, policy, body.text, at);
+    if (signed === undefined) return unusable;
     const headers = {
       'content-type': body.contentType,
       'user-agent': ports.userAgent,
-      ...ports.signedHeaders(delivery, policy, body.text, at),
+      ...signed,
       // As in Harbor, where none goes to Slack.
       ...(target.authHeader !== '' && target.type !== 'slack' && { authorization: target.authHeader }),
     };
@@ -90,14 +94,14 @@ export function attemptDelivery(
     });
     const durationMs = Math.round(performance.now() - began);
     const personKey = await ports.personKey(told.notification.operator);
-    // Nothing is kept that names somebody who was erased while it was sent.
+    // An answer may repeat what was sent: nothing is kept of somebody who was erased meanwhile.
     if (personKey !== undefined)
       await ports.attempts.write({
         ...{ deliveryId: delivery.deliveryId, attempt: delivery.attempts + 1, at, durationMs, personKey },
         request: {
           origin: webhookUrl(target.address)?.origin ?? '',
           headers: shownHeaders(headers),
-          body: body.text,
+          form: { type: target.type, payloadFormat: target.payloadFormat },
         },
         ...shownOutcome(outcome),
       });

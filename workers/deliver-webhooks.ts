@@ -97,6 +97,8 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
   async function deliver(locks: Locks, lost: AbortSignal): Promise<void> {
     const over = AbortSignal.any([closing.signal, lost]);
     const active = new Map<string, Promise<void>>();
+    /** Those of them that are tried again. */
+    const repeating = new Set<string>();
     /** Until when an endpoint is left alone, by `performance.now()`. */
     const resting = new Map<string, number>();
     try {
@@ -128,13 +130,18 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
       for (const head of due) {
         // Who ends wakes this one.
         if (active.size >= concurrency) break;
-        if (head.nextAt !== undefined && !mayRepeat()) {
+        const isRepeated = head.nextAt !== undefined;
+        // However many targets are silent, each until the time is over, the others have places too.
+        if (isRepeated && repeating.size >= Math.max(1, Math.floor(concurrency / 2))) continue;
+        if (isRepeated && !mayRepeat()) {
           soonest = Math.min(soonest, (1000 * repeatedShare) / ports.perSecond);
           continue;
         }
         const name = lockOf(head);
+        if (isRepeated) repeating.add(name);
         const serving = serve(head).finally(() => {
           active.delete(name);
+          repeating.delete(name);
           wake();
         });
         active.set(name, serving);
@@ -176,7 +183,9 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
       if (over.aborted) return undefined;
       const attempted = await ports.attempt(head, lost);
       if (attempted === undefined) return aloneMs;
-      if (attempted.position !== undefined) await ports.reached(attempted.position);
+      // Who was first has the lock: this process was held up for so long that it has lost it.
+      if (attempted.position === undefined) return aloneMs;
+      await ports.reached(attempted.position);
       // It is due again later, and nothing behind it is due before.
       if (attempted.outcome === 'WebhookAttemptFailed') return undefined;
       return attempted.restMs;
@@ -232,10 +241,13 @@ export function keepDelivering(ports: DeliverWebhooksPorts): Delivering {
   };
 }
 
+/** By how much the clocks of the processes may differ, in milliseconds. */
+const clockDifferenceMs = 60_000;
+
 /** In milliseconds. No pause is longer than the longest: a clock that was ahead does not hold anything up. */
 export function dueIn({ nextAt }: Pick<QueueHead, 'nextAt'>, now: Date): number {
   const waitMs = nextAt === undefined ? 0 : nextAt.getTime() - now.getTime();
-  return waitMs > longestPauseMs ? 0 : waitMs;
+  return waitMs > longestPauseMs + clockDifferenceMs ? 0 : waitMs;
 }
 
 const dueSince = ({ nextAt, requestedAt }: QueueHead): number => (nextAt ?? requestedAt).getTime();

@@ -78,10 +78,15 @@ export const exportAuditLogJob = ({
         place,
         isLast: isDone,
       };
-      // Deleted meanwhile, or another worker has taken the job for lost and goes on with it.
-      if (!(await exports.append(id, written))) return { entries };
-      entries += page.entries.length;
-      part += 1;
+      if (await exports.append(id, written)) {
+        entries += page.entries.length;
+        part += 1;
+      } else {
+        // Deleted meanwhile; or a worker that was taken for lost has still written it, behind which this one goes on.
+        const found = await exports.find(id);
+        if (found === undefined) return { entries };
+        ({ parts: part, entries, place, isDone } = found);
+      }
       progress({ stage: 'writing', done: entries });
     }
     return { entries };

@@ -81,12 +81,13 @@ export function keepForwarding(ports: ForwardPorts): Following {
         round = begun;
         try {
           const result = await work(AbortSignal.any([lost, broken.signal]));
-          // It has ended by itself, and begins anew from the checkpoint.
-          if (broken.signal.aborted) {
-            losses += 1;
-            throw broken.signal.reason;
-          }
+          broken.signal.throwIfAborted();
           return result;
+        } catch (error) {
+          if (!broken.signal.aborted) throw error;
+          // It begins anew from the checkpoint; what was under way was only told to end.
+          losses += 1;
+          throw broken.signal.reason;
         } finally {
           begun.close();
         }

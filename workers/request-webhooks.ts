@@ -11,6 +11,8 @@ export interface ToldPolicy extends TellingPolicy {
   readonly policyId: number;
   /** The position from which on it tells what happens. */
   readonly since: bigint;
+  /** Since when it is as it is. */
+  readonly updatedAt: Date;
   /** How many it has. */
   readonly targets: number;
 }
@@ -42,6 +44,8 @@ export interface RequestWebhooksPorts {
 }
 
 export const webhookFollower = 'webhooks';
+/** Up to where it was looked at before, perhaps, when the mark was lost. */
+const lostMark = 'webhooks-lost';
 
 /** What changes the policies that there are. */
 const changing: ReadonlySet<string> = new Set([
@@ -53,6 +57,8 @@ const changing: ReadonlySet<string> = new Set([
 
 /** How often the mark is moved while nothing is told, in milliseconds. */
 const markMs = 2000;
+/** How many events are told together: each can have thousands of deliveries. */
+const toldTogether = 50;
 
 /**
  * Asks for the deliveries of what happens, each event and policy once. A policy counts that was there, and enabled, when it
@@ -64,15 +70,22 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
   /** What any of them tells. */
   let types: ReadonlySet<string> = new Set();
   let markedAt = 0;
+  let lookedAtUpTo = 0n;
 
-  /** Who has lost the mark tells nothing of the past: only what comes after the last thing that was told. */
+  /**
+   * Who has lost the mark tells nothing of the past: only what comes after the last thing that was told, and of that only what
+   * the policies told before it was lost.
+   */
   async function begin(): Promise<bigint> {
     policies = undefined;
     const marked = await checkpoints.read(webhookFollower);
+    lookedAtUpTo = (await checkpoints.read(lostMark)) ?? 0n;
     if (marked !== undefined) return marked;
     const head = await ports.head();
     await ports.shown(head);
     const position = (await ports.lastTold()) ?? head;
+    await checkpoints.write(lostMark, head);
+    lookedAtUpTo = head;
     await checkpoints.write(webhookFollower, position);
     return position;
   }
@@ -115,13 +128,26 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
       [...new Set(happened.map(({ notification }) => notification.project))],
       [...new Set(happened.flatMap(({ notification }) => notification.repository ?? []))],
     );
+    let requested: bigint | undefined;
+    for (let from = 0; from < happened.length; from += toldTogether)
+      requested = (await request(happened.slice(from, from + toldTogether), facts, told)) ?? requested;
+    if (requested === undefined) return false;
+    await ports.onRequested(requested);
+    return true;
+  }
+
+  /** Resolves to the position of what was asked for; undefined where nobody is told. */
+  async function request(
+    happened: readonly Happened[],
+    facts: Awaited<ReturnType<RequestWebhooksPorts['facts']>>,
+    told: NonNullable<typeof policies>,
+  ): Promise<bigint | undefined> {
     const all = happened.flatMap(({ event, notification }) => {
-      const project = facts.projects.get(notification.project);
-      // It is gone by now, and its policies with it.
-      if (project === undefined) return [];
+      // Of one that is gone by now only the policies for every project are left.
+      const project = facts.projects.get(notification.project) ?? goneProject;
       const known = { ...notification, projectId: notification.projectId ?? project.projectId };
       const endpoints = [...(told.get(known.projectId) ?? []), ...(told.get(null) ?? [])]
-        .filter((policy) => policy.since < known.position && matches(policy, known))
+        .filter((policy) => tells(policy, event) && matches(policy, known))
         .flatMap(({ policyId, targets }) =>
           Array.from({ length: targets }, (_, target) => ({ policyId, target })),
         );
@@ -130,7 +156,7 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
       const payloadFacts = { ...project, projectId: known.projectId, repositoryCreatedAt, host: ports.host };
       return [{ event, notification: known, facts: payloadFacts, endpoints }];
     });
-    if (all.length === 0) return false;
+    if (all.length === 0) return undefined;
     const count = all.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
     const ids = (await ports.allocateIds(count, { actor: 'system' })).values();
     const requests = all.map(({ event, notification, facts: of, endpoints }) =>
@@ -141,12 +167,23 @@ export function requestWebhooks(ports: RequestWebhooksPorts): Pick<FollowPorts, 
         endpoints.map((endpoint) => ({ deliveryId: ids.next().value as number, ...endpoint })),
       ),
     );
-    await ports.onRequested(await ports.request(requests));
-    return true;
+    return ports.request(requests);
   }
+
+  /** What was looked at before was so by the policy as it was then. */
+  const tells = ({ since, updatedAt }: ToldPolicy, { position, recordedAt }: RecordedEvent): boolean =>
+    since < position && (position > lookedAtUpTo || updatedAt < recordedAt);
 
   return { begin, take };
 }
+
+interface Happened {
+  readonly event: RecordedEvent;
+  readonly notification: Notification;
+}
+
+/** Numbers of projects begin at 1. */
+const goneProject = { projectId: 0, isPublic: false };
 
 function requestOf(
   { metadata }: RecordedEvent,
@@ -161,7 +198,7 @@ function requestOf(
       sourcePosition: String(notification.position),
       eventType: notification.eventType,
       occurredAt: notification.occurredAt.toISOString(),
-      projectId: facts.projectId,
+      projectId: facts.projectId === goneProject.projectId ? null : facts.projectId,
       project: notification.project,
       repository: notification.repository ?? null,
       told: storedTold({ notification, facts }),

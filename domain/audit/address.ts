@@ -21,5 +21,8 @@ export const isNetwork = (text: string): boolean => {
   const [address = '', length, ...more] = text.split('/');
   const family = familyOf(address);
   if (family === undefined || more.length > 0) return false;
-  return length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128));
+  return (
+    length === undefined ||
+    (/^(?:0|[1-9]\d{0,2})$/.test(length) && Number(length) <= (family === 4 ? 32 : 128))
+  );
 };

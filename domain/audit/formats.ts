@@ -75,13 +75,13 @@ export const csvWriter = ({ robotPrefix }: Pick<WriterSettings, 'robotPrefix'>):
 
 /**
  * What a spreadsheet would take for a formula begins with an apostrophe, which makes it text there; a line break or tab
- * in front counts for it too.
+ * in front counts for it too, and so do the signs in full width.
  */
 function csvField(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number') return String(value);
   const text = typeof value === 'string' ? value : JSON.stringify(value);
-  const harmless = /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
+  const harmless = /^[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 

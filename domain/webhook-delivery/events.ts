@@ -47,7 +47,11 @@ export const notificationEvent = z.discriminatedUnion('type', [
       .describe('The position of that event, by which deliveries are in order; null for this event itself'),
     eventType: z.enum(toldTypes).describe('What it is in the words of the policies'),
     occurredAt: z.iso.datetime().describe('When it happened'),
-    projectId: z.int().positive().nullable().describe('The number of the project; null for what is of none'),
+    projectId: z
+      .int()
+      .positive()
+      .nullable()
+      .describe('The number of the project; null for what is of none, or of one that was gone by then'),
     project: z.string().describe('The name of the project; empty for what is of none'),
     repository: z.string().nullable().describe('The full name of the repository; null for what is of none'),
     told: z

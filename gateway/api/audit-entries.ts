@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { isNetwork } from '../../domain/audit/address.ts';
+import { addressIn, isNetwork } from '../../domain/audit/address.ts';
 import { entryJson } from '../../domain/audit/formats.ts';
 import { auditOperations, auditResourceTypes, resourceTypeOf } from '../../domain/audit/operations.ts';
 import type { AuditQuestion } from '../../projections/audit/question.ts';
@@ -111,6 +111,8 @@ export async function questionOf(
   const isPrefix = resource?.endsWith('*') === true;
   const projectId =
     project === undefined ? filters.project_id : ((await queries.findProject(project))?.projectId ?? 0);
+  // A network of one address is that.
+  const network = address?.replace(/(?<=\..*)\/32$|(?<=:.*)\/128$/, '');
   const isOther = filters.project_id !== undefined && filters.project_id !== projectId;
   return {
     operations: auditOperations.filter(
@@ -123,8 +125,8 @@ export async function questionOf(
     ...(isPrefix ? { resourcePrefix: resource?.slice(0, -1) } : { resource }),
     projectId: isOther ? 0 : projectId,
     ...{ from: filters.from, until: filters.to },
-    // A network of one address is that.
-    address: address?.replace(/(?<=\..*)\/32$|(?<=:.*)\/128$/, ''),
+    // An address of IPv4 in the form of IPv6 is kept as the former.
+    address: addressIn(network) ?? network,
     ...{ correlationId: filters.correlation_id, requestId: filters.request_id, reason: filters.reason },
     ...(filters.result !== undefined && { succeeded: filters.result === 'success' }),
   };

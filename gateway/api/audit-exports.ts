@@ -5,20 +5,24 @@ import { z } from 'zod';
 import { authorize } from '../../domain/access/authorize.ts';
 import { type Principal, userOf } from '../../domain/access/principal.ts';
 import { auditFormats } from '../../domain/audit/formats.ts';
+import type { Metadata } from '../../domain/event.ts';
 import { noVendor } from '../../domain/execution/kinds.ts';
 import type { AuditExport, AuditExports } from '../../infra/audit-exports/port.ts';
 import type { AuditScope } from '../../projections/audit/queries.ts';
+import type { Status } from '../../projections/executions/projection.ts';
+import type { statusesOf } from '../../projections/executions/queries.ts';
 import type { Access } from './access.ts';
 import { type AnswerForm, begins, nothing, shows, time } from './answer-forms.ts';
 import { auditFilters, questionOf } from './audit-entries.ts';
 import { auditScopes } from './audit-scopes.ts';
 import { conflict, notFound } from './faults.ts';
 import { operation } from './operation.ts';
-import type { ApiPorts } from './ports.ts';
+import type { ApiPorts, Query } from './ports.ts';
 import type { SystemJobPorts } from './system-job.ts';
 
 export interface AuditExportPorts extends Pick<SystemJobPorts, 'startExecution' | 'reached'> {
   readonly exports: AuditExports;
+  readonly statusesOf: Query<typeof statusesOf>;
   /** For how long a file can be downloaded. Milliseconds. */
   readonly exportLifeMs: number;
 }
@@ -46,13 +50,17 @@ const answer = z
   .object({
     id: z.string(),
     format: z.enum(auditFormats),
-    status: z.enum(['running', 'done']),
+    status: z
+      .enum(['running', 'done', 'failed'])
+      .describe('failed where its job has failed for ever, or was stopped'),
     entries: z.int().describe('How many are written so far'),
     bytes: z.int().describe('Of what is written so far, compressed'),
     creation_time: time,
     expiration_time: time.describe('When the file is gone'),
   })
   .meta({ id: 'AuditExport' });
+
+type Shown = Omit<AuditExport, 'owner' | 'request' | 'parts' | 'place'>;
 
 interface File {
   readonly name: string;
@@ -78,7 +86,7 @@ export function auditExportRoutes(
   ports: Pick<ApiPorts, 'configuration' | 'queries' | 'auditExports'>,
   access: Access,
 ): void {
-  const { exports, exportLifeMs, startExecution, reached } = ports.auditExports;
+  const { exports, exportLifeMs, startExecution, statusesOf, reached } = ports.auditExports;
   const { scopeOf } = auditScopes(ports, access);
 
   const bornAfter = () => new Date(Date.now() - exportLifeMs);
@@ -112,18 +120,25 @@ export function auditExportRoutes(
       await exports.sweep(bornAfter());
       if (!(await exports.create(asked, maxKept)))
         throw conflict(`there are ${maxKept} exports already; one has to be deleted, or to expire, first`);
-      const parameters = { export_id: asked.id };
-      const { position } = await startExecution(
-        { kind: 'AUDIT_EXPORT', vendorId: noVendor, trigger: 'MANUAL', parameters, tasks: [{ parameters }] },
-        metadata,
-      );
-      await reached(position);
-      return {
-        id: asked.id,
-        body: shown({ ...asked, entries: 0, bytes: 0, parts: 0, place: null, isDone: false }),
-      };
+      await begin(asked.id, metadata);
+      const none = { entries: 0, bytes: 0, isDone: false, executionId: undefined };
+      return { id: asked.id, body: shown({ ...asked, ...none }, new Map()) };
     },
   );
+
+  async function begin(id: string, metadata: Metadata): Promise<void> {
+    const parameters = { export_id: id };
+    const work = { kind: 'AUDIT_EXPORT', vendorId: noVendor, trigger: 'MANUAL', parameters } as const;
+    try {
+      const { executionId, position } = await startExecution({ ...work, tasks: [{ parameters }] }, metadata);
+      await exports.begun(id, executionId);
+      await reached(position);
+    } catch (error) {
+      // Nobody was told of it. Where it was begun all the same, its job finds nothing to do.
+      await exports.forget(id).catch(() => undefined);
+      throw error;
+    }
+  }
 
   operation(
     api,
@@ -139,7 +154,9 @@ export function auditExportRoutes(
       const { principal } = await access.known(request);
       const owner = mayReadAll(principal) ? undefined : ownerOf(principal);
       const listed = await exports.list(owner, maxListed);
-      return listed.filter(({ createdAt }) => createdAt >= bornAfter()).map(shown);
+      const alive = listed.filter(({ createdAt }) => createdAt >= bornAfter());
+      const statuses = await statusesOf(writersOf(alive));
+      return alive.map((asked) => shown(asked, statuses));
     },
   );
 
@@ -153,7 +170,10 @@ export function auditExportRoutes(
       summary: 'How far an export is.',
       answer: shows(answer),
     },
-    async ({ request, path: { export_id } }) => shown(await found(request, export_id)),
+    async ({ request, path: { export_id } }) => {
+      const asked = await found(request, export_id);
+      return shown(asked, await statusesOf(writersOf([asked])));
+    },
   );
 
   operation(
@@ -212,16 +232,25 @@ export function auditExportRoutes(
     }
   }
 
-  function shown({ id, format, entries, bytes, createdAt, isDone }: AuditExport) {
+  function shown(
+    { id, format, entries, bytes, createdAt, isDone, executionId }: Shown,
+    statuses: ReadonlyMap<number, Status>,
+  ) {
+    const status = executionId === undefined ? undefined : statuses.get(executionId);
+    const hasFailed = status === 'Error' || status === 'Stopped';
     return {
       ...{ id, entries, bytes },
       format: format as (typeof auditFormats)[number],
-      status: isDone ? ('done' as const) : ('running' as const),
+      status: isDone ? ('done' as const) : hasFailed ? ('failed' as const) : ('running' as const),
       creation_time: createdAt,
       expiration_time: new Date(createdAt.getTime() + exportLifeMs),
     };
   }
 }
+
+/** Which executions are to finish those that are not done. */
+const writersOf = (listed: readonly AuditExport[]): readonly number[] =>
+  listed.flatMap(({ isDone, executionId }) => (isDone || executionId === undefined ? [] : [executionId]));
 
 const isUuid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i;
 const gone = (id: string) => notFound(`audit export ${id} not found`);

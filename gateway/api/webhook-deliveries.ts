@@ -131,7 +131,7 @@ export function webhookDeliveryRoutes(
       return {
         ...shownDelivery(delivery),
         payload: payloadOf(delivery, policy),
-        log: log.map(shownAttempt),
+        log: log.map(shownAttempt(delivery)),
       };
     },
   );

@@ -87,19 +87,14 @@ export const deliveryWithAttemptsAnswer = z
   })
   .meta({ id: 'WebhookDeliveryWithAttempts' });
 
-export const shownAttempt = ({
-  attempt,
-  at,
-  durationMs,
-  request,
-  response,
-  error,
-  timings,
-}: WebhookAttempt) => ({
-  ...{ attempt, time: at, duration_ms: durationMs, request, timings },
-  response: response ?? null,
-  error: error ?? null,
-});
+export const shownAttempt =
+  (delivery: Delivery) =>
+  ({ attempt, at, durationMs, request: { form, ...request }, response, error, timings }: WebhookAttempt) => ({
+    ...{ attempt, time: at, duration_ms: durationMs, timings },
+    request: { ...request, body: bodyIn(delivery, form) },
+    response: response ?? null,
+    error: error ?? null,
+  });
 
 /** What is told when nobody says any more how. */
 const standardForm: TargetForm = { type: 'http', payloadFormat: 'Default' };
@@ -109,10 +104,10 @@ export const formOf = (policy: WebhookPolicy | undefined, target: number): Targe
   policy?.targets[target] ?? standardForm;
 
 export const payloadOf = (delivery: Delivery, policy: WebhookPolicy | undefined): string =>
-  bodyOf(readTold(delivery.told), formOf(policy, delivery.target), {
-    policyId: delivery.policyId,
-    projectId: delivery.projectId ?? null,
-  }).text;
+  bodyIn(delivery, formOf(policy, delivery.target));
+
+const bodyIn = ({ told, policyId, projectId }: Delivery, form: TargetForm): string =>
+  bodyOf(readTold(told), form, { policyId, projectId: projectId ?? null }).text;
 
 const outcomes = z.object({
   delivered: z.int(),

@@ -71,8 +71,8 @@ const toldOf = (delivery: Delivery, policy: WebhookPolicy) => ({
   payload: payloadOf(delivery, policy),
 });
 
-/** More than an operator reads. */
-const loggedAttempts = 1000;
+/** Each is read with its answer, which can have 64 KiB. */
+const loggedAttempts = 100;
 
 /** What a delivery has come to, a line for each attempt. */
 const logOf = (attempts: readonly WebhookAttempt[]): string =>

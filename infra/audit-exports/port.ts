@@ -15,6 +15,8 @@ export interface AuditExport {
   /** Where it goes on; in the words of who writes it. */
   readonly place: Readonly<Record<string, string>> | null;
   readonly isDone: boolean;
+  /** The execution that writes it; undefined before that has begun. */
+  readonly executionId: number | undefined;
 }
 
 /** A piece of a file; all of them one after the other are the file. */
@@ -34,6 +36,8 @@ export interface AuditExports {
     asked: Pick<AuditExport, 'id' | 'owner' | 'format' | 'request' | 'createdAt'>,
     maxKept: number,
   ): Promise<boolean>;
+  /** Says which execution writes it. */
+  begun(id: string, executionId: number): Promise<void>;
   find(id: string): Promise<AuditExport | undefined>;
   /** The newest first: up to `limit` of those of `owner`, or of all. */
   list(owner: string | undefined, limit: number): Promise<readonly AuditExport[]>;

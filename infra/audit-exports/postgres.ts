@@ -16,7 +16,8 @@ const schema = `
     bytes bigint NOT NULL DEFAULT 0,
     parts integer NOT NULL DEFAULT 0,
     place jsonb,
-    is_done boolean NOT NULL DEFAULT false
+    is_done boolean NOT NULL DEFAULT false,
+    execution_id integer
   );
   CREATE INDEX IF NOT EXISTS exports_by_time ON audit_exports.exports (created_at);
   CREATE INDEX IF NOT EXISTS exports_by_owner ON audit_exports.exports (owner, created_at);
@@ -39,6 +40,7 @@ interface Row {
   readonly parts: number;
   readonly place: AuditExport['place'];
   readonly is_done: boolean;
+  readonly execution_id: number | null;
 }
 
 const exportOf = ({ id, owner, format, request, parts, place, ...row }: Row): AuditExport => ({
@@ -47,6 +49,7 @@ const exportOf = ({ id, owner, format, request, parts, place, ...row }: Row): Au
   entries: Number(row.entries),
   bytes: Number(row.bytes),
   isDone: row.is_done,
+  executionId: row.execution_id ?? undefined,
 });
 
 /** The exports in tables beside the views, which are made when they are first asked for. */
@@ -67,6 +70,10 @@ export function postgresExports({ pool }: Pick<Database, 'pool'>): AuditExports 
           return rowCount === 1;
         }),
       ),
+
+    async begun(id, executionId) {
+      await ask('UPDATE audit_exports.exports SET execution_id = $2 WHERE id = $1', [id, executionId]);
+    },
 
     async find(id) {
       const { rows } = await ask<Row>('SELECT * FROM audit_exports.exports WHERE id = $1', [id]);

@@ -1,6 +1,21 @@
 import type pg from 'pg';
 import { isBeingBuilt } from './projection.ts';
 
+const uniqueViolation = '23505';
+
+/**
+ * Makes what is made only if it is not there. Of two processes that create a schema at once PostgreSQL fails one, though it
+ * has waited for the other's lock: it has in mind that there was none. The second time it sees it.
+ */
+export async function makeWithOthers<Result>(make: () => Promise<Result>): Promise<Result> {
+  try {
+    return await make();
+  } catch (error) {
+    if ((error as { readonly code?: unknown }).code !== uniqueViolation) throw error;
+    return make();
+  }
+}
+
 /** Tables beside the views that no projection fills, and that are made when they are not there. */
 export interface OwnTables {
   make(): Promise<void>;
@@ -21,7 +36,7 @@ export function ownTables(
   isOutdated: (error: unknown) => boolean = () => false,
 ): OwnTables {
   const make = async (): Promise<void> => {
-    await pool.query(schema);
+    await makeWithOthers(() => pool.query(schema));
   };
 
   async function within<Result>(work: () => Promise<Result>): Promise<Result> {

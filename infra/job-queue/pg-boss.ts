@@ -2,6 +2,7 @@ import pg from 'pg';
 import { type JobInsert, type JobWithMetadata, PgBoss } from 'pg-boss';
 import type { JobKind } from '../../domain/execution/kinds.ts';
 import type { Database } from '../database/connect.ts';
+import { makeWithOthers } from '../database/own-tables.ts';
 import { isBeingBuilt } from '../database/projection.ts';
 import { inTransaction } from '../database/transaction.ts';
 import { leaseSchema } from './leases.ts';
@@ -44,9 +45,9 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
   const settingsOf = new Map(queues.map((settings) => [settings.kind as string, settings]));
   let boss: Promise<PgBoss> | undefined;
 
-  async function install(): Promise<PgBoss> {
+  async function start(): Promise<PgBoss> {
     await pool.query(leaseSchema);
-    const made = new PgBoss({
+    const started = new PgBoss({
       db: asPgBoss(pool),
       schema,
       schedule: false,
@@ -55,16 +56,25 @@ export function openPgBossQueue(options: QueueOptions): JobQueue {
       monitorVacuum: false,
       openTelemetry: { enabled: false },
     });
-    made.on('error', onError);
-    await made.start();
-    await made.createQueue(deadLetters, { retryLimit: 1000, retryDelay: 1, deleteAfterSeconds: keptSeconds });
+    started.on('error', onError);
+    await started.start();
+    return started;
+  }
+
+  async function install(): Promise<PgBoss> {
+    const ready = await makeWithOthers(start);
+    await ready.createQueue(deadLetters, {
+      retryLimit: 1000,
+      retryDelay: 1,
+      deleteAfterSeconds: keptSeconds,
+    });
     for (const { kind, exclusive } of queues)
-      await made.createQueue(kind, {
+      await ready.createQueue(kind, {
         policy: exclusive ? 'singleton' : 'standard',
         deadLetter: deadLetters,
         deleteAfterSeconds: keptSeconds,
       });
-    return made;
+    return ready;
   }
 
   /** Who drops the views' database drops the queue too, and the server goes on; a reactor fills it again. */

@@ -16,6 +16,14 @@ export const nobodys = [
   '192.0.0.192/32',
   'fd00:ec2::/32',
   'fd20:ce::/32',
+  // Azure's, which tells a machine what it is configured with.
+  '168.63.129.16/32',
+  // Forms of IPv6 that stand for an address of IPv4 wherever a gateway or a tunnel wants them to, or that nobody gives out
+  // any more: of translation (RFC 8215, RFC 2765), Teredo (RFC 4380), and of a site (RFC 3879).
+  '64:ff9b:1::/48',
+  '::ffff:0:0:0/96',
+  '2001::/32',
+  'fec0::/10',
 ] as const;
 
 /** The machine itself, where services listen that trust whoever reaches them. */

@@ -1,3 +1,5 @@
+import type { TargetForm } from '../../domain/webhook-delivery/body.ts';
+
 /** What was sent in an attempt and what came back, without what is secret. */
 export interface WebhookAttempt {
   readonly deliveryId: number;
@@ -8,7 +10,8 @@ export interface WebhookAttempt {
     /** Scheme, host and port: the rest of an address can be a secret. */
     readonly origin: string;
     readonly headers: Readonly<Record<string, string>>;
-    readonly body: string;
+    /** What the body was made by, of what the delivery tells: the body itself would keep the names of users who are erased. */
+    readonly form: TargetForm;
   };
   /** Undefined where there was no answer. */
   readonly response:

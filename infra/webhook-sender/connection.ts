@@ -20,6 +20,21 @@ export type Resolver = (hostname: string) => Promise<readonly string[]>;
 export const systemResolver: Resolver = async (hostname) =>
   (await lookup(hostname, { all: true })).map(({ address }) => address);
 
+/**
+ * Asks for each name once at a time, for all who ask meanwhile: a lookup that hangs keeps a thread of this process, of which
+ * there are few, and is not interrupted by who gives up waiting.
+ */
+export function shared(resolve: Resolver): Resolver {
+  const asked = new Map<string, Promise<readonly string[]>>();
+  return (hostname) => {
+    const before = asked.get(hostname);
+    if (before !== undefined) return before;
+    const answer = resolve(hostname).finally(() => asked.delete(hostname));
+    asked.set(hostname, answer);
+    return answer;
+  };
+}
+
 /** Of a name that has many. */
 const maxAddresses = 4;
 

@@ -9,6 +9,7 @@ import {
   openTls,
   type Resolver,
   SendFailure,
+  shared,
   systemResolver,
 } from './connection.ts';
 import { exchange } from './exchange.ts';
@@ -21,6 +22,7 @@ import type { SendTimings, WebhookOutcome, WebhookRequest, WebhookSender } from 
  */
 export function httpSender(rules: OutboundRules, resolve: Resolver = systemResolver): WebhookSender {
   const isAllowed = mayAsk(rules);
+  const resolveOnce = shared(resolve);
 
   return {
     send,
@@ -45,7 +47,7 @@ export function httpSender(rules: OutboundRules, resolve: Resolver = systemResol
       const url = webhookUrl(written);
       if (url === undefined) throw new SendFailure('refused-address', 'this is no address of a webhook');
       const host = hostOf(url);
-      const addresses = await orOver(addressesOf(host, resolve, isAllowed), over);
+      const addresses = await orOver(addressesOf(host, resolveOnce, isAllowed), over);
       clock.lap('dnsMs');
       const opened = await openAny(addresses, portOf(url), over, timeoutMs - clock.elapsed());
       socket = opened.socket;

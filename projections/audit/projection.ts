@@ -21,7 +21,7 @@ type Event = AuditedEvent | AuditPurgeEvent;
  */
 export const audit: Projection<Event> = {
   name: 'audit',
-  version: 3,
+  version: 4,
   showsUserNames: true,
   handles: [...auditedTypes, 'AuditLogPurged'],
   create: createTables,

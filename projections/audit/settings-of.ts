@@ -26,6 +26,8 @@ const told = (before: Settings | null, after: Settings | null): Difference => ({
 /** Undefined where there is nothing to say. No secret is among it, and nothing that is sealed. */
 export function differenceOf(event: RecordedEvent<AuditedEvent>): Difference | undefined {
   switch (event.type) {
+    case 'ArtifactPulled':
+      return event.data.times === undefined ? undefined : told(null, { times: event.data.times });
     case 'TagAssigned':
       return told(null, { digest: event.data.digest });
     case 'TagMoved':
@@ -120,6 +122,12 @@ export function differenceOf(event: RecordedEvent<AuditedEvent>): Difference | u
     }
     case 'WebhookPolicyDeleted':
       return kept(`webhook/${event.data.policyId}`, null);
+    case 'WebhookPolicyPaused':
+      return told(null, { target: event.data.target, reason: event.data.reason });
+    case 'WebhookPolicyResumed':
+      return told(null, { from: event.data.from });
+    case 'WebhookRedeliveryRequested':
+      return told(null, { deliveries: event.data.deliveryIds });
     case 'ConfigurationChanged': {
       const { items, sealed } = event.data;
       const secrets = Object.keys(sealed).map((name) => [name, 'a secret']);

@@ -110,6 +110,19 @@ export async function execution(
   return row && executionIn(row);
 }
 
+/** The statuses of those of `executionIds` that there are. */
+export async function statusesOf(
+  db: Kysely<ExecutionsDatabase>,
+  executionIds: readonly number[],
+): Promise<ReadonlyMap<number, Status>> {
+  const rows = await db
+    .selectFrom('executions')
+    .select(['execution_id', status.as('status')])
+    .where('execution_id', '=', sql<number>`ANY (${[...executionIds]}::int[])`)
+    .execute();
+  return new Map(rows.map((row) => [row.execution_id, row.status]));
+}
+
 /** The keys that lists of tasks are filtered and sorted by. */
 const taskColumns: Columns = {
   id: { column: 'task_id', type: 'integer' },

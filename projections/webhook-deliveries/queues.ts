@@ -1,5 +1,5 @@
 import { type Expression, type Kysely, type RawBuilder, sql } from 'kysely';
-import type { ToldType } from '../../domain/webhook-delivery/events.ts';
+import { pingType, type ToldType } from '../../domain/webhook-delivery/events.ts';
 import { everyTarget, rowsIn, type WebhookDeliveriesDatabase } from './tables.ts';
 
 type Db = Kysely<WebhookDeliveriesDatabase>;
@@ -110,11 +110,15 @@ export async function headOf(db: Db, { policyId, target }: Endpoint): Promise<Du
   );
 }
 
-/** The position of the last thing that was told to anybody; undefined where nothing was. */
+/**
+ * The position of the last thing that happened and was told to anybody; undefined where nothing was. What was told to try
+ * a policy has happened nowhere, and may have been asked for before what was then behind it.
+ */
 export async function lastToldPosition(db: Db): Promise<bigint | undefined> {
   const row = await db
     .selectFrom('notifications')
     .select('position')
+    .where('event_type', '<>', pingType)
     .orderBy('position', 'desc')
     .limit(1)
     .executeTakeFirst();

@@ -121,12 +121,23 @@ test('an export that was cut short goes on behind its last part', async () => {
   assert.deepEqual(resourcesIn(await linesOf(id)), everyOne);
 });
 
-test('of two workers that write the same export, no part is written twice', async () => {
+test('of two workers that write the same export, no part is written twice, and who came late goes on', async () => {
   const id = await ask('ndjson');
   await Promise.all([work(id), work(id), work(id)]);
-  // Those who came second have ended; the queue hands a job out again until it is done.
-  await work(id);
   assert.deepEqual(resourcesIn(await linesOf(id)), everyOne);
+  const other = await ask('ndjson');
+  let isFirst = true;
+  // One that was taken for lost writes a part, and ends.
+  await work(other, {
+    ...exports,
+    append: async (...given) => {
+      if (isFirst) await exports.append(...given);
+      isFirst = false;
+      return exports.append(...given);
+    },
+  });
+  assert.equal((await exports.find(other))?.isDone, true);
+  assert.deepEqual(resourcesIn(await linesOf(other)), everyOne);
 });
 
 test('an export that is deleted while it is written ends', async () => {

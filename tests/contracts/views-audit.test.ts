@@ -72,6 +72,21 @@ test('audit: a row is of the project that had the name then, and a pull of the o
   ]);
 });
 
+test('audit: a pull that was done often at once says how often', async (t) => {
+  const { type, data } = pulled('a/often', 1, 1);
+  const rows = await rowsAfter(await startSetting(t), audit, [
+    { type, data: { ...data, times: 40 } },
+    pulled('a/once', 1, 1),
+  ]);
+  assert.deepEqual(
+    rows.entries?.map(({ resource, after }) => [resource, after]),
+    [
+      ['a/often:v1', { times: 40 }],
+      ['a/once:v1', null],
+    ],
+  );
+});
+
 test('audit: what a policy does is told, and what the registry does by itself is not', async (t) => {
   const setting = await startSetting(t);
   const views = await run(setting, { projections: [audit], catalogue });
@@ -214,7 +229,7 @@ test('the purge of the audit log goes in bounded steps, only counts in a dry run
   ]);
   await views.caughtUp();
   const left = async () => {
-    const { rows } = await views.database.pool.query('SELECT count(*)::int AS left FROM audit_v3.entries');
+    const { rows } = await views.database.pool.query('SELECT count(*)::int AS left FROM audit_v4.entries');
     return rows[0].left;
   };
 
@@ -347,7 +362,7 @@ test('audit: what is kept of a month stays when the rest goes, also where somebo
     data: { type: 'pull_artifact', others: ['login_robot'], from: day(from), until: day(until) },
   });
   const left = async () => {
-    const { rows } = await views.database.pool.query('SELECT resource FROM audit_v3.entries ORDER BY id');
+    const { rows } = await views.database.pool.query('SELECT resource FROM audit_v4.entries ORDER BY id');
     return rows.map(({ resource }) => resource);
   };
   // All that is recorded is of the month in which the test runs.
@@ -363,7 +378,7 @@ test('audit: what is kept of a month stays when the rest goes, also where somebo
   assert.deepEqual(await left(), ['a/kept', 'a/two:v1']);
   const reader = await views.database.pool.connect();
   await append(untagged('v2'));
-  await reader.query('BEGIN; SELECT count(*) FROM audit_v3.entries');
+  await reader.query('BEGIN; SELECT count(*) FROM audit_v4.entries');
   await append(thisMonth);
   await reader.query('ROLLBACK');
   reader.release();

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { DomainEvent } from '../../domain/event.ts';
-import { webhookDeliveries } from '../../projections/webhook-deliveries/projection.ts';
+import { viewOf } from '../../infra/database/projection.ts';
+import {
+  type WebhookDeliveriesDatabase,
+  webhookDeliveries,
+} from '../../projections/webhook-deliveries/projection.ts';
+import { lastToldPosition } from '../../projections/webhook-deliveries/queues.ts';
 import { rowsAfter } from './views-rows.ts';
 import { startSetting } from './views-setting.ts';
 
@@ -39,6 +44,11 @@ const requested = (position: number, ...deliveries: (readonly [number, number, n
     deliveries: deliveries.map(([deliveryId, policyId, target = 0]) => ({ deliveryId, policyId, target })),
   },
 });
+/** What a policy is tried with, whose place is that of its own event. */
+const tried = (deliveryId: number, policyId: number): DomainEvent => {
+  const { data, type } = requested(0, [deliveryId, policyId]);
+  return { type, data: { ...data, sourceId: 'ping', sourcePosition: null, eventType: 'PING' } };
+};
 const attempted = (
   type: string,
   deliveryId: number,
@@ -101,6 +111,7 @@ test('webhook deliveries: as they were asked for, tried, skipped and asked for a
       paused(2, 0),
       resumed(1, '11'),
       requested(12, [10, 1]),
+      tried(11, 1),
       paused(1, 0),
     ],
   );
@@ -129,6 +140,7 @@ test('webhook deliveries: as they were asked for, tried, skipped and asked for a
       [8, 'skipped', 'policy-deleted', 1, 0, 0, null],
       [9, 'pending', null, 1, 0, 0, 7],
       [10, 'pending', null, 1, 0, 0, 7],
+      [11, 'pending', null, 1, 0, 0, 7],
     ],
   );
   assert.deepEqual(
@@ -146,7 +158,14 @@ test('webhook deliveries: as they were asked for, tried, skipped and asked for a
       [3, false, 1],
     ],
   );
-  assert.equal(notifications?.length, 3);
+  assert.equal(notifications?.length, 4);
+  const { kysely } = await setting.connect();
+  const told = await lastToldPosition(viewOf<WebhookDeliveriesDatabase>(kysely, webhookDeliveries));
+  assert.equal(
+    told,
+    12n,
+    'what a policy is tried with is behind all that, and says nothing of what was told',
+  );
   const sums = (key: string) => hours?.reduce((sum, row) => sum + Number(row[key]), 0);
   assert.deepEqual([sums('delivered'), sums('failed'), sums('given_up'), sums('duration_ms')], [2, 3, 1, 20]);
   assert.deepEqual(

@@ -12,6 +12,7 @@ import {
 import { readTold, storedTold } from '../../domain/webhook-delivery/told.ts';
 import { derivedEventId, newEventId } from '../../infra/event-log/ids.ts';
 import { retryAfterMs } from '../../workers/attempt-delivery.ts';
+import { dueIn } from '../../workers/deliver-webhooks.ts';
 
 const hour = 3_600_000;
 const patience: Patience = { firstPauseMs: 5000, retryMs: 72 * hour, maxRetries: undefined };
@@ -40,6 +41,13 @@ test('an endpoint that says when to come back is heard, up to an hour', () => {
   assert.equal(retryAfterMs('Sat, 28 Nov 2026 12:01:00 GMT', now), 60_000);
   assert.equal(retryAfterMs('999999999', now), hour);
   for (const text of [undefined, '', 'soon', '-5', '1e9']) assert.ok((retryAfterMs(text, now) ?? 0) <= hour);
+});
+
+test('a pause counts by any clock that is nearly right, and none that is longer than can be', () => {
+  const paused = (ms: number) => dueIn({ nextAt: after(ms) }, requestedAt);
+  assert.equal(paused(longestPauseMs + 5000), longestPauseMs + 5000);
+  assert.equal(paused(2 * longestPauseMs), 0);
+  assert.ok(paused(-1) <= 0);
 });
 
 test('what is not taken is tried again for days and then given up', () => {

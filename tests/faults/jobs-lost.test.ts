@@ -100,6 +100,18 @@ async function reacting(work: () => Promise<void>): Promise<void> {
   }
 }
 
+test('of two who find the queue gone at once both make it', async () => {
+  const others = Array.from({ length: 4 }, () =>
+    openPgBossQueue({ database, queues: [], supervises: false, onError: () => undefined }),
+  );
+  await Promise.all(others.map((other) => other.leases()));
+  for (let round = 0; round < 3; round += 1) {
+    await forget();
+    await Promise.all(others.map((other) => other.leases()));
+  }
+  await Promise.all(others.map((other) => other.close()));
+});
+
 test('a job given back has a turn of its own, and its earlier failures stay counted', async () => {
   const { jobId } = jobOf('SCAN_DATA_EXPORT');
   await queue.add([{ ...jobOf('SCAN_DATA_EXPORT'), jobId }]);

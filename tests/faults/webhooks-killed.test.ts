@@ -83,7 +83,11 @@ test('each event is told once to each policy and in order, however often those w
       return all.length >= 2 * pushes && all.every(({ state }) => state === 'delivered');
     },
     120_000,
-  );
+  ).catch(async (error) => {
+    const waiting = (await ledger()).filter(({ state }) => state !== 'delivered');
+    const of = workers.map((worker) => [worker.hasEnded(), worker.output().slice(-2000)]);
+    assert.fail(`${error}: ${waiting.length} ${JSON.stringify(waiting.slice(0, 2))} ${JSON.stringify(of)}`);
+  });
 
   const told = await ledger();
   assert.equal(told.length, 2 * pushes, 'no event is told twice to one policy');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { startServer } from '../server.ts';
+import { until } from '../until.ts';
 import { addMember, ask, createProject, createUser, json } from './api-client.ts';
 import { header, pushImage, refusalOf, send } from './client.ts';
 
@@ -92,9 +93,13 @@ test('what Harbor has one row for is told in full beside it', async () => {
 
 test('logins, also of robots and in vain, are told with the address', async () => {
   await send(server, 'GET', '/service/token?service=harbor-registry', { as: 'nobody:wrong' });
-  const [failed] = await found('operation=login_user,login_robot&result=failure');
+  const failures = () => found('operation=login_user,login_robot&result=failure');
+  // Logins are recorded in the background.
+  await until('it is told', async () => (await failures()).length > 0);
+  const [failed] = await failures();
   assert.deepEqual([failed?.actor, failed?.address, failed?.result], ['nobody', '127.0.0.1', 'failure']);
   assert.equal((await found('actor=nobody&address=127.0.0.0/8')).length, 1);
+  assert.equal((await found('actor=nobody&address=::ffff:127.0.0.1/128')).length, 1);
   assert.equal((await found('actor=nobody&address=10.0.0.0/8')).length, 0);
 });
 
@@ -137,6 +142,8 @@ test('what cannot be asked is refused', async () => {
     ...[
       'address=10.0.0.1/8/8',
       'address=fe80::1%25eth0',
+      'address=::1/000',
+      'address=10.0.0.1/08',
       'result=perhaps',
       'order=up',
       'limit=101',

@@ -65,6 +65,21 @@ test('an export has what its asker may read, is his, and is not his any more whe
   assert.equal((await ask(server, 'DELETE', `/audit/exports/${id}`, { as: 'dev' })).status, 200);
 });
 
+test('an export whose job was stopped says so, and never that it still runs', async () => {
+  await ask(server, 'PUT', '/jobservice/queues/AUDIT_EXPORT', { body: { action: 'pause' } });
+  const started = await ask(server, 'POST', '/audit/exports', { body: { format: 'csv' } });
+  const { id, status } = json(started);
+  const statusNow = async () => json(await ask(server, 'GET', `/audit/exports/${id}`)).status;
+  assert.deepEqual([status, await statusNow()], ['running', 'running']);
+  await ask(server, 'PUT', '/jobservice/queues/AUDIT_EXPORT', { body: { action: 'stop' } });
+  await until('it has failed', async () => (await statusNow()) === 'failed');
+  const [listed] = json(await ask(server, 'GET', '/audit/exports'));
+  assert.deepEqual([listed.id, listed.status], [id, 'failed']);
+  assert.deepEqual(refusalOf(await download(id)), [409, 'CONFLICT']);
+  assert.equal((await ask(server, 'DELETE', `/audit/exports/${id}`)).status, 200);
+  await ask(server, 'PUT', '/jobservice/queues/AUDIT_EXPORT', { body: { action: 'resume' } });
+});
+
 test('what cannot be exported is refused', async () => {
   for (const body of [
     {},

@@ -24,6 +24,7 @@ await writeFile(
       type: http
       url: ${receiver.url}
       token: env:TOKEN_OF_THE_SIEM
+      verify: false
       types: [create_project, update_configuration, LabelCreated]
 `,
 );
@@ -58,6 +59,14 @@ const told = () =>
       .split('\n')
       .map((line) => JSON.parse(line)),
   );
+
+test('who does not check the certificate of a target is reminded of it', () => {
+  const said = server.lines.filter(({ msg }) => msg?.includes('certificate of a target'));
+  assert.deepEqual(
+    said.map(({ target }) => target),
+    ['siem'],
+  );
+});
 
 test('a target is sent what was chosen for it, by operations and by types of events, and nothing else', async () => {
   await createProject(server, 'forwarded');

@@ -121,6 +121,12 @@ test('a delivery shows what was sent and what came back, without secrets', async
     [201, 'Thanks', 'the receiver'],
   );
   assert.doesNotMatch(answer.body.toString(), /secret/);
+
+  const targets = [{ ...team.body.targets[0], payload_format: 'CloudEvents' }];
+  assert.equal((await ask(server, 'PUT', team.at, { body: { ...team.body, targets } })).status, 200);
+  const changed = json(await ask(server, 'GET', `/webhook/deliveries/${id}`));
+  assert.equal(changed.log[0].request.body, received?.body, 'what was sent stays what it was');
+  assert.equal(JSON.parse(changed.payload).specversion, '1.0');
 });
 
 test('what a target does not take is given up, and the next is told; it can be delivered again', async () => {
