@@ -91,6 +91,7 @@ test('what cannot be signed, since its secret is sealed with a key that is gone,
   const recorded: DeliveryEvent[] = [];
   const target = { type: 'http', skipCertVerify: false, payloadFormat: 'Default' } as const;
   const attempt = attemptDelivery({
+    personKey: async (name) => name,
     sender: { send: () => assert.fail('nothing is sent') },
     findPolicy: async (policyId) => ({
       ...{ policyId, projectId: 7, name: 'ci', description: '', creator: 'jane', isEnabled: true },

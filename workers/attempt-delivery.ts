@@ -94,7 +94,7 @@ export function attemptDelivery(
     });
     const durationMs = Math.round(performance.now() - began);
     const personKey = await ports.personKey(told.notification.operator);
-    // Nothing is kept that names somebody who was erased while it was sent.
+    // An answer may repeat what was sent: nothing is kept of somebody who was erased meanwhile.
     if (personKey !== undefined)
       await ports.attempts.write({
         ...{ deliveryId: delivery.deliveryId, attempt: delivery.attempts + 1, at, durationMs, personKey },
