@@ -101,7 +101,6 @@ test('what cannot be signed, since its secret is sealed with a key that is gone,
     openTarget: () => ({ ...target, address: 'http://ci.example.com', authHeader: '' }),
     signedHeaders: () => undefined,
     attempts: { write: () => assert.fail('nothing was sent') },
-    personKey: () => assert.fail('nothing is kept'),
     async record(event) {
       recorded.push(event);
       return 1n;
