@@ -4,7 +4,7 @@ import { webhookUrl } from '../domain/webhook/address.ts';
 import type { SealedTarget } from '../domain/webhook/events.ts';
 import { bodyOf } from '../domain/webhook-delivery/body.ts';
 import type { DeliveryEvent } from '../domain/webhook-delivery/events.ts';
-import type { WebhookPauseCommand } from '../domain/webhook-delivery/pause.ts';
+import type { PausablePolicy, WebhookPauseCommand } from '../domain/webhook-delivery/pause.ts';
 import { longestPauseMs, outcomeOf, type Patience, type Result } from '../domain/webhook-delivery/retry.ts';
 import { readTold } from '../domain/webhook-delivery/told.ts';
 import type { WebhookAttempt, WebhookAttempts } from '../infra/webhook-attempts/port.ts';
@@ -33,7 +33,7 @@ export interface AttemptDeliveryPorts {
   personKey(name: string): Promise<string | undefined>;
   /** Resolves to the position, or to undefined where another process has recorded an attempt of that number. */
   record(event: DeliveryEvent, metadata: Metadata): Promise<bigint | undefined>;
-  pause(policyId: number, command: WebhookPauseCommand, metadata: Metadata): Promise<bigint>;
+  pause(policy: PausablePolicy, command: WebhookPauseCommand, metadata: Metadata): Promise<bigint>;
   readonly patience: Patience;
   readonly timeoutMs: number;
   readonly userAgent: string;
@@ -66,7 +66,8 @@ export function attemptDelivery(
     const result: Result =
       target === undefined ? unusable : await send(delivery, policy, target, attemptedAt, over);
     const durationMs = Math.round(performance.now() - began);
-    return record(delivery, { attemptedAt, durationMs }, result, target?.type === 'slack' ? slackRestMs : 0);
+    const restMs = target?.type === 'slack' ? slackRestMs : 0;
+    return record(delivery, policy, { attemptedAt, durationMs }, result, restMs);
   };
 
   async function send(
@@ -109,7 +110,8 @@ export function attemptDelivery(
   }
 
   async function record(
-    { deliveryId, policyId, target, round, attempts, tried, requestedAt, sourceId }: DueDelivery,
+    { deliveryId, target, round, attempts, tried, requestedAt, sourceId }: DueDelivery,
+    { policyId, projectId, name }: PausablePolicy,
     took: { readonly attemptedAt: Date; readonly durationMs: number },
     result: Result,
     restMs: number,
@@ -128,7 +130,7 @@ export function attemptDelivery(
     ports.onOutcome(event.type);
     const isGone = event.type === 'WebhookAttemptFailed' && event.data.error === 'gone';
     const position = isGone
-      ? await ports.pause(policyId, { do: 'pause', target, reason: 'gone' }, metadata)
+      ? await ports.pause({ policyId, projectId, name }, { do: 'pause', target, reason: 'gone' }, metadata)
       : recorded;
     return { outcome: event.type, position, restMs };
   }

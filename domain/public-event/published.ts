@@ -28,9 +28,6 @@ const robotAt = {
   }),
   subject: byName,
 };
-const byPolicy = {
-  subject: ({ policyId }: { readonly policyId: number }) => `policy/${policyId}`,
-};
 const byKey = { subject: ({ kid }: { readonly kid: string }) => kid };
 const refused = { result: () => 'refused' as const };
 const failed = { result: () => 'failed' as const };
@@ -205,14 +202,14 @@ export const published: Published = {
   WebhookPolicyPaused: {
     type: 'webhook.policy.paused',
     need: 'log',
-    fields: ['policyId', 'target', 'reason'],
-    ...byPolicy,
+    fields: ['policyId', 'projectId', 'name', 'target', 'reason'],
+    subject: byName,
   },
   WebhookPolicyResumed: {
     type: 'webhook.policy.resumed',
     need: 'log',
-    fields: ['policyId', 'from'],
-    ...byPolicy,
+    fields: ['policyId', 'projectId', 'name', 'from'],
+    subject: byName,
   },
   WebhookDeliveriesRequested: telling,
   WebhookDelivered: telling,

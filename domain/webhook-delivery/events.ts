@@ -117,9 +117,15 @@ export const redeliveryEvent = z.discriminatedUnion('type', [
 ]);
 export type RedeliveryEvent = z.infer<typeof redeliveryEvent>;
 
+const pausable = {
+  policyId,
+  projectId: z.int().positive().nullable().describe('The number of its project; null for every project'),
+  name: z.string().describe('What the policy is called'),
+};
+
 export const webhookPauseEvent = z.discriminatedUnion('type', [
   eventOf('WebhookPolicyPaused', 'Nothing of a policy is delivered for now; what is to be told piles up.', {
-    policyId,
+    ...pausable,
     target: z
       .int()
       .nonnegative()
@@ -130,7 +136,7 @@ export const webhookPauseEvent = z.discriminatedUnion('type', [
       .describe('Why, in the words of who did it; `gone` where the target has said so itself'),
   }),
   eventOf('WebhookPolicyResumed', 'What has piled up is delivered in order.', {
-    policyId,
+    ...pausable,
     from: position
       .nullable()
       .describe('What happened before this position is not told any more; null for all of it'),

@@ -102,7 +102,7 @@ export function webhookControlRoutes(
         if (why.length > maxReason || why.includes('\0') || !why.isWellFormed())
           throw badRequest(`a reason has at most ${maxReason} characters`);
         const command = { do: 'pause', target: target ?? null, reason: why } as const;
-        await webhooks.deliveriesReached(await webhooks.pausePolicy(policyId, command, asker.metadata));
+        await webhooks.deliveriesReached(await webhooks.pausePolicy(policy, command, asker.metadata));
       },
     );
 
@@ -119,10 +119,10 @@ export function webhookControlRoutes(
         answer: nothing,
       },
       async ({ request, path: { webhook_policy_id: policyId }, body }) => {
-        const { asker } = await policyFor(request, policyId, of, 'notification-policy:update');
+        const { asker, policy } = await policyFor(request, policyId, of, 'notification-policy:update');
         const { from } = await body();
         const command = { do: 'resume', from: from == null ? null : BigInt(from) } as const;
-        await webhooks.deliveriesReached(await webhooks.pausePolicy(policyId, command, asker.metadata));
+        await webhooks.deliveriesReached(await webhooks.pausePolicy(policy, command, asker.metadata));
       },
     );
 

@@ -187,8 +187,8 @@ const actsBy: ActOf = {
     operation: 'remove_schedule',
     resource: `${kind}/${vendorId}`,
   }),
-  WebhookPolicyPaused: ({ policyId }) => ({ operation: 'pause_webhook', resource: String(policyId) }),
-  WebhookPolicyResumed: ({ policyId }) => ({ operation: 'resume_webhook', resource: String(policyId) }),
+  WebhookPolicyPaused: (data) => inProject('pause_webhook', data.name, data),
+  WebhookPolicyResumed: (data) => inProject('resume_webhook', data.name, data),
   WebhookRedeliveryRequested: ({ deliveryIds }) => ({
     operation: 'redeliver_webhook',
     resource: `${deliveryIds.length} deliveries`,

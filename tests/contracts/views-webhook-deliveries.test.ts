@@ -74,11 +74,11 @@ const again = (...deliveryIds: number[]): DomainEvent => ({
 });
 const paused = (policyId: number, target: number | null): DomainEvent => ({
   type: 'WebhookPolicyPaused',
-  data: { policyId, target, reason: 'a move' },
+  data: { policyId, projectId: 7, name: 'ci', target, reason: 'a move' },
 });
 const resumed = (policyId: number, from: string | null): DomainEvent => ({
   type: 'WebhookPolicyResumed',
-  data: { policyId, from },
+  data: { policyId, projectId: 7, name: 'ci', from },
 });
 
 test('webhook deliveries: as they were asked for, tried, skipped and asked for again', async (t) => {

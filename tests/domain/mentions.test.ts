@@ -31,6 +31,8 @@ const ofOthers = new Set([
   'WebhookPolicyChanged.name',
   'WebhookPolicyCreated.name',
   'WebhookPolicyDeleted.name',
+  'WebhookPolicyPaused.name',
+  'WebhookPolicyResumed.name',
   'WebhookSecretChanged.name',
   'WebhookSecretRemoved.name',
   // A user or a robot by its number, and the digest of a manifest.

@@ -79,18 +79,18 @@ test('nothing is given up of a target that says that it is gone', () =>
     'WebhookAttemptFailed',
   ));
 
+const policy = { policyId: 3, projectId: 2, name: 'chat' };
+
 test('a policy is paused once for each reason to, and resumed as a whole', () => {
-  const decider = webhookPauseDecider(3);
+  const decider = webhookPauseDecider(policy);
   const pause = { do: 'pause', target: 1, reason: 'gone' } as const;
   const paused = decider.decide(decider.initial, pause);
-  assert.deepEqual(paused, [
-    { type: 'WebhookPolicyPaused', data: { policyId: 3, target: 1, reason: 'gone' } },
-  ]);
+  assert.deepEqual(paused, [{ type: 'WebhookPolicyPaused', data: { ...policy, target: 1, reason: 'gone' } }]);
   const state = paused.reduce(decider.evolve, decider.initial);
   assert.deepEqual(decider.decide(state, pause), []);
   assert.equal(decider.decide(state, { ...pause, target: null }).length, 1);
   const resumed = decider.decide(state, { do: 'resume', from: null });
-  assert.deepEqual(resumed, [{ type: 'WebhookPolicyResumed', data: { policyId: 3, from: null } }]);
+  assert.deepEqual(resumed, [{ type: 'WebhookPolicyResumed', data: { ...policy, from: null } }]);
   assert.deepEqual(decider.decide(resumed.reduce(decider.evolve, state), { do: 'resume', from: null }), []);
 });
 
