@@ -72,10 +72,10 @@ export interface Jobs {
 }
 
 /**
- * Connections for jobs: two locks and those of who watches the quotas and of who erases users, two of those who tell
+ * Connections for jobs: two locks and those of who watches the quotas and of who erases users, three of those who tell
  * webhooks, the queue's own care, and the jobs that are taken and answered for.
  */
-export const jobConnections = 12;
+export const jobConnections = 13;
 
 /**
  * How often a job waits for a view that is not there, with pauses that grow from 5 seconds to 5 minutes: for a quarter of

@@ -44,6 +44,7 @@ import {
   tellingSince,
   waiting,
 } from '../projections/webhook-deliveries/queues.ts';
+import { sweepSlice } from '../projections/webhook-deliveries/sweep-slice.ts';
 import { type WebhooksDatabase, webhooks } from '../projections/webhooks/projection.ts';
 import { enabledPolicies, findWebhookPolicyById } from '../projections/webhooks/queries.ts';
 import { attemptDelivery } from '../workers/attempt-delivery.ts';
@@ -51,6 +52,7 @@ import { keepDelivering } from '../workers/deliver-webhooks.ts';
 import { keepFollowing } from '../workers/follow-log.ts';
 import { requestWebhooks } from '../workers/request-webhooks.ts';
 import { keepSweepingAttempts } from '../workers/sweep-webhook-attempts.ts';
+import { sweepWebhookDeliveries } from '../workers/sweep-webhook-deliveries.ts';
 import { configurationSettings } from './configuration-parts.ts';
 import { currentIn } from './contents.ts';
 import { version } from './version.ts';
@@ -64,7 +66,7 @@ export interface WebhookEngines {
   readonly userNames: UserNames;
   /** The connections of the requests. */
   readonly database: Database;
-  /** Has two connections to spare, which hold locks. */
+  /** Has three connections to spare, which hold locks. */
   readonly lockDatabase: Database;
   readonly views: Views;
   readonly logger: Pick<Logger, 'warn'>;
@@ -73,6 +75,7 @@ export interface WebhookEngines {
 }
 
 const channel = 'shiplog_webhooks';
+const dayMs = 24 * 3_600_000;
 
 /** Tells who delivers that the queues have something at this position, in every process. */
 export const wakeDelivering = async ({ pool }: Pick<Database, 'pool'>, position: bigint): Promise<void> => {
@@ -228,8 +231,14 @@ export function workOnWebhooks(engines: WebhookEngines): { stop(): Promise<void>
   });
 
   const sweeping = keepSweepingAttempts({
-    ...{ attempts, now, keptMs: settings.attempts_days * 24 * 3_600_000 },
-    onFailure: (error) => logger.warn({ err: error }, 'old attempts of webhooks cannot be removed now'),
+    ...{ attempts, now, keptMs: settings.attempts_days * dayMs },
+    sweepDeliveries: sweepWebhookDeliveries({
+      ...{ record, now, alone: aloneIn(lockDatabase, 'sweep-webhook-deliveries') },
+      sweepSlice: current(sweepSlice.bind(undefined, inDeliveries)),
+      reached: deliveriesReached,
+      keptMs: Math.max(settings.deliveries_days, settings.attempts_days) * dayMs,
+    }),
+    onFailure: (error) => logger.warn({ err: error }, 'what is old of webhooks cannot be removed now'),
   });
 
   return {

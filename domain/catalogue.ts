@@ -42,6 +42,7 @@ import { userGroupEvent } from './user-group/events.ts';
 import { userGroupKeyEvent } from './user-group-key/events.ts';
 import { webhookEvent, webhookUpcasters } from './webhook/events.ts';
 import {
+  deliveriesSweepEvent,
   deliveryEvent,
   notificationEvent,
   redeliveryEvent,
@@ -105,6 +106,7 @@ const aggregates = [
   { stream: 'webhook-delivery/<id>', events: deliveryEvent.options },
   { stream: 'webhook-redelivery/<run>', events: redeliveryEvent.options },
   { stream: 'webhook-pause/<policy id>', events: webhookPauseEvent.options },
+  { stream: 'webhook-sweep/<day>', events: deliveriesSweepEvent.options },
   { stream: 'retention/<policy id>', events: retentionEvent.options },
   { stream: 'retention-run/<task id>', events: retentionRunEvent.options },
   { stream: 'access-tokens/<user id>', events: accessTokenEvent.options },

@@ -74,6 +74,14 @@ test('a duration is written as Harbor writes it, and anything else is refused', 
     ]);
 });
 
+test('deliveries of webhooks are listed for 90 days, and never for less than the 30 that are counted', async (t) => {
+  assert.equal((await load(t, '')).webhooks.deliveries_days, 90);
+  assert.equal((await load(t, 'webhooks: { deliveries_days: 30 }')).webhooks.deliveries_days, 30);
+  const [fault, ...others] = await faults(load(t, 'webhooks: { deliveries_days: 29 }'));
+  assert.match(fault ?? '', /^webhooks\.deliveries_days \(shiplog\.yml, line 1\): found "29"; expected/);
+  assert.deepEqual(others, []);
+});
+
 test('SHIPLOG_CONFIG names the file when nothing else does', async (t) => {
   const file = join(await folder(t), 'shiplog.yml');
   await writeFile(file, 'http: { port: 1000 }');

@@ -8,14 +8,20 @@ const batch = 1000;
 export interface SweepingAttemptsPorts {
   readonly attempts: Pick<WebhookAttempts, 'sweep'>;
   readonly keptMs: number;
+  /** Takes deliveries that have long been over out of the ledger. */
+  sweepDeliveries(stopping: AbortSignal): Promise<void>;
   now(): Date;
   onFailure(error: unknown): void;
 }
 
-/** Removes what attempts have sent and got, when it is old, now and again until it is stopped. */
-export function keepSweepingAttempts({ attempts, keptMs, now, onFailure }: SweepingAttemptsPorts): {
-  stop(): Promise<void>;
-} {
+/** Removes what attempts have sent and got, and deliveries, when they are old, now and again until it is stopped. */
+export function keepSweepingAttempts({
+  attempts,
+  keptMs,
+  sweepDeliveries,
+  now,
+  onFailure,
+}: SweepingAttemptsPorts): { stop(): Promise<void> } {
   const stopping = new AbortController();
 
   async function sweep(): Promise<void> {
@@ -23,6 +29,7 @@ export function keepSweepingAttempts({ attempts, keptMs, now, onFailure }: Sweep
       try {
         const before = new Date(now().getTime() - keptMs);
         while (!stopping.signal.aborted && (await attempts.sweep(before, batch)) === batch);
+        await sweepDeliveries(stopping.signal);
       } catch (error) {
         onFailure(error);
       }

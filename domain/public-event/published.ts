@@ -216,6 +216,7 @@ export const published: Published = {
   WebhookAttemptFailed: telling,
   WebhookDeliveryGivenUp: telling,
   WebhookRedeliveryRequested: telling,
+  WebhookDeliveriesSwept: { private: 'Says what is listed no more, of what has long been over.' },
   // Its secret is nobody else's; that there is another one is.
   WebhookSecretChanged: {
     type: 'webhook.secret.changed',

@@ -8,6 +8,8 @@ export const notificationStream = (sourceId: string): string => `webhook-notific
 export const deliveryStream = (deliveryId: number): string => `webhook-delivery/${deliveryId}`;
 /** @param run a UUID */
 export const redeliveryStream = (run: string): string => `webhook-redelivery/${run}`;
+/** One stream a day: nothing is decided on it. */
+export const deliveriesSweepStream = (at: Date): string => `webhook-sweep/${at.toISOString().slice(0, 10)}`;
 export const webhookPauseStream = (policyId: number): string => `webhook-pause/${policyId}`;
 
 /** What is told to see whether it arrives. */
@@ -143,3 +145,12 @@ export const webhookPauseEvent = z.discriminatedUnion('type', [
   }),
 ]);
 export type WebhookPauseEvent = z.infer<typeof webhookPauseEvent>;
+
+export const deliveriesSweepEvent = z.discriminatedUnion('type', [
+  eventOf(
+    'WebhookDeliveriesSwept',
+    'Deliveries that have long been over are not listed any more; what came of them stays recorded.',
+    { before: z.iso.datetime().describe('Those to which nothing has happened from this time on') },
+  ),
+]);
+export type DeliveriesSweepEvent = z.infer<typeof deliveriesSweepEvent>;

@@ -33,5 +33,6 @@ export const untoldTypes: Readonly<Record<string, string>> = {
   WebhookDelivered: 'a step of a delivery, which the ledger of deliveries lists',
   WebhookAttemptFailed: 'a step of a delivery, which the ledger of deliveries lists',
   WebhookDeliveryGivenUp: 'a step of a delivery, which the ledger of deliveries lists',
+  WebhookDeliveriesSwept: 'old deliveries are not listed any more; what they told of stays told',
   AuditLogPurged: 'a step of a purge, whose start is told; thousands of them can make one',
 };

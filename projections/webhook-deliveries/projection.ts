@@ -2,13 +2,22 @@ import type { RecordedEvent } from '../../domain/event.ts';
 import type { ProjectEvent } from '../../domain/project/events.ts';
 import type { WebhookEvent } from '../../domain/webhook/events.ts';
 import type {
+  DeliveriesSweepEvent,
   DeliveryEvent,
   NotificationEvent,
   RedeliveryEvent,
   WebhookPauseEvent,
 } from '../../domain/webhook-delivery/events.ts';
 import type { Projection, ViewTables } from '../../infra/database/projection.ts';
-import { addDeliveries, changePolicy, redeliver, skip, skipOfProject, takeOutcomes } from './statements.ts';
+import {
+  addDeliveries,
+  changePolicy,
+  redeliver,
+  skip,
+  skipOfProject,
+  sweep,
+  takeOutcomes,
+} from './statements.ts';
 import { createTables, everyTarget } from './tables.ts';
 
 export type { WebhookDeliveriesDatabase } from './tables.ts';
@@ -17,6 +26,7 @@ type OrderingEvent =
   | WebhookEvent
   | WebhookPauseEvent
   | RedeliveryEvent
+  | DeliveriesSweepEvent
   | Extract<ProjectEvent, { type: 'ProjectDeleted' }>;
 type CountingEvent = NotificationEvent | DeliveryEvent;
 export type WebhookDeliveriesEvent = OrderingEvent | CountingEvent;
@@ -27,7 +37,7 @@ export type WebhookDeliveriesEvent = OrderingEvent | CountingEvent;
  */
 export const webhookDeliveries: Projection<WebhookDeliveriesEvent> = {
   name: 'webhook_deliveries',
-  version: 1,
+  version: 2,
   showsUserNames: true,
   handles: [
     'WebhookPolicyCreated',
@@ -41,6 +51,7 @@ export const webhookDeliveries: Projection<WebhookDeliveriesEvent> = {
     'WebhookRedeliveryRequested',
     'WebhookPolicyPaused',
     'WebhookPolicyResumed',
+    'WebhookDeliveriesSwept',
   ],
 
   create: createTables,
@@ -127,6 +138,9 @@ async function applyOrdering(tables: ViewTables, event: RecordedEvent<OrderingEv
       const { policyId, from } = event.data;
       await tables.remove('pauses', ['policy_id'], [{ policy_id: policyId }]);
       if (from !== null) await skip(tables, { policyId, reason: 'skipped-on-resume', at, before: from });
+      return;
     }
+    case 'WebhookDeliveriesSwept':
+      return sweep(tables, event.data.before);
   }
 }

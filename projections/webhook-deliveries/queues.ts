@@ -1,5 +1,5 @@
 import { type Expression, type Kysely, type RawBuilder, sql } from 'kysely';
-import { pingType, type ToldType } from '../../domain/webhook-delivery/events.ts';
+import type { ToldType } from '../../domain/webhook-delivery/events.ts';
 import { everyTarget, rowsIn, type WebhookDeliveriesDatabase } from './tables.ts';
 
 type Db = Kysely<WebhookDeliveriesDatabase>;
@@ -115,13 +115,7 @@ export async function headOf(db: Db, { policyId, target }: Endpoint): Promise<Du
  * a policy has happened nowhere, and may have been asked for before what was then behind it.
  */
 export async function lastToldPosition(db: Db): Promise<bigint | undefined> {
-  const row = await db
-    .selectFrom('notifications')
-    .select('position')
-    .where('event_type', '<>', pingType)
-    .orderBy('position', 'desc')
-    .limit(1)
-    .executeTakeFirst();
+  const row = await db.selectFrom('last_told').select('position').executeTakeFirst();
   return row && BigInt(row.position);
 }
 

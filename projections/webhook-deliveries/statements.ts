@@ -32,6 +32,16 @@ export async function addDeliveries(
       told: event.data.told,
     })),
   );
+  const told = events.filter(({ data }) => data.eventType !== pingType).map(positionOf);
+  await tables.run(
+    (own) => sql`
+      INSERT INTO ${own.table('last_told')} AS l (single, position)
+      SELECT true, max(position) FROM ${own.rows(
+        told.map((position) => ({ position })),
+        { position: 'bigint' },
+      )} HAVING count(*) > 0
+      ON CONFLICT (single) DO UPDATE SET position = greatest(l.position, excluded.position)`,
+  );
   const rows = events.flatMap((event) =>
     event.data.deliveries.map(({ deliveryId, policyId, target }) => ({
       delivery_id: deliveryId,
@@ -208,3 +218,18 @@ export const skipOfProject = (tables: ViewTables, projectId: number, at: Date) =
       WHERE state = 'pending' AND policy_id IN (
         SELECT policy_id FROM ${own.table('policies')} WHERE project_id = ${projectId})`,
   );
+
+/** What is over and was not touched from that time on, with what was told to nobody else, and what came of attempts by then. */
+export async function sweep(tables: ViewTables, before: string): Promise<void> {
+  await tables.run(
+    (own) => sql`
+      WITH gone AS (
+        DELETE FROM ${own.table('deliveries')}
+        WHERE state <> 'pending' AND updated_at < ${before}::timestamptz RETURNING source_id)
+      DELETE FROM ${own.table('notifications')} n
+      WHERE n.source_id IN (SELECT source_id FROM gone) AND NOT EXISTS (
+        SELECT FROM ${own.table('deliveries')} d
+        WHERE d.source_id = n.source_id AND (d.state = 'pending' OR d.updated_at >= ${before}::timestamptz))`,
+  );
+  await tables.run((own) => sql`DELETE FROM ${own.table('hours')} WHERE hour < ${before}::timestamptz`);
+}

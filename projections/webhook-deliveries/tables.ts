@@ -53,6 +53,8 @@ export interface WebhookDeliveriesDatabase {
     next_at: Date | null;
     updated_at: Date;
   };
+  /** In one row: that of the last thing that happened and was told to anybody, which outlives the deliveries. */
+  last_told: { single: boolean; position: string };
   /** The policies that there are. */
   policies: {
     policy_id: number;
@@ -98,7 +100,11 @@ export async function createTables(db: ViewDatabase): Promise<void> {
     .addColumn('occurred_at', 'timestamptz', (column) => column.notNull())
     .addColumn('told', 'jsonb', (column) => column.notNull())
     .execute();
-  await db.schema.createIndex('notifications_by_position').on('notifications').column('position').execute();
+  await db.schema
+    .createTable('last_told')
+    .addColumn('single', 'boolean', (column) => column.primaryKey())
+    .addColumn('position', 'bigint', (column) => column.notNull())
+    .execute();
   await db.schema
     .createTable('deliveries')
     .addColumn('delivery_id', 'bigint', (column) => column.primaryKey())
@@ -128,6 +134,13 @@ export async function createTables(db: ViewDatabase): Promise<void> {
     .on('deliveries')
     .columns(['policy_id', 'target', 'position', 'delivery_id'])
     .where(sql<boolean>`state = 'pending'`)
+    .execute();
+  await db.schema.createIndex('deliveries_by_source').on('deliveries').column('source_id').execute();
+  await db.schema
+    .createIndex('deliveries_over')
+    .on('deliveries')
+    .column('updated_at')
+    .where(sql<boolean>`state <> 'pending'`)
     .execute();
   for (const column of ['policy_id', 'project_id', 'state'])
     await db.schema

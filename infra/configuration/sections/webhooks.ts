@@ -32,6 +32,11 @@ export const webhooks = {
       1,
       3650,
     ).default(30),
+    deliveries_days: whole(
+      'For how long deliveries that are over are listed, and can be delivered again; at least `webhooks.attempts_days`.',
+      30,
+      3650,
+    ).default(90),
   }).prefault({}),
   notification: section('Webhooks, by the keys of Harbor.', {
     webhook_job_max_retry: whole(
