@@ -175,6 +175,7 @@ export async function createTables(db: ViewDatabase): Promise<void> {
     .addColumn('duration_ms', 'bigint', (column) => column.notNull())
     .addPrimaryKeyConstraint('hours_key', ['policy_id', 'target', 'hour'])
     .execute();
+  await db.schema.createIndex('hours_by_hour').on('hours').column('hour').execute();
   await db.schema
     .createTable('triggers')
     .addColumn('policy_id', 'integer', (column) => column.notNull())
