@@ -130,13 +130,15 @@ async function auditLedger(
   acknowledged: readonly { readonly repository: string; readonly tag: string }[],
 ): Promise<Ledger> {
   const rows: string[] = [];
-  for (let page = 1; ; page++) {
-    const query = `page=${page}&page_size=100&sort=op_time&q=${encodeURIComponent('operation=create,resource_type=artifact')}`;
-    const answer = await insist(() => ask(server, `/api/v2.0/audit-logs?${query}`));
+  // Harbor's list ends at 10,000 rows; this one does not.
+  let path: string | undefined = '/api/v2.0/audit/entries?operation=create_artifact&order=oldest&limit=100';
+  while (path !== undefined) {
+    const page: string = path;
+    const answer = await insist(() => ask(server, page));
     assert.equal(answer.status, 200, String(answer.body));
     const found = JSON.parse(answer.body.toString()) as { resource: string }[];
     rows.push(...found.map(({ resource }) => resource));
-    if (found.length < 100) break;
+    path = /<([^>]*)>; rel="next"/.exec(answer.headers.get('link') ?? '')?.[1];
   }
   const expected = acknowledged.map(({ repository, tag }) => ({
     id: `${repository}:${tag}`,
