@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { DeliveryEvent } from '../domain/webhook-delivery/events.ts';
 import { longestPauseMs } from '../domain/webhook-delivery/retry.ts';
 import type { DueDelivery, Endpoint, QueueHead } from '../projections/webhook-deliveries/queues.ts';
+import { pause } from './pause.ts';
 
 /** Locks by name that all processes share; those of a process that dies are free. */
 interface Locks {
@@ -252,7 +252,3 @@ export function dueIn({ nextAt }: Pick<QueueHead, 'nextAt'>, now: Date): number 
 
 const dueSince = ({ nextAt, requestedAt }: QueueHead): number => (nextAt ?? requestedAt).getTime();
 const lockOf = ({ policyId, target }: Endpoint): string => `webhook ${policyId}/${target}`;
-
-/** Resolves after the time, or when it is aborted. */
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { endTask } from '../commands/end-task.ts';
 import { startFired } from '../commands/fire-schedule.ts';
 import { historyOf, type Recorder } from '../commands/record.ts';
@@ -13,6 +12,7 @@ import type { EventLog } from '../infra/event-log/port.ts';
 import type { JobQueue, QueuedJob } from '../infra/job-queue/port.ts';
 import type { Task } from '../projections/executions/queries.ts';
 import type { Schedule } from '../projections/schedules/queries.ts';
+import { pause } from './pause.ts';
 import { metadataOfTask } from './run-task.ts';
 
 /** How many tasks are read, and added to the queue, at once. */
@@ -170,7 +170,7 @@ export const enqueueTasks =
     /** Notices that the queue was dropped, and writes down how far it is where nothing else makes it. */
     async function tend(): Promise<void> {
       while (!over.aborted) {
-        await sleep(1000, undefined, { signal: over, ref: false }).catch(() => undefined);
+        await pause(1000, over);
         if (over.aborted || performance.now() - notedAt < noteEveryMs) continue;
         const isThere = await note().catch(() => true);
         // Whoever called begins again, and fills the queue.

@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type FireSchedule, fireSchedule } from '../commands/fire-schedule.ts';
 import type { ExecutionPorts } from '../commands/start-execution.ts';
 import { dueTime, parseCron } from '../domain/schedule/cron.ts';
 import type { Execution } from '../projections/executions/queries.ts';
 import type { Schedule } from '../projections/schedules/queries.ts';
+import { pause } from './pause.ts';
 
 /** How often it is looked what is due, in milliseconds. */
 const tickMs = 1000;
@@ -40,7 +40,7 @@ export const fireSchedules =
         ports.onOutage(error);
         readAt = Number.NEGATIVE_INFINITY;
       }
-      await sleep(tickMs, undefined, { signal, ref: false }).catch(() => undefined);
+      await pause(tickMs, signal);
     }
 
     async function fireDue(): Promise<void> {

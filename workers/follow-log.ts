@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Catalogue, upcast } from '../domain/catalogue.ts';
 import type { RecordedEvent } from '../domain/event.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
+import { pause } from './pause.ts';
 
 /** How soon another process takes over from one that is gone, in milliseconds. */
 const takeOverMs = 3000;
@@ -43,18 +43,18 @@ export function keepFollowing(ports: FollowPorts): Following {
 
   async function untilClosed(): Promise<void> {
     while (!closing.signal.aborted) {
-      let pause = takeOverMs;
+      let restMs = takeOverMs;
       try {
         await alone((lost) => follow(AbortSignal.any([closing.signal, lost])));
       } catch (error) {
         if (closing.signal.aborted) return;
         ports.onFailure(error);
-        pause = pauseMs;
+        restMs = pauseMs;
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       } finally {
         position = undefined;
       }
-      await sleep(pause, undefined, { signal: closing.signal, ref: false }).catch(() => undefined);
+      await pause(restMs, closing.signal);
     }
   }
 

@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type { SessionStore } from '../infra/session-store/port.ts';
+import { pause } from './pause.ts';
 
 /** What is left of an expired session, the address of a person among it, goes within this time. */
 const everyMs = 10 * 60_000;
@@ -28,7 +28,7 @@ export function keepSweepingSessions({ store, logger }: SweepingSessionsPorts): 
         logger.warn({ err: error }, 'the expired sessions cannot be removed now');
       }
       // Rejects when it is stopped, and only then.
-      await wait(everyMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+      await pause(everyMs, stopping.signal);
     }
   }
 

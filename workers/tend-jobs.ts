@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { endTask } from '../commands/end-task.ts';
 import type { Recorder } from '../commands/record.ts';
 import type { JobQueue } from '../infra/job-queue/port.ts';
+import { pause } from './pause.ts';
 import { metadataOfTask } from './run-task.ts';
 import type { AloneAs } from './work.ts';
 
@@ -89,6 +89,3 @@ export function keepTendingJobs(ports: TendPorts): { stop(): Promise<void> } {
     },
   };
 }
-
-const pause = (ms: number, signal: AbortSignal) =>
-  sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);

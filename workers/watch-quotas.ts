@@ -1,4 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises';
+import { pause } from './pause.ts';
 
 /** How often it looks; milliseconds. What is crossed up and down again in between is not crossed. */
 const everyMs = 5000;
@@ -68,7 +68,3 @@ export function keepWatchingQuotas({
     },
   };
 }
-
-/** Resolves after the time, or when it is aborted. */
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  wait(ms, undefined, { signal, ref: false }).catch(() => undefined);
