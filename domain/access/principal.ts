@@ -84,3 +84,6 @@ export function actorOf(principal: Principal): string {
       return `robot:${principal.name}`;
   }
 }
+
+/** Harbor's name for who does what policies say: nobody who asks, but who is told of as one. */
+export const jobService = 'harbor-jobservice';

@@ -20,20 +20,27 @@ export type ToldType = (typeof toldTypes)[number];
 /** In one event. */
 export const maxRedelivered = 1000;
 
-/** Why an attempt has failed: the words of the sender, `status` for an answer that is no success, `gone` for one of 410. */
-export const attemptErrors = [
-  'status',
-  'gone',
+/** Why nothing was answered. */
+export const sendErrors = [
+  /** No address of the host may be asked, or what was given is no address at all. */
   'refused-address',
+  /** The name is not known, or nobody could say. */
   'dns',
   'connect',
   'tls',
+  /** Not all was done in time; whether the other side has had the request is not known. */
   'timeout',
+  /** The other side has ended the connection before it answered. */
   'reset',
+  /** What it has sent is no answer. */
   'malformed-answer',
+  /** What it has sent before the body has more than 16 KiB. */
   'too-large-header',
-  'unusable-target',
 ] as const;
+export type SendError = (typeof sendErrors)[number];
+
+/** Why an attempt has failed; `status` for an answer that is no success, `gone` for one of 410. */
+export const attemptErrors = ['status', 'gone', ...sendErrors, 'unusable-target'] as const;
 export type AttemptError = (typeof attemptErrors)[number];
 
 const policyId = z.int().positive().describe('The number of the policy');

@@ -1,3 +1,4 @@
+import { jobService } from '../access/principal.ts';
 import type { ArtifactEvent } from '../artifact/events.ts';
 import type { Digest } from '../digest.ts';
 import type { RecordedEvent } from '../event.ts';
@@ -165,9 +166,6 @@ function deleted({
 /** What the registry does by itself says no reason. */
 const isAsked = ({ actor, reason }: RecordedEvent['metadata']): boolean =>
   actor !== 'system' || reason !== undefined;
-
-/** Harbor's name for who does what policies say. */
-const jobService = 'harbor-jobservice';
 
 function operatorOf({ actor, reason }: RecordedEvent['metadata'], robotPrefix: string): string {
   if (actor === 'anonymous') return '';

@@ -1,13 +1,13 @@
 import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { FailureReason } from './port.ts';
+import type { SendError } from '../../domain/webhook-delivery/events.ts';
 
 /** Why a request has not come to an answer. */
 export class SendFailure extends Error {
   override readonly name = 'SendFailure';
-  readonly reason: FailureReason;
-  constructor(reason: FailureReason, message: string, cause?: unknown) {
+  readonly reason: SendError;
+  constructor(reason: SendError, message: string, cause?: unknown) {
     super(message, { cause });
     this.reason = reason;
   }

@@ -1,3 +1,5 @@
+import type { SendError } from '../../domain/webhook-delivery/events.ts';
+
 /** Sends one request to an address that somebody has written down, and trusts neither him nor who answers. */
 export interface WebhookSender {
   /**
@@ -49,27 +51,9 @@ export interface Answered {
   readonly address: string;
 }
 
-export const failureReasons = [
-  /** No address of the host may be asked, or what was given is no address at all. */
-  'refused-address',
-  /** The name is not known, or nobody could say. */
-  'dns',
-  'connect',
-  'tls',
-  /** Not all was done in time; whether the other side has had the request is not known. */
-  'timeout',
-  /** The other side has ended the connection before it answered. */
-  'reset',
-  /** What it has sent is no answer. */
-  'malformed-answer',
-  /** What it has sent before the body has more than 16 KiB. */
-  'too-large-header',
-] as const;
-export type FailureReason = (typeof failureReasons)[number];
-
 export interface SendFailed {
   readonly kind: 'failed';
-  readonly reason: FailureReason;
+  readonly reason: SendError;
   /** For people; it repeats nothing of the address that could be secret. */
   readonly message: string;
   readonly timings: SendTimings;

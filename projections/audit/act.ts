@@ -1,3 +1,4 @@
+import { jobService } from '../../domain/access/principal.ts';
 import type { AccessTokenEvent } from '../../domain/access-token/events.ts';
 import type { ArtifactEvent } from '../../domain/artifact/events.ts';
 import { addressIn } from '../../domain/audit/address.ts';
@@ -238,9 +239,6 @@ export function tell(event: RecordedEvent<AuditedEvent>): Told | undefined {
     ...(projectId !== undefined && { projectId }),
   };
 }
-
-/** Harbor's name for who does what policies say. */
-export const jobService = 'harbor-jobservice';
 
 /** Logins do not name an actor: it is who they are about. */
 function whoDid({ type, data, metadata: { actor } }: RecordedEvent<AuditedEvent>): {

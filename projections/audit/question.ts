@@ -1,7 +1,7 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
+import { jobService } from '../../domain/access/principal.ts';
 import type { ActorKind } from '../../domain/audit/entry.ts';
 import type { AuditOperation } from '../../domain/audit/operations.ts';
-import { jobService } from './act.ts';
 import type { AuditScope } from './queries.ts';
 
 /** Which entries are asked for: those of which all of this is true. */

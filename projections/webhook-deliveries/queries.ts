@@ -72,6 +72,11 @@ const conditionOf = (filter: DeliveryFilter) => {
   return sql.join([sql<SqlBool>`true`, ...conditions], sql` AND `);
 };
 
+/** Each delivery with what it tells. */
+const deliveriesIn = (db: Db) => sql`
+  SELECT d.*, n.project, n.repository, n.occurred_at, n.told
+  FROM ${rowsIn(db, 'deliveries')} d JOIN ${rowsIn(db, 'notifications')} n ON n.source_id = d.source_id`;
+
 /** Those before `before`, the latest first. @throws QuestionTooLong */
 export async function listDeliveries(
   db: Db,
@@ -82,8 +87,7 @@ export async function listDeliveries(
   const place = before === undefined ? sql`true` : sql`d.delivery_id < ${before}`;
   return bounded(db, async (inTime) => {
     const { rows } = await sql<DeliveryRow>`
-      SELECT d.*, n.project, n.repository, n.occurred_at, n.told
-      FROM ${rowsIn(db, 'deliveries')} d JOIN ${rowsIn(db, 'notifications')} n ON n.source_id = d.source_id
+      ${deliveriesIn(db)}
       WHERE ${conditionOf(filter)} AND ${place}
       ORDER BY d.delivery_id DESC LIMIT ${limit}`.execute(inTime);
     return rows.map(deliveryIn);
@@ -98,8 +102,7 @@ export async function findDelivery(db: Db, deliveryId: number): Promise<Delivery
 /** Those of them that there are. */
 export async function listDeliveriesById(db: Db, ids: readonly number[]): Promise<readonly Delivery[]> {
   const { rows } = await sql<DeliveryRow>`
-    SELECT d.*, n.project, n.repository, n.occurred_at, n.told
-    FROM ${rowsIn(db, 'deliveries')} d JOIN ${rowsIn(db, 'notifications')} n ON n.source_id = d.source_id
+    ${deliveriesIn(db)}
     WHERE d.delivery_id = ANY (${[...ids]}::bigint[]) ORDER BY d.delivery_id`.execute(db);
   return rows.map(deliveryIn);
 }
