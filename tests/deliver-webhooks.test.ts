@@ -12,7 +12,7 @@ const long = new Date(0);
 const waiting = (policyId: number, more: Partial<DueDelivery> = {}): DueDelivery => ({
   ...{ policyId, target: 0, deliveryId: policyId, isPaused: false, nextAt: undefined, requestedAt: long },
   ...{ sourceId: `source-${policyId}`, round: 1, attempts: 0, tried: 0 },
-  ...{ eventType: 'PUSH_ARTIFACT', occurredAt: long, told: {} },
+  told: {},
   ...more,
 });
 const delivered: Attempted = { outcome: 'WebhookDelivered', position: 1n, restMs: 0 };

@@ -1,5 +1,4 @@
 import { type Expression, type Kysely, type RawBuilder, sql } from 'kysely';
-import type { ToldType } from '../../domain/webhook-delivery/events.ts';
 import { everyTarget, rowsIn, type WebhookDeliveriesDatabase } from './tables.ts';
 
 type Db = Kysely<WebhookDeliveriesDatabase>;
@@ -28,8 +27,6 @@ export interface DueDelivery extends QueueHead {
   /** In all rounds, and in this one. */
   readonly attempts: number;
   readonly tried: number;
-  readonly eventType: ToldType;
-  readonly occurredAt: Date;
   readonly told: Readonly<Record<string, unknown>>;
 }
 
@@ -83,12 +80,10 @@ export async function headOf(db: Db, { policyId, target }: Endpoint): Promise<Du
       readonly round: number;
       readonly attempts: number;
       readonly earlier_attempts: number;
-      readonly event_type: ToldType;
-      readonly occurred_at: Date;
       readonly told: Readonly<Record<string, unknown>>;
     }
   >`
-    SELECT d.*, n.occurred_at, n.told,
+    SELECT d.*, n.told,
       ${pausedAt(sql`d.policy_id`, sql`d.target`, rowsIn(db, 'pauses'))} AS paused
     FROM (
       SELECT * FROM ${rowsIn(db, 'deliveries')}
@@ -103,8 +98,6 @@ export async function headOf(db: Db, { policyId, target }: Endpoint): Promise<Du
       round: row.round,
       attempts: row.attempts,
       tried: row.attempts - row.earlier_attempts,
-      eventType: row.event_type,
-      occurredAt: row.occurred_at,
       told: row.told,
     }
   );

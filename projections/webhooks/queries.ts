@@ -62,19 +62,6 @@ export const findWebhookPolicyById = (
 export const enabledPolicies = (db: Kysely<WebhooksDatabase>): Promise<readonly WebhookPolicy[]> =>
   db.selectFrom('policies').select(policyColumns).where('enabled', '=', true).execute();
 
-/** The policies that tell what happens in any of the projects: those that are enabled, whatever they tell. */
-export const tellingPolicies = (
-  db: Kysely<WebhooksDatabase>,
-  projectIds: readonly number[],
-): Promise<readonly WebhookPolicy[]> =>
-  db
-    .selectFrom('policies')
-    .select(policyColumns)
-    .where('enabled', '=', true)
-    .where(({ eb, or }) => or([eb('project_id', 'is', null), eb('project_id', 'in', [...projectIds, -1])]))
-    .orderBy('policy_id')
-    .execute();
-
 /** The keys that lists of policies are filtered and sorted by. */
 const columns: Columns = {
   id: { column: 'policy_id', type: 'integer' },
