@@ -106,7 +106,7 @@ export function redeliveryHandler({ log, database, views }: HandlerEngines) {
   return redeliverWebhooksJob({
     deliveryIdsAfter: currentIn(views)(deliveryIdsAfter.bind(undefined, inDeliveries)),
     redeliver: redeliverWebhooks({ log, catalogue, newEventId }),
-    redeliveredIn: redeliveredIn({ log }),
+    redeliveredIn: redeliveredIn({ log, catalogue }),
     async reached(position) {
       await views.reached(position, [webhookDeliveries]);
       await wakeDelivering(database, position);

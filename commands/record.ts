@@ -44,6 +44,16 @@ export const decision = <State, Command, Event extends DomainEvent>(
   },
 });
 
+/** A fact about a stream that has no rules: nothing can forbid it. */
+export const happened = <Event extends DomainEvent>(
+  stream: string,
+  event: Event,
+): Decision<undefined, Event> => ({
+  stream,
+  needs: 'last',
+  decide: () => ({ events: [event], state: undefined }),
+});
+
 /** `history` is that of the decider's stream, in the current versions of its events. */
 const stateAfter = <State, Command, Event extends DomainEvent>(
   { initial, evolve }: Decider<State, Command, Event>,
@@ -52,7 +62,7 @@ const stateAfter = <State, Command, Event extends DomainEvent>(
 
 /** What has happened to `stream`, whose events are of the given types; in their current versions. */
 export async function historyOf<Event extends DomainEvent>(
-  log: EventLog,
+  log: Pick<EventLog, 'readStream'>,
   catalogue: Catalogue,
   stream: string,
 ): Promise<readonly RecordedEvent<Event>[]> {

@@ -2,6 +2,7 @@ import { type Catalogue, currentVersion } from '../domain/catalogue.ts';
 import type { Metadata } from '../domain/event.ts';
 import { type RedeliveryEvent, redeliveryStream } from '../domain/webhook-delivery/events.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
+import { historyOf } from './record.ts';
 
 export interface RedeliverPorts {
   readonly log: Pick<EventLog, 'append' | 'readStream'>;
@@ -25,11 +26,9 @@ export const redeliverWebhooks =
 
 /** How many the run has asked for, and the last of them, 0 before the first. */
 export const redeliveredIn =
-  ({ log }: Pick<RedeliverPorts, 'log'>) =>
+  ({ log, catalogue }: Pick<RedeliverPorts, 'log' | 'catalogue'>) =>
   async (run: string): Promise<{ readonly count: number; readonly last: number }> => {
-    const { events } = await log.readStream(redeliveryStream(run));
-    const ids = (events as readonly unknown[] as readonly RedeliveryEvent[]).flatMap(
-      ({ data }) => data.deliveryIds,
-    );
+    const history = await historyOf<RedeliveryEvent>(log, catalogue, redeliveryStream(run));
+    const ids = history.flatMap(({ data }) => data.deliveryIds);
     return { count: ids.length, last: ids.at(-1) ?? 0 };
   };

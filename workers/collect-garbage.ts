@@ -1,6 +1,6 @@
 import type { CollectGarbage, CollectionProgress, Finding } from '../commands/garbage.ts';
-import type { Recorder } from '../commands/record.ts';
-import type { DomainEvent, Metadata } from '../domain/event.ts';
+import { happened, type Recorder } from '../commands/record.ts';
+import type { Metadata } from '../domain/event.ts';
 import { type GarbageCollectionEvent, garbageRunStream } from '../domain/garbage-collection/events.ts';
 
 /** What a run did, or would have done in a dry run. */
@@ -100,9 +100,3 @@ export const garbageCollection =
         if (!settings.dryRun) await record(metadata, happened(garbageRunStream(run), event));
       }
     });
-
-/** Nothing can forbid it: a fact about a stream that has no rules. */
-const happened = (stream: string, event: DomainEvent) => ({
-  stream,
-  decide: () => ({ events: [event], state: undefined }),
-});

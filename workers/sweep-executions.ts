@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Recorder } from '../commands/record.ts';
+import { happened, type Recorder } from '../commands/record.ts';
 import { executionSweepStream } from '../domain/execution-sweep/events.ts';
 import type { JobJournal } from '../infra/job-journal/port.ts';
 import type { JobResults } from '../infra/job-results/port.ts';
@@ -60,12 +60,7 @@ export const sweepExecutions = ({
       await Promise.all([journal.forget(taskIds), results.forget(taskIds)]);
       const event = { type: 'ExecutionsSwept', data: { taskId, executionIds } } as const;
       const stream = executionSweepStream(taskId);
-      const happened = {
-        stream,
-        needs: 'last',
-        decide: () => ({ events: [event], state: undefined }),
-      } as const;
-      await reached((await record(metadataOfTask({ executionId }), happened)).position);
+      await reached((await record(metadataOfTask({ executionId }), happened(stream, event))).position);
       swept += executionIds.length;
       progress({ stage: 'sweeping', done: swept });
     }

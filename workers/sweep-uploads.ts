@@ -1,11 +1,9 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { type BlobStore, UploadBusy, UploadNotFound } from '../infra/blob-store/port.ts';
+import { type Doing, keepDoing } from './keep-doing.ts';
 
 /** How long it is remembered that an upload was finished, for a client that sends its last request again. */
 const rememberedMs = 30 * 60_000;
 const forgetEveryMs = 10 * 60_000;
-/** A timer takes no more. */
-const longestWaitMs = 2 ** 31 - 1;
 
 export interface SweepUploads {
   /** An upload goes when nobody has been at work on it for this long. */
@@ -56,11 +54,6 @@ export const sweepUploads =
     return { expired, busy };
   };
 
-export interface Sweeping {
-  /** Resolves when nothing is under way any more. */
-  stop(): Promise<void>;
-}
-
 export interface SweepingPorts {
   readonly store: BlobStore;
   readonly logger: {
@@ -77,47 +70,31 @@ export interface SweepingPorts {
 }
 
 /** Sweeps now and at every interval until it is stopped; what fails is logged and done again at the next one. */
-export function keepSweepingUploads({ store, logger, settings }: SweepingPorts): Sweeping {
+export function keepSweepingUploads({ store, logger, settings }: SweepingPorts): Doing {
   const { enabled, age: ageMs, interval, dryrun: dryRun } = settings;
-  const stopping = new AbortController();
-  const sweep = sweepUploads({ store, now: () => new Date(), stopping: stopping.signal });
+  const onFailure = (error: unknown) =>
+    logger.warn({ err: error }, 'the abandoned uploads cannot be swept now');
 
-  async function every(intervalMs: number, work: () => Promise<void>): Promise<void> {
-    while (!stopping.signal.aborted) {
-      try {
-        await work();
-      } catch (error) {
-        logger.warn({ err: error }, 'the abandoned uploads cannot be swept now');
-      }
-      // Rejects when it is stopped, and only then.
-      await wait(Math.min(intervalMs, longestWaitMs), undefined, {
-        signal: stopping.signal,
-        ref: false,
-      }).catch(() => undefined);
-    }
-  }
-
-  const loops = [
-    every(forgetEveryMs, async () => {
+  const forgetting = keepDoing(
+    forgetEveryMs,
+    async () => {
       await store.forgetFinished(new Date(Date.now() - rememberedMs));
-    }),
-  ];
-  if (enabled)
-    loops.push(
-      every(interval, async () => {
-        const swept = await sweep({ ageMs, dryRun });
-        if (swept.expired > 0)
-          logger.info(
-            swept,
-            dryRun ? 'abandoned uploads would be removed' : 'abandoned uploads were removed',
-          );
-      }),
-    );
-
+    },
+    onFailure,
+  );
+  if (!enabled) return forgetting;
+  const sweeping = keepDoing(
+    interval,
+    async (stopping) => {
+      const swept = await sweepUploads({ store, now: () => new Date(), stopping })({ ageMs, dryRun });
+      if (swept.expired > 0)
+        logger.info(swept, dryRun ? 'abandoned uploads would be removed' : 'abandoned uploads were removed');
+    },
+    onFailure,
+  );
   return {
     async stop() {
-      stopping.abort();
-      await Promise.all(loops);
+      await Promise.all([forgetting.stop(), sweeping.stop()]);
     },
   };
 }

@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import type { WebhookAttempts } from '../infra/webhook-attempts/port.ts';
+import { type Doing, keepDoing } from './keep-doing.ts';
 
 const everyMs = 10 * 60_000;
 /** In one statement. */
@@ -21,27 +21,14 @@ export function keepSweepingAttempts({
   sweepDeliveries,
   now,
   onFailure,
-}: SweepingAttemptsPorts): { stop(): Promise<void> } {
-  const stopping = new AbortController();
-
-  async function sweep(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      try {
-        const before = new Date(now().getTime() - keptMs);
-        while (!stopping.signal.aborted && (await attempts.sweep(before, batch)) === batch);
-        await sweepDeliveries(stopping.signal);
-      } catch (error) {
-        onFailure(error);
-      }
-      await wait(everyMs, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
-    }
-  }
-
-  const sweeping = sweep();
-  return {
-    async stop() {
-      stopping.abort();
-      await sweeping;
+}: SweepingAttemptsPorts): Doing {
+  return keepDoing(
+    everyMs,
+    async (stopping) => {
+      const before = new Date(now().getTime() - keptMs);
+      while (!stopping.aborted && (await attempts.sweep(before, batch)) === batch);
+      await sweepDeliveries(stopping);
     },
-  };
+    onFailure,
+  );
 }

@@ -1,4 +1,4 @@
-import type { Recorder } from '../commands/record.ts';
+import { happened, type Recorder } from '../commands/record.ts';
 import { deliveriesSweepStream } from '../domain/webhook-delivery/events.ts';
 
 /** What one event takes: the view removes it in one go, and nothing else is shown meanwhile. */
@@ -34,11 +34,7 @@ export const sweepWebhookDeliveries =
         const until = await next();
         if (until === undefined) return;
         const event = { type: 'WebhookDeliveriesSwept', data: { before: until.toISOString() } } as const;
-        const swept = {
-          stream: deliveriesSweepStream(now()),
-          needs: 'last',
-          decide: () => ({ events: [event], state: undefined }),
-        } as const;
+        const swept = happened(deliveriesSweepStream(now()), event);
         // No further ahead of the view than this: what it has to take would grow without bound.
         await reached((await record({ actor: 'system' }, swept)).position);
       }
