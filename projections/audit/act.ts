@@ -216,8 +216,8 @@ export type Told = Omit<AuditEntry, 'before' | 'after' | 'projectId'> & {
 /** Undefined for what is not told. */
 export function tell(event: RecordedEvent<AuditedEvent>): Told | undefined {
   const { metadata } = event;
-  const harbors = isHarbors(event) ? entryOf(event) : undefined;
-  const act = harbors ?? actOf(event);
+  const entry = isHarbors(event) ? entryOf(event) : undefined;
+  const act = entry ?? actOf(event);
   if (act === undefined) return undefined;
   const operation = 'operation' in act ? act.operation : act.type;
   const { resource, project, projectId } = act;
@@ -226,7 +226,7 @@ export function tell(event: RecordedEvent<AuditedEvent>): Told | undefined {
     eventId: event.id,
     at: event.type === 'ArtifactPulled' ? new Date(event.data.pulledAt) : event.recordedAt,
     ...{ operation, resource, resourceType: resourceTypeOf(operation) },
-    description: harbors?.description ?? inWords(operation),
+    description: entry?.description ?? inWords(operation),
     ...whoDid(event),
     accessToken: metadata.accessToken ?? null,
     address: addressIn(metadata.clientIp),
@@ -253,34 +253,34 @@ function whoDid({ type, data, metadata: { actor } }: RecordedEvent<AuditedEvent>
   return { actor: actor.replace(/^(?:user|robot):/, ''), actorKind };
 }
 
-const harbors: ReadonlySet<string> = new Set<ToldEvent['type']>([
-  'ManifestPushed',
-  'ManifestDeleted',
-  'ArtifactPulled',
-  'TagAssigned',
-  'TagMoved',
-  'TagRemoved',
-  'RepositoryDeleted',
-  'ProjectCreated',
-  'ProjectMetadataChanged',
-  'ProjectCveAllowlistChanged',
-  'ProjectDeleted',
-  'MemberAdded',
-  'MemberRoleChanged',
-  'MemberRemoved',
-  'RobotCreated',
-  'RobotDeleted',
-  'UserCreated',
-  'UserDeleted',
-  'UserErased',
-  'UserProfileChanged',
-  'UserPasswordChanged',
-  'UserAdministratorChanged',
-  'ConfigurationChanged',
-  'LoginSucceeded',
-  'LoginFailed',
-  'LoggedOut',
-  'ChangeRefused',
-]);
+const harbors = {
+  ManifestPushed: true,
+  ManifestDeleted: true,
+  ArtifactPulled: true,
+  TagAssigned: true,
+  TagMoved: true,
+  TagRemoved: true,
+  RepositoryDeleted: true,
+  ProjectCreated: true,
+  ProjectMetadataChanged: true,
+  ProjectCveAllowlistChanged: true,
+  ProjectDeleted: true,
+  MemberAdded: true,
+  MemberRoleChanged: true,
+  MemberRemoved: true,
+  RobotCreated: true,
+  RobotDeleted: true,
+  UserCreated: true,
+  UserDeleted: true,
+  UserErased: true,
+  UserProfileChanged: true,
+  UserPasswordChanged: true,
+  UserAdministratorChanged: true,
+  ConfigurationChanged: true,
+  LoginSucceeded: true,
+  LoginFailed: true,
+  LoggedOut: true,
+  ChangeRefused: true,
+} satisfies Readonly<Record<ToldEvent['type'], true>>;
 const isHarbors = (event: RecordedEvent<AuditedEvent>): event is RecordedEvent<ToldEvent> =>
-  harbors.has(event.type);
+  Object.hasOwn(harbors, event.type);

@@ -8,7 +8,7 @@ import type { ViewTables } from '../../infra/database/projection.ts';
 import { type AuditedEvent, actOf, tell } from './act.ts';
 import { linkOf, maxRequestMs } from './link.ts';
 import { makePartitions, partOf } from './partitions.ts';
-import { changedParts, differenceOf } from './settings-of.ts';
+import { changedParts, type Difference, differenceOf } from './settings-of.ts';
 
 type Told = RecordedEvent<AuditedEvent>;
 
@@ -53,9 +53,11 @@ interface Row {
 
 /** Writes the entries of events; they have all before them behind them. */
 export async function applyEntries(tables: ViewTables, events: readonly Told[]): Promise<void> {
+  const differences = events.map(differenceOf);
   const { rows, replaced, projects, pulls, settings } = changesBy(
     events,
-    await settingsBefore(tables, events),
+    differences,
+    await settingsBefore(tables, differences),
   );
   if (replaced.length > 0)
     await tables.run(
@@ -112,13 +114,10 @@ const earliest = (replaced: readonly { readonly since: Date }[]): Date =>
 /** What the things that the events change were set to before all of these. */
 async function settingsBefore(
   tables: ViewTables,
-  events: readonly Told[],
+  differences: readonly (Difference | undefined)[],
 ): Promise<Map<string, Settings | null>> {
   const keys = new Set(
-    events.flatMap((event) => {
-      const difference = differenceOf(event);
-      return difference?.kind === 'kept' ? [difference.key] : [];
-    }),
+    differences.flatMap((difference) => (difference?.kind === 'kept' ? [difference.key] : [])),
   );
   if (keys.size === 0) return new Map();
   const rows = await tables.read<{ key: string; value: Settings }>(
@@ -135,7 +134,11 @@ async function settingsBefore(
 /** What a project says of its pulls: nothing, and then it is as is set for all, or whether they are told. */
 type Pulls = 'told' | 'untold' | 'unsaid';
 
-function changesBy(events: readonly Told[], before: ReadonlyMap<string, Settings | null>) {
+function changesBy(
+  events: readonly Told[],
+  differences: readonly (Difference | undefined)[],
+  before: ReadonlyMap<string, Settings | null>,
+) {
   const rows: Row[] = [];
   const replaced: { readonly replaceable: string; readonly since: Date }[] = [];
   /** By what can find them: the rows of these events that others of them take the place of. */
@@ -144,7 +147,7 @@ function changesBy(events: readonly Told[], before: ReadonlyMap<string, Settings
   const projects = new Map<string, number | null>();
   const pulls = new Map<number, Pulls>();
   const settings = new Map<string, Settings | null>();
-  for (const event of events) {
+  for (const [nth, event] of events.entries()) {
     const { replaces, replaceable } = linkOf(event);
     if (replaces !== undefined) {
       const since = new Date(event.recordedAt.getTime() - maxRequestMs);
@@ -155,7 +158,7 @@ function changesBy(events: readonly Told[], before: ReadonlyMap<string, Settings
     if (event.type === 'ProjectCreated') projects.set(event.data.name, event.data.projectId);
     if (event.type === 'ProjectDeleted') projects.set(event.data.name, null);
     notePulls(event, pulls);
-    const difference = differenceIn(event, before, settings);
+    const difference = differenceIn(differences[nth], before, settings);
     const told = tell(event);
     if (told === undefined) continue;
     const { position, operation, actor, actorKind, correlationId, requestId, project, projectId } = told;
@@ -197,11 +200,10 @@ function notePulls(event: Told, pulls: Map<number, Pulls>): void {
 
 /** What was before and is after the event; what it changes is set in `settings`. */
 function differenceIn(
-  event: Told,
+  difference: Difference | undefined,
   before: ReadonlyMap<string, Settings | null>,
   settings: Map<string, Settings | null>,
 ): { readonly before: Settings | null; readonly after: Settings | null } {
-  const difference = differenceOf(event);
   if (difference === undefined) return { before: null, after: null };
   if (difference.kind === 'told') return { before: difference.before, after: difference.after };
   const { key, value, isPart } = difference;

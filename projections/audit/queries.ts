@@ -12,6 +12,7 @@ import {
   orderOf,
   type Page,
 } from '../listing.ts';
+import { allOf, branches, inTime } from './branches.ts';
 import type { AuditDatabase } from './projection.ts';
 
 export interface AuditRow {
@@ -192,11 +193,6 @@ function isMet(filter: Filter, value: string): boolean {
   }
 }
 
-const inTime = (descending: boolean) => (descending ? sql`at DESC, id DESC` : sql`at, id`);
-
-const allOf = (conditions: readonly RawBuilder<SqlBool>[]) =>
-  sql.join([sql`true`, ...conditions], sql` AND `);
-
 /** Up to `limit` rows, of which those of each type and project, up to `ofEach`, come in their order from an index. */
 function newest(
   db: Db,
@@ -225,18 +221,6 @@ async function counted(db: Db, asked: Asked, isShared: boolean): Promise<number>
   const { rows } = await sql<{ total: string }>`
     SELECT count(*) AS total FROM (SELECT ${source} LIMIT ${maxRows}) e`.execute(db);
   return Number(rows[0]?.total ?? 0);
-}
-
-/** A FROM of rows `e`; `part` ends the question for each type and project. */
-function branches(db: Db, { types, projectIds, conditions }: Asked, part: RawBuilder<unknown>) {
-  const isOfAny = projectIds === undefined;
-  return sql`
-    FROM unnest(${[...types]}::text[]) AS t(type)
-    ${isOfAny ? sql`` : sql`CROSS JOIN unnest(${[...projectIds]}::integer[]) AS p(project_id)`}, LATERAL (
-      SELECT * FROM ${db.selectFrom('entries').selectAll()} e
-      WHERE e.type = t.type COLLATE "C" ${isOfAny ? sql`` : sql`AND e.project_id = p.project_id`}
-        AND ${allOf(conditions)} ${part}
-    ) e`;
 }
 
 /** Only rows of Harbor's types are asked for. */

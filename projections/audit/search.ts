@@ -2,6 +2,7 @@ import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { AuditEntry } from '../../domain/audit/entry.ts';
 import { resourceTypeOf } from '../../domain/audit/operations.ts';
 import { bounded } from '../bounded.ts';
+import { allOf, branches, inTime as orderIn } from './branches.ts';
 import { boundsOf } from './partitions.ts';
 import { partsIn } from './parts-in.ts';
 import type { AuditScope } from './queries.ts';
@@ -153,7 +154,7 @@ interface Found {
 type Row = AuditDatabase['entries'];
 
 async function look(db: Db, question: AuditQuestion, way: Way, of: Look): Promise<Found> {
-  const order = of.descending ? sql`at DESC, id DESC` : sql`at, id`;
+  const order = orderIn(of.descending);
   const candidates = candidatesOf(db, question, way, of, order);
   if (way.searched.length === 0) {
     const { rows } = await sql<Row>`SELECT ${shown} FROM (${candidates}) e ORDER BY ${order}`.execute(db);
@@ -161,7 +162,7 @@ async function look(db: Db, question: AuditQuestion, way: Way, of: Look): Promis
   }
   const { rows } = await sql<Row & { looked: string; last_at: Date | null; last_id: string | null }>`
     WITH candidates AS MATERIALIZED (${candidates}), last AS (
-      SELECT at, id FROM candidates ORDER BY ${of.descending ? sql`at, id` : sql`at DESC, id DESC`} LIMIT 1
+      SELECT at, id FROM candidates ORDER BY ${orderIn(!of.descending)} LIMIT 1
     )
     SELECT counted.looked, last.at AS last_at, last.id AS last_id, ${shown}
     FROM (SELECT count(*) AS looked FROM candidates) counted
@@ -189,18 +190,12 @@ function candidatesOf(
     conditions.push(
       sql`(e.at, e.id) ${sql.raw(descending ? '<' : '>')} (${place.at}::timestamptz, ${place.id}::bigint)`,
     );
-  const entries = db.selectFrom('entries').selectAll();
   const sources = (leads.length === 0 ? [[]] : leads.map((lead) => [lead])).map((lead) => {
-    const part = sql`${allOf([...lead, ...conditions])} ORDER BY ${order} LIMIT ${most}`;
-    if (kind === 'directly') return sql`(SELECT * FROM ${entries} e WHERE ${part})`;
-    return sql`
-      (SELECT e.* FROM unnest(${[...operations]}::text[]) AS t(type)
-        ${projectIds === undefined ? sql`` : sql`CROSS JOIN unnest(${[...projectIds]}::integer[]) AS p(project_id)`},
-        LATERAL (
-          SELECT * FROM ${entries} e
-          WHERE e.type = t.type COLLATE "C" ${projectIds === undefined ? sql`` : sql`AND e.project_id = p.project_id`}
-            AND ${part}
-        ) e ORDER BY ${order} LIMIT ${most})`;
+    const asked = { types: operations, projectIds, conditions: [...lead, ...conditions] };
+    const end = sql`ORDER BY ${order} LIMIT ${most}`;
+    if (kind === 'directly')
+      return sql`(SELECT * FROM ${db.selectFrom('entries').selectAll()} e WHERE ${allOf(asked.conditions)} ${end})`;
+    return sql`(SELECT e.* ${branches(db, asked, end)} ${end})`;
   });
   const [only] = sources;
   if (only !== undefined && sources.length === 1) return only;
@@ -211,8 +206,6 @@ const within = ({ from, until }: Window): Condition[] => [
   ...(from === null ? [] : [sql<never>`e.at >= ${from}::timestamptz`]),
   ...(until === null ? [] : [sql<never>`e.at < ${until}::timestamptz`]),
 ];
-
-const allOf = (conditions: readonly Condition[]) => sql.join([sql`true`, ...conditions], sql` AND `);
 
 async function isFew(db: Db, { from, until }: AuditQuestion, range: Condition): Promise<boolean> {
   const conditions = [range, ...within({ from: from ?? null, until: until ?? null })];
