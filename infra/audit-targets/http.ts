@@ -1,5 +1,6 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { recordJson } from '../../domain/audit/record.ts';
+import { webhookHeaders } from '../webhook-sender/signature.ts';
 import type { AuditTarget } from './port.ts';
 import { type HttpOptions, poster, requireTaken } from './post.ts';
 
@@ -31,19 +32,12 @@ export function httpTarget(options: HttpTargetOptions): AuditTarget {
         'content-type': format === 'json' ? 'application/json' : 'application/x-ndjson',
         'idempotency-key': key,
         ...(authorization !== undefined && { authorization }),
-        ...(signingSecret !== undefined && signatureOf(signingSecret, key, body)),
+        // Of the body as it is before it is compressed.
+        ...(signingSecret !== undefined && webhookHeaders(key, new Date(), body, [signingSecret])),
       };
       requireTaken(sender, await sender.post(url, headers, body, over));
       return { refused: [] };
     },
     close: () => sender.close(),
   };
-}
-
-/** Of the body as it is before it is compressed. */
-function signatureOf(secret: string, id: string, body: string): Record<string, string> {
-  const timestamp = String(Math.floor(Date.now() / 1000));
-  const key = secret.startsWith('whsec_') ? Buffer.from(secret.slice('whsec_'.length), 'base64') : secret;
-  const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
-  return { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': `v1,${signature}` };
 }

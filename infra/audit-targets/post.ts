@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
+import { messageOf } from '../outbound/message-of.ts';
 import { BatchRefused, type TargetTls, TargetUnavailable } from './port.ts';
 
 const compress = promisify(gzip);
@@ -101,10 +102,6 @@ async function textOf(answer: IncomingMessage): Promise<string> {
   }
   return Buffer.concat(chunks).toString();
 }
-
-/** Node leaves the message empty where several addresses of a host failed. */
-const messageOf = (error: unknown): string =>
-  (error as Error).message || String((error as { code?: string }).code ?? error);
 
 /** RFC 9110, section 10.2.3: seconds, or a date. */
 function retryAfterIn(header: string | undefined): number {

@@ -1,6 +1,7 @@
 import { connect as connectPlain, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
+import { messageOf } from '../outbound/message-of.ts';
 import { type AuditTarget, type TargetTls, TargetUnavailable } from './port.ts';
 import type { SyslogForm } from './syslog-message.ts';
 
@@ -83,7 +84,7 @@ const serverNameOf = (host: string) => (/^[\d.]+$|:/.test(host) ? {} : { servern
 const lost = (error: unknown): TargetUnavailable =>
   error instanceof TargetUnavailable
     ? error
-    : new TargetUnavailable((error as Error).message || String((error as { code?: string }).code ?? error), {
+    : new TargetUnavailable(messageOf(error), {
         cause: error,
       });
 

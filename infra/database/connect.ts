@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { messageOf } from '../outbound/message-of.ts';
 import { type Listener, listenTo } from './listen.ts';
 import { DatabaseUnavailable, DatabaseUnusable, isOutage } from './outage.ts';
 import { parseDatabaseUrl, type TlsOptions, tlsConfig } from './target.ts';
@@ -230,7 +231,3 @@ const unavailable = (config: pg.ClientConfig, cause: unknown): DatabaseUnavailab
 
 /** Without the password. */
 const describe = ({ host, port, database }: pg.ClientConfig): string => `${database} at ${host}:${port}`;
-
-/** Node leaves the message empty where several addresses of a host failed. */
-const messageOf = (error: unknown): string =>
-  (error as Error).message || String((error as { code?: string }).code ?? error);

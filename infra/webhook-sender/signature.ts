@@ -17,7 +17,9 @@ export function isWebhookSecret(secret: string): boolean {
   return bytes.toString('base64') === secret.slice(prefix.length);
 }
 
-const keyOf = (secret: string): Buffer => Buffer.from(secret.slice(prefix.length), 'base64');
+/** A secret that is none of Standard Webhooks, which other receivers have, is a key as it is. */
+const keyOf = (secret: string): Buffer =>
+  secret.startsWith(prefix) ? Buffer.from(secret.slice(prefix.length), 'base64') : Buffer.from(secret);
 
 /** What is told, by whom, and to whom: the same for each time that it is tried. */
 export interface Message {
