@@ -2,7 +2,6 @@ import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { actorOf } from '../../domain/access/principal.ts';
-import { cloudEvent } from '../../domain/public-event/cloud-event.ts';
 import {
   barWidths,
   type countEvents,
@@ -25,7 +24,7 @@ import {
 } from './event-query.ts';
 import { cloudEventTexts, eventStream } from './event-stream.ts';
 import { type Feed, type FeedPorts, feedOf } from './feed.ts';
-import { type OneEventPorts, oneEventRoute } from './one-event.ts';
+import { cloudEventForm, type OneEventPorts, oneEventRoute } from './one-event.ts';
 import { type EventPage, readPage, type Told } from './pages.ts';
 import { eventReader, eventSightOf } from './reader.ts';
 import type { streamPlaces } from './stream-places.ts';
@@ -40,7 +39,6 @@ export interface EventPorts extends Omit<FeedPorts, 'queries' | 'rolesOf' | 'log
   readonly source: string;
 }
 
-const cloudEventForm = cloudEvent.meta({ id: 'CloudEvent' });
 const eventPage = z
   .object({
     events: z.array(cloudEventForm),
@@ -155,11 +153,8 @@ export function eventRoutes(
             before: place !== undefined && place.position < range.before ? place.position : range.before,
           }
         : { after: place?.position ?? range.after ?? 0n, before: range.before };
-      const page = await readPage(reading, eventReader(reading, asker.principal), {
-        ...range,
-        ...bounds,
-        ...{ filter, descending: isDescending, limit: limitOr(query.limit) },
-      });
+      const question = { ...range, ...bounds, filter, descending: isDescending, limit: limitOr(query.limit) };
+      const page = await readPage(reading, eventReader(reading, asker.principal), question, head);
       return { page: pageOf(page) };
     },
   );

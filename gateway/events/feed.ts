@@ -75,7 +75,7 @@ export async function* feedOf(
         const pageReader = await refresh();
         if (pageReader === undefined) return;
         const question = { after: position, before: end + 1n, filter, descending: false, limit: pageLimit };
-        const { told, next = end } = await readPage(ports, pageReader, question);
+        const { told, next = end } = await readPage(ports, pageReader, question, end);
         position = next;
         yield { told, position };
         continue;

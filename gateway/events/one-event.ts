@@ -19,21 +19,23 @@ export interface OneEventPorts extends PagePorts {
   readonly findEventAt: EventPorts['findEventAt'];
 }
 
-const event = cloudEvent.meta({ id: 'CloudEvent' });
+export const cloudEventForm = cloudEvent.meta({ id: 'CloudEvent' });
 const eventInContext = z
   .object({
-    event,
+    event: cloudEventForm,
     before: z
       .record(z.string(), z.unknown())
       .nullable()
       .describe(
         'What was there before, as far as that is known: of a tag its digest, else what the event before said',
       ),
-    previous: event.nullable().describe('The event before this one in its stream'),
-    next: event.nullable().describe('The event after this one in its stream'),
-    cause: event.nullable().describe('The event that led to this one'),
-    effects: z.array(event).describe('Events that this one led to'),
-    related: z.array(event).describe('What else the same request or job did; 100 events at the most'),
+    previous: cloudEventForm.nullable().describe('The event before this one in its stream'),
+    next: cloudEventForm.nullable().describe('The event after this one in its stream'),
+    cause: cloudEventForm.nullable().describe('The event that led to this one'),
+    effects: z.array(cloudEventForm).describe('Events that this one led to'),
+    related: z
+      .array(cloudEventForm)
+      .describe('What else the same request or job did; 100 events at the most'),
   })
   .meta({ id: 'EventInContext' });
 
@@ -67,13 +69,13 @@ export function oneEventRoute(
     async ({ request, path }) => {
       const { principal } = await known(request);
       const position = readPosition('position in path', path.position);
-      await ports.shownUpTo();
+      const end = await ports.shownUpTo();
       const reader = eventReader(ports, principal);
       const found = await tellAt(reader, position);
       if (found === undefined) throw notFound(`event ${position} not found`);
       const [neighbours, related] = await Promise.all([
         neighboursOf(reader, found.event),
-        relatedTo(reader, found.event),
+        relatedTo(reader, found.event, end),
       ]);
       const { previous, next } = neighbours;
       const { id, causationId } = found.event;
@@ -106,12 +108,12 @@ export function oneEventRoute(
     return { previous, next };
   }
 
-  async function relatedTo(reader: EventReader, { correlationId, position }: PublicEvent) {
+  async function relatedTo(reader: EventReader, { correlationId, position }: PublicEvent, end: bigint) {
     // Ids of older events were of the client's choice.
     if (correlationId === undefined || /[*\0]/.test(correlationId)) return [];
     const filter: EventFilter = new Map([['correlation', [correlationId]]]);
     const question = { after: 0n, before: endOfTime, filter, descending: false, limit: maxRelated };
-    const { told } = await readPage(ports, reader, question);
+    const { told } = await readPage(ports, reader, question, end);
     return told.filter((one) => one.event.position !== position);
   }
 }

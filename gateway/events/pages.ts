@@ -23,8 +23,6 @@ export interface EventPage {
   readonly told: readonly Told[];
   /** All up to here was looked at, or down to here; undefined where there is nothing more and never will be. */
   readonly next: bigint | undefined;
-  /** Whether that is as far as there is anything. */
-  readonly isDone: boolean;
 }
 
 export interface PageQuestion extends Omit<EventQuestion, 'sight'> {
@@ -46,14 +44,17 @@ const readAtOnce = 500;
 /** Parts of the rows that are looked at for a page, where no index leads to what is asked for. */
 const maxLooks = 4;
 
-/** Up to `limit` events; fewer, with `next`, where it would have to read too many others. */
+/**
+ * Up to `limit` events; fewer, with `next`, where it would have to read too many others.
+ * @param end what `shownUpTo` has said: nothing behind it is told
+ */
 export async function readPage(
   ports: PagePorts,
   reader: EventReader,
   question: PageQuestion,
+  end: bigint,
 ): Promise<EventPage> {
   const { filter, descending, limit } = question;
-  const end = await ports.shownUpTo();
   const sight = await eventSightOf(ports, reader.principal);
   const isIndexed = [...filter.keys()].every((key) => (indexedKeys as readonly string[]).includes(key));
   const atOnce = isIndexed ? Math.min(limit, readAtOnce) : readAtOnce;
@@ -67,7 +68,7 @@ export async function readPage(
       else after = event.position;
       const one = await tellTo(reader, event, filter);
       if (one !== undefined) told.push(one);
-      if (told.length === limit) return { told, next: event.position, isDone: false };
+      if (told.length === limit) return { told, next: event.position };
     }
     read += places.length;
     if (places.length < atOnce && lookedTo === undefined) break;
@@ -76,11 +77,10 @@ export async function readPage(
       else after = lookedTo;
       looks += 1;
     }
-    if (read >= maxRead || looks >= maxLooks)
-      return { told, next: descending ? before : after, isDone: false };
+    if (read >= maxRead || looks >= maxLooks) return { told, next: descending ? before : after };
   }
   const isOver = descending || question.before <= end + 1n;
-  return { told, next: isOver ? undefined : end > after ? end : after, isDone: true };
+  return { told, next: isOver ? undefined : end > after ? end : after };
 }
 
 /** The event as `reader` is told of it; undefined where it is not for him, or not asked for as he is told of it. */
