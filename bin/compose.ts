@@ -28,6 +28,7 @@ import { eventStoreOptions, jetStreamOptions, s3Settings } from './settings.ts';
 /** The engines, open. */
 export interface Foundation {
   readonly log: EventLog;
+  readonly secrets: SecretBox;
   readonly userNames: UserNames;
   readonly views: Database;
   /** More connections to the views' database, for what must not wait for requests. */
@@ -75,13 +76,14 @@ export async function openFoundation(options: OpenOptions): Promise<Foundation> 
   const engine = await openLog(configuration, logDatabase);
   opening.defer(() => engine.close());
   // Beside the events where it can be, so that who drops the views does not lose them.
-  const userNames = await openUserNames(logDatabase ?? views, await openSecretBox(configuration));
+  const secrets = await openSecretBox(configuration);
+  const userNames = await openUserNames(logDatabase ?? views, secrets);
   const log = namelessLog(engine, userNames);
 
   const open = opening.move();
   const connectViews: Foundation['connectViews'] = (applicationName, poolSize) =>
     connect('views', { applicationName, poolSize });
-  return { log, userNames, views, connectViews, failed, close: () => open.disposeAsync() };
+  return { log, secrets, userNames, views, connectViews, failed, close: () => open.disposeAsync() };
 }
 
 /** Where the data directory holds the databases: how to reach each by name; undefined where they are elsewhere. */
@@ -126,7 +128,7 @@ export async function openStore({ data, storage_service }: Configuration): Promi
 }
 
 /** The box that the installation's secret key opens. @throws SecretKeyUnusable */
-export async function openSecretBox({ data, secret_key }: Configuration): Promise<SecretBox> {
+async function openSecretBox({ data, secret_key }: Configuration): Promise<SecretBox> {
   return secretBox(secret_key?.reveal() ?? (await keyFromFile(join(resolve(data), 'secret-key'))));
 }
 

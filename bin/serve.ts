@@ -31,7 +31,7 @@ import { keepSweepingUploads } from '../workers/sweep-uploads.ts';
 import { appPorts } from './app-ports.ts';
 import { exportLifeMs } from './audit-export-parts.ts';
 import { authSettings } from './auth-ports.ts';
-import { openFoundation, openSecretBox, openStore } from './compose.ts';
+import { openFoundation, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import { configurationSettings, registryUrl } from './configuration-parts.ts';
 import { seedSchedules } from './configured-schedules.ts';
@@ -85,7 +85,7 @@ async function run(
   open.defer(() => tracing?.stop());
   const foundation = await openFoundation({ configuration, logger, as: 'server' });
   open.defer(foundation.close);
-  const secrets = await openSecretBox(configuration);
+  const { secrets } = foundation;
   const personalData = await openPersonalData(foundation.views, secrets);
   const store = await openStore(configuration);
   open.defer(() => store.close());

@@ -10,7 +10,7 @@ import { SealBroken, type SecretBox } from '../infra/secrets/port.ts';
 import { newSigningKey } from '../infra/signing-key/es256.ts';
 import { signingKeyContext } from '../infra/signing-key/port.ts';
 import { createLogger } from '../infra/telemetry/logger.ts';
-import { openFoundation, openSecretBox } from './compose.ts';
+import { openFoundation } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 
 const system = { actor: 'system' } as const;
@@ -76,10 +76,9 @@ export async function rotateTokenKeys(
 ): Promise<void> {
   const configuration = await requireConfiguration(file);
   const logger = createLogger({ level: 'warn' });
-  const { log, close } = await openFoundation({ configuration, logger, as: 'tool' });
+  const { log, secrets, close } = await openFoundation({ configuration, logger, as: 'tool' });
   try {
     const record = recorder({ log, catalogue, newEventId });
-    const secrets = await openSecretBox(configuration);
     const rotate = rotateSigningKey({ log, record, secrets, newSigningKey });
     const rotation = { now: new Date(), tokenLifetimeMs, revoke };
     const { rotated } = await rotate(rotation, system);

@@ -7,7 +7,7 @@ import { createLogger } from '../infra/telemetry/logger.ts';
 import { runViews } from '../infra/views/runner.ts';
 import { projections } from '../projections/projections.ts';
 import type { AnyJobHandler } from '../workers/job.ts';
-import { openFoundation, openSecretBox, openStore } from './compose.ts';
+import { openFoundation, openStore } from './compose.ts';
 import { requireConfiguration } from './configuration.ts';
 import type { HandlerEngines } from './job-handlers.ts';
 import { jobConnections, openJobs } from './jobs.ts';
@@ -58,7 +58,7 @@ async function run(
   await views.caughtUp();
   const working = jobs.work();
   open.defer(() => working.stop());
-  const secrets = await openSecretBox(configuration);
+  const { secrets } = foundation;
   const telling = workOnWebhooks({
     ...{ configuration, log, record, secrets, database, lockDatabase: jobDatabase, views, logger },
     userNames: foundation.userNames,

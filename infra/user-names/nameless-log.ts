@@ -6,7 +6,6 @@ import {
   LogUnavailable,
   type NewEvent,
   RevisionConflict,
-  type StreamSlice,
 } from '../event-log/port.ts';
 import { fillIn } from './fill-in.ts';
 import type { UserNames } from './port.ts';
@@ -71,13 +70,6 @@ export function namelessLog(log: EventLog, names: UserNames): EventLog {
 
   const read = (events: readonly RecordedEvent[]) => fillIn(events, names);
 
-  async function readSlice(stream: string, from: bigint | undefined): Promise<StreamSlice> {
-    const slice = await log.readStream(await streams.toRead(stream), from);
-    if (slice.events.length === 0) return slice;
-    const events = await read(slice.events);
-    return { ...slice, events: events.map((event) => ({ ...event, stream })) };
-  }
-
   return {
     engine: log.engine,
     appendsManyAtomically: log.appendsManyAtomically,
@@ -88,8 +80,13 @@ export function namelessLog(log: EventLog, names: UserNames): EventLog {
       ),
     appendMany: (appends) => append(appends, (nameless) => log.appendMany(nameless)),
 
-    readStream: (stream, from) =>
-      streams.isOfUser(stream) ? readSlice(stream, from) : readPlain(stream, from),
+    async readStream(stream, from) {
+      const isOfUser = streams.isOfUser(stream);
+      const slice = await log.readStream(isOfUser ? await streams.toRead(stream) : stream, from);
+      const events = await read(slice.events);
+      // By the name that was asked for, whatever the log calls it.
+      return { ...slice, events: isOfUser ? events.map((event) => ({ ...event, stream })) : events };
+    },
 
     async *readAll(after) {
       for await (const events of log.readAll(after)) yield await read(events);
@@ -116,11 +113,6 @@ export function namelessLog(log: EventLog, names: UserNames): EventLog {
       await log.close();
     },
   };
-
-  async function readPlain(stream: string, from: bigint | undefined): Promise<StreamSlice> {
-    const slice = await log.readStream(stream, from);
-    return { ...slice, events: await read(slice.events) };
-  }
 
   /** A subscription survives a restart of the database of the names as well. */
   async function untilRead(
