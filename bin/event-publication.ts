@@ -18,6 +18,7 @@ import { projectNumbersAt } from '../projections/public-events/queries.ts';
 import { keepPublishing } from '../workers/publish-events.ts';
 import type { Foundation } from './compose.ts';
 import { registryUrl } from './configuration-parts.ts';
+import { firstAfter, oldestBehind } from './oldest-behind.ts';
 import { publisherOptions } from './settings.ts';
 
 export interface PublicationEngines {
@@ -50,7 +51,7 @@ export async function publishEvents({
 
   const measured = exposePublisher(instruments, {
     position: () => publishing.position(),
-    recordedAfter: async (position) => (await firstAfter(log, position))?.recordedAt,
+    recordedAfter: oldestBehind(log),
   });
   const publishing = keepPublishing({
     ...{ log, catalogue, warn },
@@ -93,9 +94,3 @@ const isOf =
     if (log.engine === 'eventstoredb') return true;
     return (await firstAfter(log, position - 1n))?.id === id;
   };
-
-async function firstAfter(log: EventLog, position: bigint) {
-  if (position >= (await log.head())) return undefined;
-  for await (const [event] of log.readAll(position)) return event;
-  return undefined;
-}

@@ -5,13 +5,11 @@ import type { Configuration as RunTimeConfiguration } from '../domain/configurat
 import type { AuditForwardingPorts, ForwardingStatus } from '../gateway/api/audit-forwarding.ts';
 import { openHarborTarget, openTarget, type TargetSettings } from '../infra/audit-targets/open.ts';
 import type { AuditTarget, Origin } from '../infra/audit-targets/port.ts';
-import type { Checkpoints } from '../infra/checkpoints/port.ts';
 import { postgresCheckpoints } from '../infra/checkpoints/postgres.ts';
 import type { Configuration } from '../infra/configuration/schema.ts';
 import { aloneIn } from '../infra/database/alone.ts';
 import type { Database } from '../infra/database/connect.ts';
 import type { EventLog } from '../infra/event-log/port.ts';
-import type { ForwardingState } from '../infra/forwarding-state/port.ts';
 import { postgresForwardingState } from '../infra/forwarding-state/postgres.ts';
 import type { ForwardingMeters } from '../infra/telemetry/forwarding-metrics.ts';
 import {
@@ -21,6 +19,7 @@ import {
   keepForwarding,
   startForwarding,
 } from '../workers/forward-audit.ts';
+import { type OldestBehind, oldestBehind } from './oldest-behind.ts';
 import { version } from './version.ts';
 
 type Configured = Configuration['audit']['forward'][number];
@@ -189,46 +188,56 @@ export interface ForwardingStatusEngines {
 /** How many of the records that were put aside are shown. */
 const shownRefused = 10;
 
+/** How far a target is, without what it has refused. */
+type Progress = Omit<ForwardingStatus, 'lastRefused'>;
+
 /** How far the targets are, whichever process sends to them. */
-export function forwardingStatus(engines: ForwardingStatusEngines): AuditForwardingPorts {
+export function forwardingStatus(
+  engines: ForwardingStatusEngines,
+): AuditForwardingPorts & { progress(endpoint: string): Promise<readonly Progress[]> } {
   const { configuration, log, database } = engines;
   const checkpoints = postgresCheckpoints(database);
   const state = postgresForwardingState(database);
+  const behind = new Map<string, OldestBehind>();
+
+  async function progress(endpoint: string): Promise<readonly Progress[]> {
+    const targets = configuration.audit.forward.map(({ name, type }) => ({ name, type }));
+    const all = endpoint === '' ? targets : [...targets, { name: endpointName, type: 'syslog' as const }];
+    const [head, states] = await Promise.all([log.head(), state.all()]);
+    return Promise.all(
+      all.map(async ({ name, type }) => {
+        // Who has not begun will do so where the log is then, or has everything before him.
+        const position = (await checkpoints.read(followerOf(name))) ?? 0n;
+        const known = states.get(name);
+        return {
+          ...{ name, type, position, head },
+          lagSeconds: position >= head ? 0 : await lagOf(name, position),
+          lastError: known?.lastError,
+          lastErrorAt: known?.lastErrorAt,
+          refused: known?.refused ?? 0,
+        };
+      }),
+    );
+  }
+
+  async function lagOf(name: string, position: bigint): Promise<number> {
+    const oldest = behind.get(name) ?? oldestBehind(log);
+    behind.set(name, oldest);
+    const since = await oldest(position);
+    return since === undefined ? 0 : Math.max(0, (Date.now() - since.getTime()) / 1000);
+  }
+
   return {
+    progress,
     async auditForwarding(endpoint) {
-      const targets = configuration.audit.forward.map(({ name, type }) => ({ name, type }));
-      const all = endpoint === '' ? targets : [...targets, { name: endpointName, type: 'syslog' as const }];
-      const [head, states] = await Promise.all([log.head(), state.all()]);
-      return Promise.all(all.map((target) => statusOf({ log, checkpoints, state }, target, head, states)));
+      const refusedBy = ({ name, refused }: Progress) =>
+        refused > 0 ? state.refusedBy(name, shownRefused) : [];
+      return Promise.all(
+        (await progress(endpoint)).map(async (status) => ({
+          ...status,
+          lastRefused: await refusedBy(status),
+        })),
+      );
     },
   };
-}
-
-async function statusOf(
-  { log, checkpoints, state }: { log: EventLog; checkpoints: Checkpoints; state: ForwardingState },
-  { name, type }: Pick<Configured, 'name' | 'type'>,
-  head: bigint,
-  states: Awaited<ReturnType<ForwardingState['all']>>,
-): Promise<ForwardingStatus> {
-  // Who has not begun will do so where the log is then, or has everything before him.
-  const position = (await checkpoints.read(followerOf(name))) ?? 0n;
-  const known = states.get(name);
-  return {
-    name,
-    type,
-    position,
-    head,
-    lagSeconds: position >= head ? 0 : await lagAfter(log, position),
-    lastError: known?.lastError,
-    lastErrorAt: known?.lastErrorAt,
-    refused: known?.refused ?? 0,
-    lastRefused: known !== undefined && known.refused > 0 ? await state.refusedBy(name, shownRefused) : [],
-  };
-}
-
-/** How long ago the first event after the position was recorded. */
-async function lagAfter(log: EventLog, position: bigint): Promise<number> {
-  for await (const [first] of log.readAll(position))
-    if (first !== undefined) return Math.max(0, (Date.now() - first.recordedAt.getTime()) / 1000);
-  return 0;
 }

@@ -222,7 +222,7 @@ async function run(
     ...{ database: foundation.views, lockDatabase: forwardDatabase },
     meters: exposeForwarding(metrics.instruments, async () => {
       const { audit_log_forward_endpoint: endpoint } = await ports.api.configuration();
-      return forwarded.auditForwarding(endpoint);
+      return forwarded.progress(endpoint);
     }),
   });
   open.defer(() => forwarding.stop());

@@ -17,17 +17,11 @@ export interface PublisherInstruments {
 export function exposePublisher({ registry }: Metrics, progress: PublisherProgress): PublisherInstruments {
   const registers = [registry];
   const readPosition = sharedInTime(() => progress.position());
-  /** An event that waits for an hour is not read at each scrape. */
-  let waiting: { readonly position: bigint; readonly since: Date } | undefined;
-
   const lagSeconds = sharedInTime(async () => {
     const position = await progress.position();
     if (position === undefined) return undefined;
-    if (waiting?.position !== position) {
-      const since = await progress.recordedAfter(position);
-      waiting = since && { position, since };
-    }
-    return waiting === undefined ? 0 : Math.max(0, Date.now() - waiting.since.getTime()) / 1000;
+    const since = await progress.recordedAfter(position);
+    return since === undefined ? 0 : Math.max(0, Date.now() - since.getTime()) / 1000;
   });
   new Gauge({
     name: 'shiplog_event_publisher_lag_seconds',
