@@ -1,4 +1,5 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
+import { escaped } from './like.ts';
 
 /** What a list is asked for: which rows, in which order, and which part of them. */
 export interface Listing {
@@ -102,7 +103,7 @@ function conditionOf(filter: Filter, column: Column, type: ColumnType): RawBuild
 
 /** In any case of its letters. */
 export const containing = (column: Column, part: string): RawBuilder<SqlBool> =>
-  sql<SqlBool>`${sqlOf(column)}::text ILIKE ${`%${part.replace(/[\\%_]/g, '\\$&')}%`}`;
+  sql<SqlBool>`${sqlOf(column)}::text ILIKE ${`%${escaped(part)}%`}`;
 
 const flags: ReadonlyMap<string, boolean> = new Map([
   ['true', true],

@@ -4,7 +4,7 @@ import {
   type RedeliveryParameters,
   redeliveryParameters,
 } from '../domain/webhook-delivery/redelivery-parameters.ts';
-import type { DeliveryFilter } from '../projections/webhook-deliveries/queries.ts';
+import { type DeliveryFilter, filterOf } from '../projections/webhook-deliveries/queries.ts';
 import type { JobHandler } from './job.ts';
 
 export interface RedeliverWebhooksPorts {
@@ -46,18 +46,3 @@ export const redeliverWebhooksJob = ({
     return { redelivered: done };
   },
 });
-
-export const filterOf = (parameters: RedeliveryParameters): DeliveryFilter => ({
-  policyId: parameters.policy_id,
-  projectId: parameters.project_id,
-  states: parameters.states,
-  eventType: parameters.event_type,
-  from: timeOf(parameters.from),
-  to: timeOf(parameters.to),
-  fromPosition: positionOf(parameters.from_position),
-  toPosition: positionOf(parameters.to_position),
-  deadSince: timeOf(parameters.dead_since),
-});
-
-const timeOf = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
-const positionOf = (text: string | undefined) => (text === undefined ? undefined : BigInt(text));

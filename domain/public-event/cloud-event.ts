@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { digest } from '../digest.ts';
+import { withoutUndefined } from '../without-undefined.ts';
 import { actorKinds, type PublicEvent } from './public-event.ts';
 import { results } from './publication.ts';
 
@@ -102,7 +103,7 @@ export function cloudEventOf(
     useragent: told.userAgent,
     data: told.data,
   };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)) as CloudEvent;
+  return withoutUndefined(all) as CloudEvent;
 }
 
 export const sequenceOf = (position: bigint): string => String(position).padStart(20, '0');

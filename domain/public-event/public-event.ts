@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { type AnyEvent, catalogue } from '../catalogue.ts';
 import type { RecordedEvent } from '../event.ts';
 import { projectOf } from '../repository.ts';
+import { withoutUndefined } from '../without-undefined.ts';
 import type { ProjectNames } from './project-names.ts';
 import type { Need, Private, Publication, Result } from './publication.ts';
 import { published } from './published.ts';
@@ -163,8 +164,3 @@ const pick = (data: Readonly<Record<string, unknown>>, fields: readonly string[]
   Object.fromEntries(
     fields.filter((field) => data[field] !== undefined).map((field) => [field, data[field]]),
   );
-
-const withoutUndefined = (event: { readonly [Key in keyof PublicEvent]?: unknown }): PublicEvent =>
-  Object.fromEntries(
-    Object.entries(event).filter(([, value]) => value !== undefined),
-  ) as unknown as PublicEvent;

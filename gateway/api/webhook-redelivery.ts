@@ -5,13 +5,14 @@ import type { startExecution } from '../../commands/start-execution.ts';
 import { noVendor } from '../../domain/execution/kinds.ts';
 import { maxRedelivered, toldTypes } from '../../domain/webhook-delivery/events.ts';
 import type { RedeliveryParameters } from '../../domain/webhook-delivery/redelivery-parameters.ts';
+import { withoutUndefined } from '../../domain/without-undefined.ts';
 import type { TaskProgress } from '../../infra/job-journal/port.ts';
 import type { firstTasks } from '../../projections/executions/first-tasks.ts';
 import type { execution } from '../../projections/executions/queries.ts';
-import type {
-  countDeliveries,
-  DeliveryFilter,
-  lastDeliveryId,
+import {
+  type countDeliveries,
+  filterOf,
+  type lastDeliveryId,
 } from '../../projections/webhook-deliveries/queries.ts';
 import type { Access, Asker } from './access.ts';
 import { shows, time } from './answer-forms.ts';
@@ -141,32 +142,27 @@ export function webhookRedeliveryRoutes(
     if (!isBounded)
       throw badRequest('ids, from, from_position or dead_since says what is delivered once more');
     const states = sent.states ?? (sent.dead_since ? (['dead'] as const) : (['dead', 'delivered'] as const));
-    const filter: DeliveryFilter = {
-      ...scope,
-      states,
-      eventType: sent.event_type ?? undefined,
-      from: timeOf(sent.from),
-      to: timeOf(sent.to),
-      fromPosition: positionOf(sent.from_position),
-      toPosition: positionOf(sent.to_position),
-      deadSince: timeOf(sent.dead_since),
-    };
-    const count = await webhooks.countDeliveries(filter, mostCounted);
-    if (sent.dry_run === true || count === 0)
-      return { count, dry_run: sent.dry_run === true, execution_id: null };
-    const parameters = withoutUndefined({
+    const ofTime = (text: string | null | undefined) =>
+      text == null ? undefined : new Date(text).toISOString();
+    const filter = withoutUndefined({
       policy_id: scope.policyId,
       project_id: scope.projectId,
       states: [...states],
       event_type: sent.event_type ?? undefined,
-      from: filter.from?.toISOString(),
-      to: filter.to?.toISOString(),
+      from: ofTime(sent.from),
+      to: ofTime(sent.to),
       from_position: sent.from_position ?? undefined,
       to_position: sent.to_position ?? undefined,
-      dead_since: filter.deadSince?.toISOString(),
+      dead_since: ofTime(sent.dead_since),
+    });
+    const count = await webhooks.countDeliveries(filterOf(filter), mostCounted);
+    if (sent.dry_run === true || count === 0)
+      return { count, dry_run: sent.dry_run === true, execution_id: null };
+    const parameters = {
+      ...filter,
       last_id: await webhooks.lastDeliveryId(),
       count,
-    }) satisfies Partial<RedeliveryParameters>;
+    } satisfies Partial<RedeliveryParameters>;
     const { executionId, position: started } = await webhooks.startExecution(
       {
         ...{ kind, vendorId: scope.policyId ?? noVendor, trigger: 'MANUAL', parameters },
@@ -213,9 +209,3 @@ export function webhookRedeliveryRoutes(
     },
   );
 }
-
-const timeOf = (text: string | null | undefined) => (text == null ? undefined : new Date(text));
-const positionOf = (text: string | null | undefined) => (text == null ? undefined : BigInt(text));
-
-const withoutUndefined = <Given extends object>(given: Given): Given =>
-  Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Given;

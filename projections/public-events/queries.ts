@@ -3,6 +3,7 @@ import type { EventFilter, FilterKey } from '../../domain/public-event/filter.ts
 import type { Need } from '../../domain/public-event/publication.ts';
 import { schemaOf } from '../../infra/database/projection.ts';
 import { bounded } from '../bounded.ts';
+import { escaped } from '../like.ts';
 import { projects } from '../projects/projection.ts';
 import { commonType, type PublicEventsDatabase } from './projection.ts';
 
@@ -212,7 +213,7 @@ function conditionOf(question: EventQuestion): RawBuilder<SqlBool> {
 
 const like = (column: RawBuilder<unknown>, pattern: string): RawBuilder<SqlBool> =>
   pattern.includes('*')
-    ? sql<SqlBool>`${column} LIKE ${pattern.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%')}`
+    ? sql<SqlBool>`${column} LIKE ${escaped(pattern).replaceAll('*', '%')}`
     : sql<SqlBool>`${column} = ${pattern}`;
 
 const any = (conditions: readonly RawBuilder<SqlBool>[]) =>

@@ -1,4 +1,5 @@
 import { type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
+import { escaped } from '../like.ts';
 import { lastPullOf } from '../pulls/queries.ts';
 import { type RepositoriesDatabase, rowsIn } from './tables.ts';
 
@@ -76,9 +77,7 @@ export async function listTagRows(
   const conditions: RawBuilder<SqlBool>[] = [
     sql`t.repository = ${repository}`,
     sql`a.accessory IS NULL`,
-    ...(contains === undefined
-      ? []
-      : [sql<SqlBool>`t.tag ILIKE ${`%${contains.replace(/[\\%_]/g, '\\$&')}%`}`]),
+    ...(contains === undefined ? [] : [sql<SqlBool>`t.tag ILIKE ${`%${escaped(contains)}%`}`]),
     ...(after === undefined
       ? []
       : [sql<SqlBool>`(${by}, t.tag) ${descending ? sql`<` : sql`>`} (${read(after.key)}, ${after.tag})`]),

@@ -3,6 +3,7 @@ import { type AnyProjection, schemaOf, type ViewDatabase } from '../../infra/dat
 import { annotations } from '../annotations/projection.ts';
 import { artifacts } from '../artifacts/projection.ts';
 import { labels } from '../labels/projection.ts';
+import { escaped } from '../like.ts';
 import { projects } from '../projects/projection.ts';
 import { type Visible, visibleProjects } from '../projects/queries.ts';
 import { repositories } from '../repositories/projection.ts';
@@ -119,8 +120,6 @@ const queries: { readonly [Kind in SearchKind]: (text: string) => RawBuilder<unk
 
 const tableOf = (projection: Pick<AnyProjection, 'name' | 'version'>, table: string) =>
   sql.table(`${schemaOf(projection)}.${table}`);
-
-const escaped = (text: string): string => text.replace(/[\\%_]/g, '\\$&');
 
 const holds = (column: RawBuilder<unknown>, text: string) =>
   sql<boolean>`${column} ILIKE ${`%${escaped(text)}%`}`;

@@ -1,5 +1,6 @@
 import { type Kysely, type SqlBool, sql } from 'kysely';
 import type { AttemptError, ToldType } from '../../domain/webhook-delivery/events.ts';
+import type { RedeliveryParameters } from '../../domain/webhook-delivery/redelivery-parameters.ts';
 import { bounded } from '../bounded.ts';
 import { countOf, filtered, pageOf } from '../list-page.ts';
 import { type Columns, type Listing, maxRows, orderOf, type Page } from '../listing.ts';
@@ -55,6 +56,22 @@ export interface DeliveryFilter {
   /** Of those whose last attempt failed, when that was, at the earliest. */
   readonly deadSince?: Date | undefined;
 }
+
+/** Those that a redelivery asks for, now or in its job. */
+export const filterOf = (asked: Omit<RedeliveryParameters, 'last_id' | 'count'>): DeliveryFilter => ({
+  policyId: asked.policy_id,
+  projectId: asked.project_id,
+  states: asked.states,
+  eventType: asked.event_type,
+  from: timeOf(asked.from),
+  to: timeOf(asked.to),
+  fromPosition: positionOf(asked.from_position),
+  toPosition: positionOf(asked.to_position),
+  deadSince: timeOf(asked.dead_since),
+});
+
+const timeOf = (text: string | undefined) => (text === undefined ? undefined : new Date(text));
+const positionOf = (text: string | undefined) => (text === undefined ? undefined : BigInt(text));
 
 const conditionOf = (filter: DeliveryFilter) => {
   const { policyId, projectId, states, eventType, from, to, fromPosition, toPosition, deadSince } = filter;
