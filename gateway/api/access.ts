@@ -47,6 +47,12 @@ export interface Access {
   inNamedProject(asker: Asker, name: string, permission: Permission): Promise<InProject>;
   /** The same for the project of this number. */
   inNumberedProject(asker: Asker, projectId: number, permission: Permission): Promise<InProject>;
+  /** The same for what is of a project, or of the system where it is of none. */
+  inProjectOrSystem(
+    asker: Asker,
+    projectId: number | null | undefined,
+    permission: Permission,
+  ): Promise<void>;
 }
 
 export function accessTo(ports: ApiPorts): Access {
@@ -114,6 +120,9 @@ export function accessTo(ports: ApiPorts): Access {
     return first;
   }
 
+  const inNumberedProject: Access['inNumberedProject'] = (asker, projectId, permission) =>
+    inProject(asker, () => queries.findProjectById(storable(projectId)), String(projectId), permission);
+
   return {
     anyone,
     again,
@@ -137,8 +146,12 @@ export function accessTo(ports: ApiPorts): Access {
     inNamedProject: (asker, name, permission) =>
       inProject(asker, () => queries.findProject(name), name, permission),
 
-    inNumberedProject: (asker, projectId, permission) =>
-      inProject(asker, () => queries.findProjectById(storable(projectId)), String(projectId), permission),
+    inNumberedProject,
+
+    async inProjectOrSystem(asker, projectId, permission) {
+      if (projectId == null) requireInSystem(asker, permission);
+      else await inNumberedProject(asker, projectId, permission);
+    },
   };
 }
 

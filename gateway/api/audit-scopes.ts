@@ -5,6 +5,10 @@ import type { AuditScope } from '../../projections/audit/queries.ts';
 import type { Access } from './access.ts';
 import type { ApiPorts } from './ports.ts';
 
+/** Whether all is told to him that happens in the registry. */
+export const readsEverything = (principal: Principal): boolean =>
+  authorize(principal, 'audit-log:list', { kind: 'system' });
+
 /** Of whom which part of the audit log can be read. */
 export function auditScopes({ queries }: Pick<ApiPorts, 'queries'>, access: Access) {
   return { scopeOf };
@@ -12,7 +16,7 @@ export function auditScopes({ queries }: Pick<ApiPorts, 'queries'>, access: Acce
   /** All of it for who may read that of the system, else that of the projects whose log he may read. */
   async function scopeOf(request: FastifyRequest): Promise<AuditScope> {
     const { principal } = await access.known(request);
-    if (authorize(principal, 'audit-log:list', { kind: 'system' })) return { kind: 'everything' };
+    if (readsEverything(principal)) return { kind: 'everything' };
     return principal.kind === 'robot' ? scopeOfRobot(principal) : scopeOfUser(principal);
   }
 

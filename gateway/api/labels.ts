@@ -44,14 +44,8 @@ export function labelRoutes(api: FastifyInstance, labels: LabelPorts, access: Ac
       if (asker.principal.kind === 'anonymous') throw unauthorized();
       throw notFound(`label ${labelId} not found`);
     }
-    await requireFor(asker, label.projectId, action);
+    await access.inProjectOrSystem(asker, label.projectId, `label:${action}`);
     return { ...asker, label };
-  }
-
-  /** @param projectId null for labels of the system. */
-  async function requireFor(asker: Asker, projectId: number | null, action: Action): Promise<void> {
-    if (projectId === null) access.requireInSystem(asker, `label:${action}`);
-    else await access.inNumberedProject(asker, projectId, `label:${action}`);
   }
 
   operation(

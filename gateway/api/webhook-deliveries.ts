@@ -61,8 +61,7 @@ export async function deliveryScope(
   const policy = policyId === undefined ? undefined : await findPolicyById(policyId);
   // Of a policy that is gone, the deliveries are those of its project.
   const of = policy?.projectId ?? (policy === undefined ? projectId : undefined);
-  if (of !== undefined) await access.inNumberedProject(asker, of, permission);
-  else access.requireInSystem(asker, permission);
+  await access.inProjectOrSystem(asker, of, permission);
   return { policyId, projectId: of ?? projectId };
 }
 
@@ -139,10 +138,8 @@ export function webhookDeliveryRoutes(
   async function deliveryFor(request: FastifyRequest, deliveryId: number) {
     const asker = await access.known(request);
     const delivery = await webhooks.findDelivery(deliveryId);
-    const permission = 'notification-policy:read';
     // To who may not see all, one that is not there is like one of others.
-    if (delivery?.projectId === undefined) access.requireInSystem(asker, permission);
-    else await access.inNumberedProject(asker, delivery.projectId, permission);
+    await access.inProjectOrSystem(asker, delivery?.projectId, 'notification-policy:read');
     if (delivery === undefined) throw notFound(`webhook delivery ${deliveryId} not found`);
     return delivery;
   }

@@ -124,8 +124,7 @@ export function webhookRedeliveryRoutes(
     // To who may not see all, those that are not there are like those of others.
     if (found.length < new Set(ids).size) projects.add(undefined);
     for (const projectId of projects)
-      if (projectId === undefined) access.requireInSystem(asker, 'notification-policy:update');
-      else await access.inNumberedProject(asker, projectId, 'notification-policy:update');
+      await access.inProjectOrSystem(asker, projectId, 'notification-policy:update');
     const known = new Set(found.map(({ deliveryId }) => deliveryId));
     const missing = ids.find((each) => !known.has(each));
     if (missing !== undefined) throw notFound(`webhook delivery ${missing} not found`);
@@ -191,8 +190,7 @@ export function webhookRedeliveryRoutes(
       const { project_id: projectId, count } = (
         isOurs ? found.parameters : {}
       ) as Partial<RedeliveryParameters>;
-      if (projectId === undefined) access.requireInSystem(asker, 'notification-policy:read');
-      else await access.inNumberedProject(asker, projectId, 'notification-policy:read');
+      await access.inProjectOrSystem(asker, projectId, 'notification-policy:read');
       const task = (await webhooks.firstTasks([executionId])).get(executionId);
       if (!isOurs || task === undefined) throw notFound(`redelivery ${executionId} not found`);
       const progress = (await webhooks.progressOf([task.taskId])).get(task.taskId);

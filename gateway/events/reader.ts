@@ -5,6 +5,7 @@ import type { Role } from '../../domain/access/role.ts';
 import type { Shown } from '../../domain/public-event/cloud-event.ts';
 import type { PublicEvent } from '../../domain/public-event/public-event.ts';
 import type { EventSight } from '../../projections/public-events/queries.ts';
+import { readsEverything } from '../api/audit-scopes.ts';
 import type { ApiPorts } from '../api/ports.ts';
 
 export type ReaderPorts = Pick<ApiPorts, 'rolesOf'> & {
@@ -28,9 +29,6 @@ interface Rights {
 const [reading, readingLog]: readonly [Permission, Permission] = ['repository:pull', 'log:list'];
 const nothing: Rights = { read: false, member: false, log: false };
 const everything: Shown = { showsActor: true, showsOrigin: true };
-
-export const readsEverything = (principal: Principal): boolean =>
-  authorize(principal, 'audit-log:list', { kind: 'system' });
 
 export function eventReader(ports: ReaderPorts, principal: Principal): EventReader {
   const seesAll = readsEverything(principal);
